@@ -1,0 +1,46 @@
+// The one interface behind every front door. Implemented by gateway::Gateway, and by a fake in the front doors' tests.
+// Every call is made on the control thread and returns at once; none waits for a worker.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "control/operations.h"
+#include "control/status.h"
+
+namespace torii::control {
+
+class ControlPlane {
+public:
+    virtual ~ControlPlane() = default;
+
+    /// Applies all operations in order, or none: on an error nothing has changed, nothing was published, and the
+    /// error's message starts with the failing operation's `where`. Workers see the result as one change per SA and
+    /// one change of the SPD.
+    virtual Result<std::vector<Outcome>> apply(std::vector<Located> transaction) = 0;
+
+    /// In order of creation; false from `visit` ends the walk.
+    virtual void each_sa(const std::function<bool(const SaView&)>& visit) const = 0;
+    virtual Result<void> with_sa(const SaId& id, const std::function<void(const SaView&)>& visit) const = 0;
+    /// Inbound in search order, then outbound.
+    virtual void each_policy(const std::function<bool(const PolicyView&)>& visit) const = 0;
+
+    using Listener = std::function<void(const Event&)>;
+    /// The listener is called on the control thread until the returned handle goes.
+    virtual std::shared_ptr<void> listen(Listener listener) = 0;
+
+    virtual std::vector<PortStatus> ports() const = 0;
+    virtual std::vector<RouteStatus> routes() const = 0;
+    virtual std::vector<NeighbourStatus> neighbours() const = 0;
+    virtual std::vector<DropStatus> drops() const = 0;  // every reason, also those that never happened
+    virtual std::vector<WorkerStatus> workers() const = 0;
+    virtual std::vector<CryptoStatus> crypto() const = 0;
+    virtual VersionStatus version() const = 0;
+    /// The exemptions that stand before the SPD, one sentence each: own ARP, ND, IKE (shown in `show policy`).
+    virtual std::vector<std::string> exemptions() const = 0;
+};
+
+}  // namespace torii::control

@@ -1,0 +1,23 @@
+#include "control/operations.h"
+
+namespace torii::control {
+
+std::string_view name_of(Event::Kind kind) {
+    switch (kind) {
+        case Event::Kind::acquire: return "acquire";
+        case Event::Kind::expire_soft: return "expire_soft";
+        case Event::Kind::expire_hard: return "expire_hard";
+        case Event::Kind::sequence_exhausted: return "sequence_exhausted";
+        case Event::Kind::replayed: return "replayed";
+        case Event::Kind::bad_icv: return "bad_icv";
+        case Event::Kind::unknown_spi: return "unknown_spi";
+        case Event::Kind::selector_mismatch: return "selector_mismatch";
+        case Event::Kind::sa_added: return "sa_added";
+        case Event::Kind::sa_deleted: return "sa_deleted";
+        case Event::Kind::policy_added: return "policy_added";
+        case Event::Kind::policy_deleted: return "policy_deleted";
+    }
+    return "unknown";
+}
+
+}  // namespace torii::control

@@ -1,0 +1,149 @@
+// THE SEAM: what a front door (setkey, PF_KEY, the shell, IKE) may ask of the gateway, as plain values modelled on
+// PF_KEY (RFC 2367 and KAME's extensions), and what it is told. No DPDK here. Values move through the control thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/secret_bytes.h"
+#include "crypto/registry.h"
+#include "policy/policy.h"
+
+namespace torii::control {
+
+/// Host order. 0 and 1..255 are refused at creation (RFC 4303 2.1).
+enum class Spi : std::uint32_t {};
+
+struct SaId {
+    Address source, destination;
+    IpsecProtocol protocol = IpsecProtocol::esp;
+    Spi spi{};
+    friend auto operator<=>(const SaId&, const SaId&) = default;
+};
+
+/// 0 in a field: no limit.
+struct Lifetime {
+    std::uint64_t seconds = 0, octets = 0, packets = 0;
+    friend bool operator==(const Lifetime&, const Lifetime&) = default;
+};
+
+enum class Padding : std::uint8_t { sequential, random, zero };  // RFC 4303 2.4 wants sequential; KAME's -f names the others
+
+/// Everything that defines an SA. Not copyable: it holds keys.
+struct SaSpec {
+    SaId id;
+    Mode mode = Mode::any;
+    ReqId reqid{};
+    std::uint32_t replay_octets = 0;  // -r as KAME counts: 8 packets each; 0: no check
+    bool cyclic_sequence = true;      // CYCSEQ, KAME's default
+    Padding padding = Padding::sequential;
+    bool extended_sequence = false;  // ESN
+    CipherId cipher = CipherId::null;
+    SecretBytes cipher_key;  // with the salt behind it, as setkey takes it
+    AuthId auth = AuthId::null;
+    SecretBytes auth_key;
+    Lifetime hard, soft;
+};
+
+enum class SaState : std::uint8_t { larval, mature, dying, dead };
+
+/// One SA as a dump shows it. Borrowed for the call: keys stay where they are.
+struct SaView {
+    const SaSpec& spec;
+    SaState state = SaState::mature;
+    bool inbound = false;
+    std::uint64_t sequence = 0;  // outbound: last sent; inbound: highest received
+    std::int64_t created_unix_seconds = 0;
+    std::int64_t last_used_unix_seconds = 0;  // 0: never
+    std::uint64_t octets = 0, packets = 0;
+    std::uint64_t icv_failures = 0, replays = 0;  // inbound
+    unsigned worker = 0;                          // its owner
+};
+
+struct PolicyView {
+    const Policy& policy;
+    std::uint64_t hits = 0;
+    std::int64_t last_used_unix_seconds = 0;
+};
+
+// ---- operations
+
+struct AddSa {
+    SaSpec spec;
+};
+struct UpdateSa {  // the SA of the same id must be there; keys and lifetimes are replaced
+    SaSpec spec;
+};
+struct GetSpi {  // makes a larval SA; `spi` 0: the gateway chooses
+    SaId id;
+    Mode mode = Mode::any;
+    ReqId reqid{};
+};
+struct DeleteSa {
+    SaId id;
+};
+struct DeleteAllSas {  // of this source, destination and protocol
+    Address source, destination;
+    std::optional<IpsecProtocol> protocol;
+};
+struct FlushSas {
+    std::optional<IpsecProtocol> protocol;
+};
+struct AddPolicy {
+    Policy policy;  // id, slot and created are the gateway's to give
+};
+struct UpdatePolicy {  // adds when absent; replaces, and moves to the end of its priority, when present
+    Policy policy;
+};
+struct DeletePolicy {
+    Direction direction;
+    Selector selector;
+};
+struct FlushPolicies {};
+
+using Operation = std::variant<AddSa, UpdateSa, GetSpi, DeleteSa, DeleteAllSas, FlushSas, AddPolicy, UpdatePolicy,
+                               DeletePolicy, FlushPolicies>;
+
+/// Where an operation came from, for errors: "FILE:12". Empty: not from a text.
+struct Located {
+    Operation operation;
+    std::string where;
+};
+
+/// What one operation of an applied transaction brought about; in the operations' order.
+struct Outcome {
+    std::optional<Spi> spi;         // GetSpi
+    std::optional<PolicyId> policy;  // AddPolicy, UpdatePolicy
+    std::size_t removed = 0;         // deletes and flushes
+};
+
+// ---- events, told to whoever listens
+
+struct Event {
+    enum class Kind : std::uint8_t {
+        acquire,             // a policy wants an SA that is not there
+        expire_soft,
+        expire_hard,
+        sequence_exhausted,  // the SA stopped (RFC 4303 3.3.3)
+        replayed,
+        bad_icv,
+        unknown_spi,
+        selector_mismatch,
+        sa_added,
+        sa_deleted,
+        policy_added,
+        policy_deleted,
+    };
+    Kind kind{};
+    SaId sa{};
+    PolicyId policy{};
+    std::uint64_t sequence = 0;
+    PacketSelector packet{};      // of the packet that caused it, where there is one
+    std::uint64_t repeated = 1;  // how many the rate limit folded into this one
+};
+std::string_view name_of(Event::Kind kind);
+
+}  // namespace torii::control

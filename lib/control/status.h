@@ -1,0 +1,63 @@
+// What the gateway tells about itself: plain values for `torii show`. Control thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "net/address.h"
+
+namespace torii::control {
+
+struct PortStatus {
+    std::string name, device, driver, role;  // role: protected, unprotected, host
+    std::string mac;
+    std::vector<std::string> addresses;
+    unsigned mtu = 0;
+    bool link_up = false;
+    unsigned rx_queues = 0, tx_queues = 0;
+    std::uint64_t rx_packets = 0, rx_octets = 0, tx_packets = 0, tx_octets = 0;
+    std::uint64_t rx_missed = 0, rx_errors = 0, rx_no_mbuf = 0, tx_full = 0;
+    std::uint64_t ring_lost = 0;  // frames the device's own ring lost before we saw them, where the system tells
+};
+
+struct RouteStatus {
+    std::string prefix, via, port;  // via: empty for a connected network
+    std::string origin;             // connected, static
+};
+
+struct NeighbourStatus {
+    std::string address, mac, port;
+    std::string state;  // incomplete, reachable, stale, static, failed
+    std::uint64_t age_seconds = 0;
+    unsigned waiting = 0;  // packets held for it
+};
+
+struct DropStatus {
+    std::string reason, advice;
+    std::uint64_t total = 0;
+    std::vector<std::uint64_t> by_worker;
+};
+
+struct WorkerStatus {
+    unsigned index = 0, lcore = 0, core = 0;
+    std::string polling;  // busy, adaptive
+    std::uint64_t bursts = 0, packets = 0, empty_polls = 0, sleeps = 0;
+    std::uint64_t handed_over = 0, taken_over = 0;
+    std::uint64_t flow_hits = 0, flow_misses = 0;
+    unsigned inbound_sas = 0, outbound_sas = 0;  // owned
+};
+
+struct CryptoStatus {
+    std::string suite, kernel, note;
+    bool proven = false, chosen = false;
+    double cycles_64 = 0, cycles_1420 = 0;
+};
+
+struct VersionStatus {
+    std::string torii, dpdk, ipsec_mb, openssl, gateway_name;
+    std::uint64_t uptime_seconds = 0;
+    bool hugepages = false;
+};
+
+}  // namespace torii::control

@@ -1,0 +1,63 @@
+// The algorithm registry: ONE table from which key-length checks, help, docs and the crypto engine are fed.
+// Names and key bits are setkey's; ICV lengths are RFC 4868's for SHA-2. Any thread; constants only.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace torii {
+
+enum class CipherId : std::uint8_t { null, des_cbc, des3_cbc, blowfish_cbc, aes_cbc, aes_gcm_16 };
+enum class AuthId : std::uint8_t { null, hmac_md5, hmac_sha1, hmac_sha256, hmac_sha384, hmac_sha512 };
+
+/// Key lengths an algorithm takes: `low`, `low + step`, ... `high` bits. One length alone has low == high.
+struct KeyBits {
+    std::uint16_t low, high, step;
+    bool allows(std::size_t bits) const {
+        return bits >= low && bits <= high && (step == 0 ? bits == low : (bits - low) % step == 0);
+    }
+};
+
+struct CipherInfo {
+    CipherId id;
+    std::string_view name;      // as setkey -D prints it
+    std::string_view alias;     // a second input name, or empty
+    KeyBits key_bits;           // what setkey takes: cipher key and, for counter modes, the 32-bit salt behind it
+    std::uint8_t block_octets;  // what the plaintext is padded to (at least 4: RFC 4303 2.4)
+    std::uint8_t iv_octets;     // on the wire
+    std::uint8_t salt_octets;   // at the end of the key
+    std::uint8_t icv_octets;    // of an AEAD; 0 for others
+    bool counter_mode;          // an IV must never repeat under one key; manual keys deserve a warning (RFC 8221 3)
+    bool legacy;                // RFC 8221 forbids or discourages it
+    std::uint8_t pfkey;         // SADB_EALG_* / SADB_X_EALG_*
+    bool aead() const { return icv_octets != 0; }
+};
+
+struct AuthInfo {
+    AuthId id;
+    std::string_view name;
+    std::string_view alias;
+    KeyBits key_bits;
+    std::uint8_t icv_octets;
+    bool legacy;
+    std::uint8_t pfkey;  // SADB_AALG_* / SADB_X_AALG_*
+};
+
+std::span<const CipherInfo> ciphers();
+std::span<const AuthInfo> auths();
+const CipherInfo& info(CipherId id);
+const AuthInfo& info(AuthId id);
+
+/// By name or alias, as setkey spells them; Errc::unsupported names those there are.
+Result<CipherId> cipher_named(std::string_view name);
+Result<AuthId> auth_named(std::string_view name);
+
+/// Errc::bad_key_length with the lengths that would be right: "aes-cbc takes keys of 128, 192 or 256 bits, not 120".
+Result<void> check_key(CipherId id, std::size_t bits);
+Result<void> check_key(AuthId id, std::size_t bits);
+
+}  // namespace torii

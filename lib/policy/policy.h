@@ -1,0 +1,59 @@
+// A rule of the security policy database, as an operator wrote it (RFC 4301 4.4.1, KAME's requests). Any thread.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/selector.h"
+
+namespace torii {
+
+enum class Direction : std::uint8_t { inbound, outbound };
+/// discard is 0, so that a zeroed value fails closed.
+enum class PolicyAction : std::uint8_t { discard, bypass, protect };
+enum class Mode : std::uint8_t { any, transport, tunnel };
+enum class IpsecProtocol : std::uint8_t { esp = 50, ah = 51, ipcomp = 108 };
+/// KAME's levels. `system_default` is resolved to use or require by a setting when the policy is added.
+enum class Level : std::uint8_t { system_default, use, require, unique };
+
+/// Which SAs a policy's request and an SA share; 0 means none in particular.
+enum class ReqId : std::uint32_t {};
+inline constexpr std::uint32_t first_automatic_reqid = 0x4000;
+
+/// The outer addresses of a tunnel.
+struct Endpoints {
+    Address source, destination;
+    friend auto operator<=>(const Endpoints&, const Endpoints&) = default;
+};
+
+/// One transform a policy asks for; a policy's first request is the innermost.
+struct Request {
+    IpsecProtocol protocol = IpsecProtocol::esp;
+    Mode mode = Mode::transport;
+    Level level = Level::require;
+    ReqId reqid{};
+    std::optional<Endpoints> endpoints;  // always with tunnel mode; with transport mode only when written
+    friend bool operator==(const Request&, const Request&) = default;
+};
+
+inline constexpr std::size_t max_requests = 4;  // transforms in one bundle: bounds the octets a packet may grow by
+
+enum class PolicyId : std::uint32_t {};  // KAME's spid; never reused while the process lives
+
+struct Policy {
+    PolicyId id{};
+    Direction direction = Direction::outbound;
+    Selector selector;
+    PolicyAction action = PolicyAction::discard;
+    std::int32_t priority = 0;  // higher is searched first (ipsec-tools' prio)
+    std::vector<Request> requests;
+    std::int64_t created_unix_seconds = 0;
+    std::uint32_t slot = 0;  // the gateway's: where workers find this policy's SA chains
+};
+
+}  // namespace torii

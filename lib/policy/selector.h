@@ -1,0 +1,50 @@
+// What a policy matches and what a packet offers to be matched (RFC 4301 4.4.1.1). Any thread; values only.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "net/address.h"
+
+namespace torii {
+
+struct PortRange {
+    std::uint16_t low = 0, high = 65535;
+    static PortRange any() { return {}; }
+    static PortRange only(std::uint16_t port) { return {port, port}; }
+    bool is_any() const { return low == 0 && high == 65535; }
+    bool contains(std::uint16_t port) const { return low <= port && port <= high; }
+    friend auto operator<=>(const PortRange&, const PortRange&) = default;
+};
+
+/// One rule's reach. ICMP keeps its type in `source_ports` and its code in `destination_ports`, as PF_KEY does.
+struct Selector {
+    Prefix source, destination;
+    PortRange source_ports, destination_ports;
+    std::optional<std::uint8_t> protocol;  // none: any
+    friend auto operator<=>(const Selector&, const Selector&) = default;
+    /// "10.0.1.0/24[any] 10.0.2.0/24[any] any"
+    std::string text() const;
+};
+
+/// A packet seen as a selector sees it. For fragments behind the first, and whatever is too short to hold them, the
+/// ports are unknown (RFC 4301's OPAQUE).
+struct PacketSelector {
+    Address source, destination;
+    std::uint16_t source_port = 0, destination_port = 0;  // ICMP: type, code
+    std::uint8_t protocol = 0;
+    bool ports_known = true;
+    friend bool operator==(const PacketSelector&, const PacketSelector&) = default;
+    std::string text() const;
+};
+
+enum class Match : std::uint8_t {
+    no,
+    yes,
+    needs_ports,  // all matches but the ports, which the rule asks for and the packet does not tell
+};
+Match matches(const Selector& rule, const PacketSelector& packet);
+
+}  // namespace torii

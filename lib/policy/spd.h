@@ -1,0 +1,76 @@
+// The security policy database: an ordered list in which the first match wins (RFC 4301 4.4.1). Ordered by priority,
+// then by addition; spdupdate moves an entry to the end of its priority, as KAME's does. This is the authoritative
+// form that the control core edits; workers see an SpdIndex built from it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "policy/policy.h"
+
+namespace torii {
+
+using PolicyPtr = std::shared_ptr<const Policy>;
+
+/// Control thread only.
+class Spd {
+public:
+    /// Errc::exists when a policy of the same selector and direction is there. Logarithmic.
+    Result<void> add(PolicyPtr policy);
+    /// Errc::not_found when nothing has that selector and direction. Returns what was removed.
+    Result<PolicyPtr> remove(Direction direction, const Selector& selector);
+    /// Puts `policy` back where it was removed from: the same place in the order. For undoing a transaction.
+    void restore(PolicyPtr policy, std::uint64_t order);
+    PolicyPtr find(Direction direction, const Selector& selector) const;  // null when absent
+    PolicyPtr find(PolicyId id) const;
+    std::size_t size() const;
+    /// In search order.
+    std::vector<PolicyPtr> in_order(Direction direction) const;
+    /// The place `add` gave a policy; for restore().
+    std::uint64_t order_of(const Policy& policy) const;
+
+private:
+    struct Place {
+        std::int64_t descending_priority;  // negated priority, so that ascending order is search order
+        std::uint64_t order;
+        friend auto operator<=>(const Place&, const Place&) = default;
+    };
+    using Key = std::pair<Direction, Selector>;
+    std::map<Place, PolicyPtr> ordered_[2];  // by direction
+    std::map<Key, Place> by_selector_;
+    std::unordered_map<std::uint32_t, Key> by_id_;
+    std::uint64_t next_order_ = 1;
+};
+
+/// The first match of a linear walk: what every faster classifier must agree with.
+struct Found {
+    const Policy* policy = nullptr;  // null: nothing matched
+    bool needs_ports = false;        // a rule before `policy` would match but for ports the packet does not tell
+};
+Found find_linear(std::span<const PolicyPtr> in_order, const PacketSelector& packet);
+
+/// The compiled form of one direction: immutable, shared by all workers, a few hash probes a look-up however many
+/// policies there are. Holds its policies alive.
+class SpdIndex {
+public:
+    explicit SpdIndex(std::vector<PolicyPtr> in_order);
+    ~SpdIndex();
+    SpdIndex(const SpdIndex&) = delete;
+    SpdIndex& operator=(const SpdIndex&) = delete;
+
+    /// Exactly find_linear's answer. Any thread; no allocation, no lock.
+    Found find(const PacketSelector& packet) const;
+    std::span<const PolicyPtr> in_order() const { return in_order_; }
+
+private:
+    struct Tables;
+    std::vector<PolicyPtr> in_order_;
+    std::unique_ptr<const Tables> tables_;
+};
+
+}  // namespace torii
