@@ -14,8 +14,7 @@
 
 namespace torii::control {
 
-/// Host order. 0 and 1..255 are refused at creation (RFC 4303 2.1).
-enum class Spi : std::uint32_t {};
+using torii::Spi;
 
 struct SaId {
     Address source, destination;

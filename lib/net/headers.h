@@ -22,7 +22,8 @@ public:
         octets_ = std::bit_cast<decltype(octets_)>(swap(value));
         return *this;
     }
-    constexpr operator T() const { return swap(std::bit_cast<T>(octets_)); }  // NOLINT
+    constexpr operator T() const { return value(); }  // NOLINT
+    constexpr T value() const { return swap(std::bit_cast<T>(octets_)); }
 
 private:
     static constexpr T swap(T value) {

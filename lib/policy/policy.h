@@ -21,6 +21,9 @@ enum class IpsecProtocol : std::uint8_t { esp = 50, ah = 51, ipcomp = 108 };
 /// KAME's levels. `system_default` is resolved to use or require by a setting when the policy is added.
 enum class Level : std::uint8_t { system_default, use, require, unique };
 
+/// Security Parameters Index, host order. 0 and 1..255 are refused at creation (RFC 4303 2.1).
+enum class Spi : std::uint32_t {};
+
 /// Which SAs a policy's request and an SA share; 0 means none in particular.
 enum class ReqId : std::uint32_t {};
 inline constexpr std::uint32_t first_automatic_reqid = 0x4000;

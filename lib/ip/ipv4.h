@@ -1,0 +1,117 @@
+// IPv4 headers on the packet path: validation (RFC 1812 5.2.2), hop count, tunnel headers and what they inherit from
+// the packet inside (RFC 4301 5.1.2.1), ECN on the way out of a tunnel (RFC 6040). Worker threads; a packet at a time,
+// called from the stages' loops.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "net/headers.h"
+#include "packet/packet.h"
+#include "sa/security_association.h"
+
+namespace torii {
+
+/// Sum of a plain 20-octet header, folded; 0xffff when its checksum is right.
+inline std::uint16_t plain_header_sum(const std::byte* ip) {
+    std::uint64_t a, b;
+    std::uint32_t c;
+    std::memcpy(&a, ip, 8);
+    std::memcpy(&b, ip + 8, 8);
+    std::memcpy(&c, ip + 16, 4);
+    std::uint64_t sum = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c;
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return static_cast<std::uint16_t>((sum & 0xffff) + (sum >> 16));
+}
+
+/// Addresses that may never be a packet's source or destination on a wire (RFC 1812 5.3.7, RFC 6890).
+inline bool is_martian(std::uint32_t source, std::uint32_t destination) {
+    const auto bad = [](std::uint32_t a) { return a >> 24 == 0 || a >> 24 == 127; };
+    return bad(source) || bad(destination) || source >> 28 >= 14 || (destination >> 28 == 15 && destination != 0xffffffff);
+}
+
+/// Checks the IPv4 header at `packet.ip`, of which `available` octets arrived, and fills in what later stages read:
+/// ip_octets, ip_header_octets, protocol, fragment. Octets behind the total length are padding and are ignored.
+/// Returns Drop::none, truncated, bad_ip_version, bad_ip_header, bad_ip_length, bad_ip_checksum, martian, source_route.
+inline Drop parse_ipv4(Packet& packet, std::size_t available) {
+    if (available < sizeof(Ipv4Header)) return Drop::truncated;
+    const Ipv4Header& ip = packet.ipv4();
+    const unsigned header_octets = ip.header_octets();
+    if (ip.version_ihl >> 4 != 4) return Drop::bad_ip_version;
+    if (header_octets < sizeof(Ipv4Header) || header_octets > available) return Drop::bad_ip_header;
+    const unsigned total = ip.total_octets;
+    if (total < header_octets || total > available) return Drop::bad_ip_length;
+    if (header_octets == sizeof(Ipv4Header)) [[likely]] {
+        if (plain_header_sum(packet.ip) != 0xffff) return Drop::bad_ip_checksum;
+    } else {
+        if (internet_checksum(packet.ip, header_octets) != 0) return Drop::bad_ip_checksum;
+        for (unsigned i = sizeof(Ipv4Header); i < header_octets;) {  // options, RFC 791 3.1
+            const auto option = std::to_integer<unsigned>(packet.ip[i]);
+            if (option == 0) break;
+            if (option == 131 || option == 137) return Drop::source_route;
+            const unsigned octets = option == 1 ? 1 : i + 1 < header_octets ? std::to_integer<unsigned>(packet.ip[i + 1]) : 0;
+            if (octets == 0 || (octets == 1 && option != 1) || i + octets > header_octets) return Drop::bad_ip_header;
+            i += octets;
+        }
+    }
+    if (is_martian(ip.source, ip.destination)) return Drop::martian;
+    packet.ip_octets = static_cast<std::uint16_t>(total);
+    packet.ip_header_octets = static_cast<std::uint8_t>(header_octets);
+    packet.protocol = ip.protocol;
+    packet.fragment = ip.is_fragment();
+    return Drop::none;
+}
+
+/// One hop less. The caller has seen that ttl is above 1.
+inline void decrement_ttl(Ipv4Header& ip) {
+    const auto before = static_cast<std::uint16_t>(ip.ttl << 8 | ip.protocol);
+    --ip.ttl;
+    ip.checksum = adjusted_checksum(ip.checksum, before, static_cast<std::uint16_t>(ip.ttl << 8 | ip.protocol));
+}
+
+/// The constant part of a tunnel's outer header: no options, TTL 64, payload `protocol`.
+inline OuterHeader outer_header(std::uint32_t source, std::uint32_t destination, IpProtocol protocol) {
+    OuterHeader outer;
+    outer.ip.version_ihl = 0x45;
+    outer.ip.ttl = 64;
+    outer.ip.protocol = static_cast<std::uint8_t>(protocol);
+    outer.ip.source = source;
+    outer.ip.destination = destination;
+    outer.checksum_part = 0x4500u + (64u << 8) + static_cast<std::uint8_t>(protocol) + (source >> 16) + (source & 0xffff) +
+                          (destination >> 16) + (destination & 0xffff);
+    return outer;
+}
+
+/// Writes a tunnel's outer header at `at`: DSCP, ECN and DF come from the packet inside (RFC 4301 5.1.2.1, RFC 6040 4.1
+/// normal mode). `identification` differs from packet to packet because DF may be clear.
+inline void write_outer(std::byte* at, const OuterHeader& outer, const Ipv4Header& inner, std::uint16_t total_octets,
+                        std::uint16_t identification) {
+    Ipv4Header ip = outer.ip;
+    const std::uint16_t flags = inner.flags_offset & Ipv4Header::dont_fragment;
+    ip.dscp_ecn = inner.dscp_ecn;
+    ip.total_octets = total_octets;
+    ip.identification = identification;
+    ip.flags_offset = flags;
+    std::uint32_t sum = outer.checksum_part + inner.dscp_ecn + total_octets + identification + flags;
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    ip.checksum = static_cast<std::uint16_t>(~sum);
+    std::memcpy(at, &ip, sizeof ip);
+}
+
+/// Carries congestion marks from a tunnel's outer header to the packet inside (RFC 6040 4.2). False: the packet must
+/// be dropped, because it could not carry the mark.
+inline bool inherit_ecn(std::uint8_t outer_dscp_ecn, Ipv4Header& inner) {
+    enum : unsigned { not_ect, ect1, ect0, ce };
+    const unsigned outer = outer_dscp_ecn & 3u, own = inner.dscp_ecn & 3u;
+    if (outer != ce && !(outer == ect1 && own == ect0)) [[likely]] return true;
+    if (own == not_ect) return outer != ce;
+    const auto before = static_cast<std::uint16_t>(inner.version_ihl << 8 | inner.dscp_ecn);
+    inner.dscp_ecn = static_cast<std::uint8_t>((inner.dscp_ecn & ~3u) | outer);
+    inner.checksum = adjusted_checksum(inner.checksum, before, static_cast<std::uint16_t>(inner.version_ihl << 8 | inner.dscp_ecn));
+    return true;
+}
+
+}  // namespace torii

@@ -1,0 +1,25 @@
+// A worker's counters: plain fields it alone writes, readable from the control core at any moment.
+#pragma once
+
+#include <array>
+
+#include "packet/drop.h"
+#include "sa/security_association.h"
+
+namespace torii {
+
+inline constexpr std::size_t max_ports = 32;
+
+struct PortCounters {
+    Counter rx_packets, rx_octets, tx_packets, tx_octets;
+};
+
+struct alignas(64) WorkerCounters {
+    Counter bursts, packets, empty_polls, sleeps;
+    Counter handed_over, taken_over;
+    Counter flow_hits, flow_misses;
+    std::array<Counter, drop_count> drops;
+    std::array<PortCounters, max_ports> ports;
+};
+
+}  // namespace torii

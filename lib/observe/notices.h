@@ -1,0 +1,54 @@
+// What workers tell the control core: a bounded single-producer ring per worker of small values. When it is full,
+// notices are counted and not sent, so that a flood of bad packets costs the worker a store and the control core
+// nothing (DESIGN 5). The audit records of RFC 4303 2.2, 3.4.2 - 3.4.4 are made from them.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "control/operations.h"
+
+namespace torii {
+
+struct Notice {
+    control::Event::Kind kind{};
+    bool inbound = false;
+    std::uint32_t serial = 0;  // of the SA; 0: none
+    Spi spi{};
+    std::uint64_t sequence = 0;
+    PacketSelector packet{};  // addresses as on the wire; protocol and ports where they are known
+    PolicyId policy{};
+};
+
+class Notices {
+public:
+    static constexpr std::size_t capacity = 256;
+
+    /// Worker.
+    void tell(const Notice& notice) {
+        const auto end = end_.load(std::memory_order_relaxed);
+        if (end - begin_.load(std::memory_order_acquire) == capacity) {
+            lost_.store(lost_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+            return;
+        }
+        ring_[end % capacity] = notice;
+        end_.store(end + 1, std::memory_order_release);
+    }
+    /// Control thread. False when there is none.
+    bool take(Notice& out) {
+        const auto begin = begin_.load(std::memory_order_relaxed);
+        if (begin == end_.load(std::memory_order_acquire)) return false;
+        out = ring_[begin % capacity];
+        begin_.store(begin + 1, std::memory_order_release);
+        return true;
+    }
+    std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
+
+private:
+    std::array<Notice, capacity> ring_{};
+    alignas(64) std::atomic<std::uint64_t> end_{0}, lost_{0};
+    alignas(64) std::atomic<std::uint64_t> begin_{0};
+};
+
+}  // namespace torii

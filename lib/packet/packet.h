@@ -1,0 +1,129 @@
+// What every stage speaks: a Packet is what the pipeline knows of one frame, a Batch an ordered handful of them.
+// Packets live in the worker's burst storage for one turn; one that waits or is handed to another worker is copied
+// into its mbuf's private area (Carried). Worker threads.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+
+#include "net/headers.h"
+#include "packet/drop.h"
+
+namespace torii {
+
+struct InboundSa;
+struct OutboundSa;
+struct SaChain;
+
+inline constexpr std::size_t max_nesting = 4;  // IPsec headers on one packet, each way
+
+/// Which side a packet came from; decides which checks it owes.
+enum class Arrival : std::uint8_t {
+    outside,  // an unprotected port, or out of an SA: owes the inbound policy check
+    inside,   // a protected port: RFC 4301's outbound processing alone
+    host,     // the host port: this machine's own stack, no hop is counted
+    self,     // the control core's own packets
+};
+
+/// Where a packet goes on when it comes out of a ring.
+enum class Resume : std::uint8_t { open, classify, protect, transmit };
+
+/// Index into the next-hop table. 0 is nowhere.
+enum class HopIndex : std::uint16_t { none = 0 };
+
+struct Packet {
+    rte_mbuf* mbuf = nullptr;      // null once somebody else owns it
+    std::byte* ip = nullptr;       // the outermost IP header that is still there
+    InboundSa* inbound_sa = nullptr;
+    OutboundSa* outbound_sa = nullptr;
+    const SaChain* chain = nullptr;  // what follows outbound_sa; null: nothing
+    std::uint64_t sequence = 0;
+    std::uint64_t hash = 0;        // of whatever is looked up next
+    std::uint16_t ip_octets = 0;   // total length by the IP header
+    std::uint8_t ip_header_octets = 0;
+    std::uint8_t protocol = 0;     // behind the IP header
+    HopIndex next_hop{};
+    std::uint16_t port = 0;        // where it arrived
+    Drop drop = Drop::none;
+    Arrival arrival = Arrival::outside;
+    Resume resume = Resume::classify;
+    std::uint8_t chain_step = 0;   // transforms of `chain` already applied
+    std::uint8_t opened = 0;       // how many of `used` there are
+    bool fragment = false;
+    std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
+
+    Ipv4Header& ipv4() const { return *reinterpret_cast<Ipv4Header*>(ip); }
+    std::byte* payload() const { return ip + ip_header_octets; }
+    unsigned payload_octets() const { return ip_octets - ip_header_octets; }
+    /// Octets of the mbuf before `ip` and behind the IP packet.
+    std::size_t room_before() const { return static_cast<std::size_t>(ip - static_cast<std::byte*>(mbuf->buf_addr)); }
+    std::size_t room_behind() const { return mbuf->buf_len - room_before() - ip_octets; }
+};
+static_assert(sizeof(Packet) <= 128);
+
+/// The mbuf's private area: a Packet on its way between threads.
+using Carried = Packet;
+inline Carried& carried(rte_mbuf& mbuf) { return *static_cast<Carried*>(rte_mbuf_to_priv(&mbuf)); }
+inline constexpr std::uint16_t private_octets = 128;  // a multiple of RTE_MBUF_PRIV_ALIGN that holds a Packet
+
+/// Up to `capacity` packets, by reference, in order. drop() only marks; live() skips the marked.
+class Batch {
+public:
+    static constexpr std::size_t capacity = 256;
+
+    void add(Packet& packet) {
+        assert(size_ < capacity);
+        packets_[size_++] = &packet;
+    }
+    void clear() { size_ = 0; }
+    std::size_t size() const { return size_; }
+    bool empty() const { return size_ == 0; }
+    bool full() const { return size_ == capacity; }
+    Packet& operator[](std::size_t i) const { return *packets_[i]; }
+    static void drop(Packet& packet, Drop reason) { packet.drop = reason; }
+
+    class Iterator {
+    public:
+        Iterator(Packet* const* at, Packet* const* end) : at_(at), end_(end) { skip(); }
+        Packet& operator*() const { return **at_; }
+        Iterator& operator++() {
+            ++at_;
+            skip();
+            return *this;
+        }
+        bool operator==(const Iterator& other) const { return at_ == other.at_; }
+
+    private:
+        void skip() {
+            while (at_ != end_ && (*at_)->drop != Drop::none) [[unlikely]] ++at_;
+        }
+        Packet* const* at_;
+        Packet* const* end_;
+    };
+    struct Live {
+        Iterator first, last;
+        Iterator begin() const { return first; }
+        Iterator end() const { return last; }
+    };
+    Live live() const {
+        Packet* const* const end = packets_.data() + size_;
+        return {{packets_.data(), end}, {end, end}};
+    }
+    /// Forgets the dropped ones; the rest keep their order.
+    void compact() {
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < size_; ++i)
+            if (packets_[i]->drop == Drop::none) packets_[kept++] = packets_[i];
+        size_ = kept;
+    }
+
+private:
+    std::array<Packet*, capacity> packets_;
+    std::size_t size_ = 0;
+};
+
+}  // namespace torii

@@ -1,0 +1,126 @@
+// The SAD as workers touch it: one contiguous block per SA, hot line first and expanded keys behind, so that a pointer
+// is all that is needed to prefetch whatever the packet will want (RFC 4301 4.4.2). The control thread builds a block
+// before it publishes it; afterwards the fields marked `owner` are written by the SA's owning worker alone, those
+// marked `control` by the control thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "crypto/engine.h"
+#include "net/headers.h"
+#include "policy/policy.h"
+#include "sa/replay_window.h"
+
+namespace torii {
+
+/// A number one thread writes and others may read at any moment.
+class Counter {
+public:
+    void add(std::uint64_t n) { set(read() + n); }
+    void set(std::uint64_t n) { value_.store(n, std::memory_order_relaxed); }
+    std::uint64_t read() const { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+inline constexpr std::uint64_t unlimited = ~std::uint64_t{0};
+
+/// Head of a tunnel's packets: outer IP header with everything that does not change from packet to packet.
+struct OuterHeader {
+    Ipv4Header ip{};                 // total length, identification, DSCP/ECN, DF and checksum are filled in per packet
+    std::uint32_t checksum_part = 0;  // ones' complement sum of the constant fields, host order
+};
+
+struct alignas(64) OutboundSa {
+    // ---- line 0: every packet
+    Counter next_sequence;                      // owner: the number the next packet gets; starts at 1
+    std::uint64_t last_sequence = unlimited;    // the last number that may be sent
+    std::uint64_t iv_start = 0;                 // counter modes: IV = this + sequence, never twice under one key
+    Counter octets;                             // owner: octets of protected IP packets
+    std::uint64_t octets_soft = unlimited;      // owner: ~0 once told
+    std::uint64_t octets_hard = unlimited;
+    Big32 spi{};
+    std::atomic<std::uint16_t> next_hop{0};     // control: HopIndex toward the tunnel's far end
+    std::uint16_t owner = 0;                    // worker index
+    SuiteIndex suite{};
+    Mode mode = Mode::transport;                // transport or tunnel
+    std::uint8_t iv_octets = 0;
+    std::uint8_t icv_octets = 0;
+    std::uint8_t alignment_mask = 3;            // text is padded to a multiple of this + 1
+    bool counter_iv = false;
+    bool extended_sequence = false;
+    std::atomic<bool> expired{false};           // control: the hard lifetime in seconds is over
+    // ---- line 1
+    OuterHeader outer;
+    std::uint32_t serial = 0;                   // of this SA, never reused
+    // ---- lines 2..
+    alignas(64) std::byte key[key_block_octets]{};
+};
+static_assert(offsetof(OutboundSa, outer) == 64 && offsetof(OutboundSa, key) == 128);
+
+struct alignas(64) InboundSa {
+    // ---- line 0: every packet
+    ReplayWindow replay;                        // owner; 40 octets
+    Big32 spi{};
+    SuiteIndex suite{};
+    std::uint8_t iv_octets = 0;
+    std::uint8_t icv_octets = 0;
+    std::uint8_t alignment_mask = 3;
+    std::uint16_t owner = 0;
+    Mode mode = Mode::any;                      // any: tunnel when the inner protocol is IP, transport otherwise
+    bool extended_sequence = false;
+    bool ordered_padding = true;                // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
+    std::atomic<bool> expired{false};           // control
+    // ---- line 1
+    alignas(64) Counter octets;                 // owner
+    Counter packets;                            // owner
+    std::uint64_t octets_soft = unlimited;      // owner: ~0 once told
+    std::uint64_t octets_hard = unlimited;
+    Address destination;                        // ours
+    std::uint32_t serial = 0;
+    // ---- line 2: what the policy check and a bad day want
+    Address source;
+    ReqId reqid{};
+    Counter icv_failures, replays;              // owner
+    // ---- lines 3..
+    alignas(64) std::byte key[key_block_octets]{};
+};
+static_assert(offsetof(InboundSa, octets) == 64 && offsetof(InboundSa, key) == 192);
+
+/// What a policy's packets go through: the SAs in order of application, innermost first.
+struct SaChain {
+    std::uint8_t size = 0;
+    std::array<OutboundSa*, max_requests> sas{};
+};
+
+/// Where workers find what a policy (or one address pair under it) does to its packets right now. The control thread
+/// swaps the value when SAs come and go; flows keep the cell's address. One word, so that a packet of the common
+/// case, one SA, needs no chain object: the low bits tell what the rest is.
+class ChainCell {
+public:
+    enum class Kind : std::uintptr_t { one_sa = 0, chain = 1, clear = 2, no_sa = 3 };
+    struct Value {
+        std::uintptr_t bits = static_cast<std::uintptr_t>(Kind::no_sa);
+        Kind kind() const { return static_cast<Kind>(bits & 3); }
+        OutboundSa* sa() const { return reinterpret_cast<OutboundSa*>(bits); }
+        const SaChain* chain() const { return reinterpret_cast<const SaChain*>(bits & ~std::uintptr_t{3}); }
+    };
+    static Value one(OutboundSa* sa) { return {reinterpret_cast<std::uintptr_t>(sa)}; }
+    static Value many(const SaChain* chain) { return {reinterpret_cast<std::uintptr_t>(chain) | static_cast<std::uintptr_t>(Kind::chain)}; }
+    static Value clear() { return {static_cast<std::uintptr_t>(Kind::clear)}; }
+    static Value none() { return {}; }
+
+    /// Worker: valid until its next quiescent state.
+    Value read() const { return {bits_.load(std::memory_order_acquire)}; }
+    /// Control thread; what the old value pointed to goes to the retire list afterwards.
+    void publish(Value value) { bits_.store(value.bits, std::memory_order_release); }
+
+private:
+    std::atomic<std::uintptr_t> bits_{static_cast<std::uintptr_t>(Kind::no_sa)};
+};
+
+}  // namespace torii

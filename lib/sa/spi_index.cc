@@ -1,0 +1,41 @@
+#include "sa/spi_index.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace torii {
+
+SpiIndex::SpiIndex(std::size_t expected, std::uint64_t seed)
+    : seed_(seed),
+      mask_(std::bit_ceil(std::max<std::size_t>(expected, 16)) / 2 - 1),  // four places per expected SA
+      buckets_(std::make_unique<Bucket[]>(mask_ + 1)) {}
+
+InboundSa* SpiIndex::find_exact(const Address& destination, Big32 spi) const {
+    const std::uint64_t h = hash(destination, spi);
+    for (const auto& place : bucket(h).places) {
+        const auto value = place.load(std::memory_order_acquire);
+        if (value == 0 || (value & tag_mask) != (h & tag_mask)) continue;
+        InboundSa* const sa = pointer(value);
+        if (sa->spi == spi && sa->destination == destination) return sa;
+    }
+    return nullptr;
+}
+
+bool SpiIndex::insert(InboundSa& sa) {
+    const std::uint64_t h = hash(sa.destination, sa.spi);
+    const auto value = reinterpret_cast<std::uint64_t>(&sa) | (h & tag_mask);
+    for (auto& place : bucket(h).places) {
+        if (place.load(std::memory_order_relaxed) != 0) continue;
+        place.store(value, std::memory_order_release);
+        return true;
+    }
+    return false;
+}
+
+void SpiIndex::remove(const InboundSa& sa) {
+    for (auto& place : bucket(hash(sa.destination, sa.spi)).places)
+        if (const auto value = place.load(std::memory_order_relaxed); value != 0 && pointer(value) == &sa)
+            place.store(0, std::memory_order_release);
+}
+
+}  // namespace torii
