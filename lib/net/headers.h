@@ -41,7 +41,7 @@ using Big64 = Big<std::uint64_t>;
 enum class EtherType : std::uint16_t { ipv4 = 0x0800, arp = 0x0806, ipv6 = 0x86dd };
 
 enum class IpProtocol : std::uint8_t {
-    icmp = 1, ipv4 = 4, tcp = 6, udp = 17, ipv6 = 41, esp = 50, ah = 51, icmpv6 = 58, none = 59, ipcomp = 108
+    icmp = 1, ipv4 = 4, tcp = 6, udp = 17, ipv6 = 41, esp = 50, ah = 51, icmpv6 = 58, none = 59, ipcomp = 108, sctp = 132, udp_lite = 136
 };
 
 struct EthernetHeader {

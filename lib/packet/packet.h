@@ -32,6 +32,17 @@ enum class Arrival : std::uint8_t {
 /// Where a packet goes on when it comes out of a ring.
 enum class Resume : std::uint8_t { open, classify, protect, transmit };
 
+/// Why a packet goes to the control core.
+enum class Punt : std::uint8_t {
+    arp,          // the frame from its Ethernet header on
+    local,        // for one of our own addresses
+    neighbour,    // its next hop has no MAC yet; comes back by Resume::transmit
+    glean,        // its destination is on a connected network and unknown; comes back by Resume::classify
+    ttl_exceeded, // these want an ICMP error
+    too_big,
+    no_route,
+};
+
 /// Index into the next-hop table. 0 is nowhere.
 enum class HopIndex : std::uint16_t { none = 0 };
 
@@ -51,9 +62,11 @@ struct Packet {
     Drop drop = Drop::none;
     Arrival arrival = Arrival::outside;
     Resume resume = Resume::classify;
+    Punt punt = Punt::local;
     std::uint8_t chain_step = 0;   // transforms of `chain` already applied
     std::uint8_t opened = 0;       // how many of `used` there are
     bool fragment = false;
+    std::uint16_t mtu = 0;         // with Punt::too_big: what would have fitted
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
 
     Ipv4Header& ipv4() const { return *reinterpret_cast<Ipv4Header*>(ip); }

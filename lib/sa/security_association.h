@@ -45,7 +45,8 @@ struct alignas(64) OutboundSa {
     std::uint64_t octets_hard = unlimited;
     Big32 spi{};
     std::atomic<std::uint16_t> next_hop{0};     // control: HopIndex toward the tunnel's far end
-    std::uint16_t owner = 0;                    // worker index
+    std::atomic<std::uint16_t> mtu{1500};       // control: octets of an IP packet toward there
+    std::uint8_t owner = 0;                     // worker index
     SuiteIndex suite{};
     Mode mode = Mode::transport;                // transport or tunnel
     std::uint8_t iv_octets = 0;
@@ -53,14 +54,14 @@ struct alignas(64) OutboundSa {
     std::uint8_t alignment_mask = 3;            // text is padded to a multiple of this + 1
     bool counter_iv = false;
     bool extended_sequence = false;
-    std::atomic<bool> expired{false};           // control: the hard lifetime in seconds is over
     // ---- line 1
-    OuterHeader outer;
+    std::atomic<bool> expired{false};           // control: the hard lifetime in seconds is over
     std::uint32_t serial = 0;                   // of this SA, never reused
+    OuterHeader outer;
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
 };
-static_assert(offsetof(OutboundSa, outer) == 64 && offsetof(OutboundSa, key) == 128);
+static_assert(offsetof(OutboundSa, expired) == 64 && offsetof(OutboundSa, key) == 128);
 
 struct alignas(64) InboundSa {
     // ---- line 0: every packet
@@ -70,7 +71,7 @@ struct alignas(64) InboundSa {
     std::uint8_t iv_octets = 0;
     std::uint8_t icv_octets = 0;
     std::uint8_t alignment_mask = 3;
-    std::uint16_t owner = 0;
+    std::uint8_t owner = 0;
     Mode mode = Mode::any;                      // any: tunnel when the inner protocol is IP, transport otherwise
     bool extended_sequence = false;
     bool ordered_padding = true;                // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)

@@ -1,0 +1,75 @@
+#include "dataplane/eal.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace torii {
+
+namespace {
+
+std::string runtime_directory;
+
+/// Whether at least `megabytes` of free 2 MiB or 1 GiB pages are there for us.
+bool hugepages_available(unsigned megabytes) {
+    std::uint64_t kilobytes = 0;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", ignored)) {
+        const std::string name = entry.path().filename();  // hugepages-2048kB
+        std::uint64_t free_pages = 0;
+        std::ifstream{entry.path() / "free_hugepages"} >> free_pages;
+        kilobytes += free_pages * std::strtoull(name.c_str() + name.find('-') + 1, nullptr, 10);
+    }
+    return kilobytes / 1024 >= megabytes && access("/dev/hugepages", W_OK) == 0;
+}
+
+std::string lcores(const EalOptions& options) {
+    const unsigned machine = std::max(1u, std::thread::hardware_concurrency());
+    std::string out;
+    for (unsigned lcore = 0; lcore <= options.workers; ++lcore) {
+        const unsigned core = lcore < options.cores.size() ? options.cores[lcore] : lcore % machine;
+        out += (lcore ? "," : "") + std::to_string(lcore) + "@" + std::to_string(core);
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<void> start_eal(const EalOptions& options) {
+    const std::string prefix = "torii-" + std::to_string(getpid());
+    std::vector<std::string> words{"torii", "--lcores", lcores(options), "--main-lcore", "0", "--no-telemetry",
+                                   "--file-prefix", prefix, "--log-level", "lib.*:warning", "--log-level", "pmd.*:warning",
+                                   "-m", std::to_string(options.memory_megabytes)};
+    if (hugepages_available(options.memory_megabytes))
+        words.insert(words.end(), {"--huge-unlink"});
+    else
+        words.insert(words.end(), {"--no-huge", "--no-shconf"});
+    if (options.pci_devices.empty()) words.push_back("--no-pci");
+    for (const auto& device : options.pci_devices) words.insert(words.end(), {"-a", device});
+
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    const char* const base = geteuid() == 0 ? "/var/run/dpdk/" : getenv("XDG_RUNTIME_DIR");
+    runtime_directory = geteuid() == 0 ? base + prefix : (base ? base : "/tmp") + ("/dpdk/" + prefix);
+    if (rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) < 0)
+        return fail(Errc::io, std::string{"DPDK does not start: "} + rte_strerror(rte_errno) +
+                                  " (see its messages above; packet memory of " + std::to_string(options.memory_megabytes) +
+                                  " MiB was asked for)");
+    return {};
+}
+
+bool uses_hugepages() { return rte_eal_has_hugepages() != 0; }
+
+void stop_eal() {
+    rte_eal_cleanup();
+    std::error_code ignored;
+    std::filesystem::remove_all(runtime_directory, ignored);
+}
+
+}  // namespace torii

@@ -1,0 +1,67 @@
+// What the control core publishes and workers read: immutable values behind one pointer each, next hops and chain
+// cells as single swapped words, SAs as blocks. A worker loads the pointers once per turn.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/retire_list.h"
+#include "forward/next_hop.h"
+#include "forward/routes.h"
+#include "policy/spd.h"
+#include "sa/security_association.h"
+#include "sa/spi_index.h"
+
+namespace torii {
+
+/// Chain cells of policies whose SAs depend on the packet's own addresses (transport mode toward many peers).
+struct AddressPair {
+    PolicyId policy{};
+    Address source, destination;
+    friend bool operator==(const AddressPair&, const AddressPair&) = default;
+};
+struct AddressPairHash {
+    std::size_t operator()(const AddressPair& pair) const {
+        return hash_of(pair.source, hash_of(pair.destination, static_cast<std::uint64_t>(pair.policy)));
+    }
+};
+using PairCells = std::unordered_map<AddressPair, ChainCell*, AddressPairHash>;
+
+/// Everything a worker needs to decide about a flow it has not seen. One value, so that it is consistent; its
+/// generation dates the flows decided by it.
+struct Rules {
+    std::uint32_t generation = 1;
+    std::shared_ptr<const SpdIndex> inbound, outbound;
+    std::shared_ptr<const Routes> routes;
+    std::shared_ptr<const PairCells> pairs;
+    ChainCell* cells = nullptr;  // by Policy::slot
+    PolicyAction default_action = PolicyAction::discard;
+    std::vector<Arrival> port_arrival;      // by DPDK port id: which side it is on
+    std::optional<std::uint16_t> host_port;
+    HopIndex host_hop{};
+};
+
+/// Whether this policy's SAs depend on the packet's addresses: transport mode innermost, between no fixed pair.
+inline bool is_per_pair(const Policy& policy) {
+    const Request& first = policy.requests.front();
+    return !first.endpoints && !(policy.selector.source.is_host() && policy.selector.destination.is_host());
+}
+
+struct Tables {
+    std::atomic<const Rules*> rules{nullptr};
+    std::atomic<const SpiIndex*> sad{nullptr};
+    NextHopTable hops;
+
+    ~Tables() {
+        delete rules.load();
+        delete sad.load();
+    }
+    template <class T>
+    static void publish(std::atomic<const T*>& cell, std::unique_ptr<const T> next, RetireList& retired) {
+        retired.add(std::unique_ptr<const T>{cell.exchange(next.release(), std::memory_order_acq_rel)});
+    }
+};
+
+}  // namespace torii

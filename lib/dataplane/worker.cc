@@ -1,0 +1,540 @@
+#include "dataplane/worker.h"
+
+#include <rte_pause.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "ip/ipv4.h"
+
+namespace torii {
+
+namespace {
+
+constexpr std::size_t ahead = 4;  // packets between a prefetch and its use
+constexpr unsigned turns_before_napping = 2000;
+
+bool is_ike(const Packet& p) {  // RFC 7296 2.23: UDP 500 and 4500, to us, before any policy
+    if (p.protocol != static_cast<std::uint8_t>(IpProtocol::udp) || p.fragment || p.payload_octets() < sizeof(UdpHeader)) return false;
+    const unsigned port = reinterpret_cast<const UdpHeader*>(p.payload())->destination_port;
+    return port == 500 || port == 4500;
+}
+
+/// The packet's selectors as octets. ICMP offers type and code where others have ports (RFC 4301 4.4.1.1).
+FlowKey flow_key(const Packet& p) {
+    FlowKey key;
+    std::memcpy(key.source.data(), p.ip + 12, 4);
+    std::memcpy(key.destination.data(), p.ip + 16, 4);
+    key.protocol = p.protocol;
+    key.family = 4;
+    // Whether it came out of an SA belongs to the key, so that clear packets cannot push out a protected flow's entry.
+    key.arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | (p.opened != 0 ? 0x80u : 0u));
+    const std::byte* const l4 = p.payload();
+    if (p.fragment) return key;
+    if (has_ports(p.protocol)) {
+        if (p.payload_octets() < 4) return key;
+        std::memcpy(&key.source_port, l4, 4);
+    } else if (is_icmp(p.protocol)) {
+        if (p.payload_octets() < 2) return key;
+        key.source_port = __builtin_bswap16(std::to_integer<std::uint16_t>(l4[0]));
+        key.destination_port = __builtin_bswap16(std::to_integer<std::uint16_t>(l4[1]));
+    }
+    key.ports_known = 1;
+    return key;
+}
+
+PacketSelector selector_of(const FlowKey& key) {
+    return {.source = Address::from_octets(std::as_bytes(std::span{key.source}).first(4)),
+            .destination = Address::from_octets(std::as_bytes(std::span{key.destination}).first(4)),
+            .source_port = __builtin_bswap16(key.source_port),
+            .destination_port = __builtin_bswap16(key.destination_port),
+            .protocol = key.protocol,
+            .ports_known = key.ports_known != 0};
+}
+
+/// The SAs a packet really came through against what a policy asks for (RFC 4301 5.2 step 4, KAME's levels): every SA
+/// answers one request, from the outside inwards; a request of level use may stay unanswered.
+bool satisfies(const Policy& policy, const PacketSelector& selector, const Packet& p) {
+    unsigned opened = 0;
+    for (auto request = policy.requests.rbegin(); request != policy.requests.rend(); ++request) {
+        const InboundSa* const sa = opened < p.opened ? p.used[opened] : nullptr;
+        const Endpoints ends = request->endpoints.value_or(Endpoints{selector.source, selector.destination});
+        const bool answered = sa != nullptr && request->protocol == IpsecProtocol::esp && sa->destination == ends.destination &&
+                              sa->source == ends.source && (sa->mode == Mode::any || sa->mode == request->mode) &&
+                              (request->level != Level::unique || sa->reqid == request->reqid);
+        if (answered)
+            ++opened;
+        else if (request->level != Level::use)
+            return false;
+    }
+    return opened == p.opened;
+}
+
+}  // namespace
+
+Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto)
+    : setup_(std::move(setup)), tables_(tables), crypto_(std::move(crypto)), flows_(setup_.flow_entries, setup_.seed),
+      outgoing_(setup_.tx_queues.size()) {
+    for (std::size_t port = 0; port < setup_.tx_queues.size(); ++port)
+        if (setup_.tx_queues[port] != 0) ports_.push_back(static_cast<std::uint16_t>(port));
+}
+
+Worker::~Worker() = default;
+
+// ---- the life of a packet, on one page
+
+void Worker::carry() {
+    parse();                                // arrived_ -> encrypted_, clear_, control core
+    while (!encrypted_.empty()) open();     // encrypted_ -> encrypted_ (nested), clear_, another worker
+    classify();                             // clear_ -> protect_, leaving_, control core
+    while (!protect_.empty()) protect();    // protect_ -> protect_ (bundles), leaving_, another worker
+    emit();                                 // leaving_ -> ports, control core (no MAC yet)
+    finish();                               // what was dropped on the way is counted and freed
+}
+
+std::size_t Worker::turn() {
+    std::size_t moved = 0;
+    rules_ = tables_.rules.load(std::memory_order_acquire);
+    sad_ = tables_.sad.load(std::memory_order_acquire);
+    std::array<rte_mbuf*, Batch::capacity> mbufs;
+    for (const WorkerQueue& queue : setup_.rx) {
+        const std::size_t count = rte_eth_rx_burst(queue.port, queue.queue, mbufs.data(), static_cast<std::uint16_t>(setup_.burst));
+        if (count == 0) continue;
+        moved += count;
+        receive(mbufs.data(), count, queue.port, rules_->port_arrival[queue.port]);
+        carry();
+    }
+    const auto resume = [&](rte_ring* ring) {
+        if (ring == nullptr || rte_ring_empty(ring)) return;
+        take_over(ring);
+        moved += burst_size_;
+        counters_.taken_over.add(burst_size_);
+        carry();
+    };
+    for (rte_ring* ring : setup_.rings.from_worker) resume(ring);
+    resume(setup_.rings.from_control);
+    for (const std::uint16_t port : ports_) flush(port);
+    if (moved != 0) {
+        counters_.bursts.add(1);
+        counters_.packets.add(moved);
+    }
+    rte_rcu_qsbr_quiescent(setup_.quiescence, setup_.index);
+    return moved;
+}
+
+// ---- parse
+
+void Worker::receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival) {
+    std::uint64_t octets = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i + ahead < count) rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + ahead], void*));
+        Packet& p = burst_[i];
+        p = Packet{};
+        p.mbuf = mbufs[i];
+        p.ip = rte_pktmbuf_mtod(mbufs[i], std::byte*);
+        p.port = port;
+        p.arrival = arrival;
+        octets += mbufs[i]->pkt_len;
+        arrived_.add(p);
+    }
+    burst_size_ = count;
+    counters_.ports[port].rx_packets.add(count);
+    counters_.ports[port].rx_octets.add(octets);
+}
+
+/// Drops: multi_segment, truncated, not_our_mac, multicast, unknown_ethertype, ipv6_not_offered and parse_ipv4's.
+void Worker::parse() {
+    for (std::size_t i = 0; i < arrived_.size(); ++i) {
+        Packet& p = arrived_[i];
+        if (p.mbuf->nb_segs != 1) {
+            Batch::drop(p, Drop::multi_segment);
+            continue;
+        }
+        const std::size_t frame_octets = p.mbuf->data_len;
+        if (frame_octets < sizeof(EthernetHeader)) {
+            Batch::drop(p, Drop::truncated);
+            continue;
+        }
+        const auto& ethernet = *reinterpret_cast<const EthernetHeader*>(p.ip);
+        const auto type = static_cast<EtherType>(std::uint16_t{ethernet.type});
+        if (type == EtherType::arp) {
+            punt(p, Punt::arp);
+        } else if (ethernet.destination != setup_.port_macs[p.port].octets) [[unlikely]] {
+            Batch::drop(p, ethernet.destination[0] & 1 ? Drop::multicast : Drop::not_our_mac);
+        } else if (type == EtherType::ipv4) [[likely]] {
+            p.ip += sizeof(EthernetHeader);
+            if (const Drop reason = parse_ipv4(p, frame_octets - sizeof(EthernetHeader)); reason != Drop::none) [[unlikely]]
+                Batch::drop(p, reason);
+            else
+                route_arrived(p);
+        } else {
+            Batch::drop(p, type == EtherType::ipv6 ? Drop::ipv6_not_offered : Drop::unknown_ethertype);
+        }
+    }
+    arrived_.clear();
+}
+
+/// ESP goes to be opened unless it comes from inside, where it is payload like any other.
+void Worker::route_arrived(Packet& p) {
+    const bool esp = p.protocol == static_cast<std::uint8_t>(IpProtocol::esp);
+    (esp && p.arrival == Arrival::outside ? encrypted_ : clear_).add(p);
+}
+
+// ---- open
+
+/// Drops: unknown_spi, nested_too_deep, and those of find_inbound_sas and open_esp.
+void Worker::open() {
+    find_inbound_sas(*sad_, encrypted_);
+    Batch mine;
+    for (Packet& p : encrypted_.live()) {
+        if (p.inbound_sa == nullptr) [[unlikely]] {
+            const Ipv4Header& ip = p.ipv4();
+            const Address destination = Address::v4(ip.destination);
+            if (!rules_->routes->is_own(destination)) {
+                clear_.add(p);  // somebody else's ESP, in transit
+                continue;
+            }
+            Batch::drop(p, Drop::unknown_spi);
+            const auto& esp = *reinterpret_cast<const EspHeader*>(p.payload());
+            notices_.tell({.kind = control::Event::Kind::unknown_spi, .inbound = true, .spi = Spi{esp.spi.value()},
+                           .sequence = esp.sequence_low,
+                           .packet = {.source = Address::v4(ip.source), .destination = destination, .protocol = p.protocol,
+                                      .ports_known = false}});
+        } else if (p.opened == max_nesting) [[unlikely]] {
+            Batch::drop(p, Drop::nested_too_deep);
+        } else if (p.inbound_sa->owner != setup_.index) {
+            hand_over(p, p.inbound_sa->owner, Resume::open);
+        } else {
+            mine.add(p);
+        }
+    }
+    encrypted_.clear();
+    open_esp(*crypto_, jobs_, notices_, mine);
+    for (Packet& p : mine.live()) route_arrived(p);
+}
+
+// ---- classify
+
+/// Drops: whatever the flow's verdict says; see decide().
+void Worker::classify() {
+    if (clear_.empty()) return;
+    std::array<FlowKey, Batch::capacity> keys;
+    std::array<Verdict, Batch::capacity> verdicts;  // copies: a later packet's flow may take an entry's place
+    std::size_t count = 0, misses = 0;
+    for (Packet& p : clear_.live()) {
+        keys[count] = flow_key(p);
+        p.hash = flows_.hash(keys[count++]);
+        flows_.prefetch(p.hash);
+    }
+    count = 0;
+    for (Packet& p : clear_.live()) {
+        const std::uint32_t used = p.opened == 0 ? 0 : p.used[0]->serial;
+        const Flows::Entry* entry = flows_.find(p.hash, keys[count], rules_->generation);
+        if (entry == nullptr || entry->verdict.used_serial != used || p.opened > 1) [[unlikely]] {
+            ++misses;
+            entry = &flows_.remember(p.hash, keys[count], rules_->generation, decide(keys[count], p));
+        }
+        verdicts[count++] = entry->verdict;
+        __builtin_prefetch(entry->verdict.cell);
+    }
+    counters_.flow_misses.add(misses);
+    counters_.flow_hits.add(count - misses);
+    count = 0;
+    for (Packet& p : clear_.live()) act(p, verdicts[count++]);
+    clear_.clear();
+}
+
+/// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
+Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
+    const PacketSelector selector = selector_of(key);
+    const Routes& routes = *rules_->routes;
+    Verdict verdict{.used_serial = p.opened == 0 ? 0 : p.used[0]->serial};
+    const auto dropped = [&](Drop reason) {
+        verdict.kind = Verdict::Kind::drop;
+        verdict.reason = reason;
+        return verdict;
+    };
+    const bool for_us = routes.is_own(selector.destination);
+    if (for_us && p.opened == 0 && is_ike(p)) {  // exempt from the SPD (DESIGN 3)
+        verdict.kind = Verdict::Kind::local;
+        return verdict;
+    }
+    if (p.arrival == Arrival::outside || p.arrival == Arrival::inside) {
+        if (routes.is_own(selector.source)) return dropped(Drop::own_source);
+        if (selector.destination.v4_number() >> 28 >= 14 || routes.is_network_broadcast(selector.destination))
+            return dropped(Drop::multicast);
+    }
+    if (p.arrival == Arrival::outside)
+        if (const Drop reason = inbound_verdict(selector, p); reason != Drop::none) return dropped(reason);
+    if (for_us) {
+        verdict.kind = Verdict::Kind::local;
+        if (p.arrival != Arrival::host) verdict.hop = rules_->host_hop;
+        return verdict;
+    }
+    return outbound_verdict(selector, verdict);
+}
+
+/// Whether the inbound policy lets the packet pass as it came: in clear, or through the SAs it was opened with.
+Drop Worker::inbound_verdict(const PacketSelector& selector, const Packet& p) const {
+    const Found found = rules_->inbound->find(selector);
+    if (found.needs_ports) return Drop::fragment_needs_ports;
+    const PolicyAction action = found.policy ? found.policy->action : rules_->default_action;
+    switch (action) {
+        case PolicyAction::bypass: return Drop::none;
+        case PolicyAction::discard: return found.policy ? Drop::policy_discard : Drop::no_policy;
+        case PolicyAction::protect: break;
+    }
+    return satisfies(*found.policy, selector, p) ? Drop::none : Drop::policy_mismatch;
+}
+
+/// Completes `verdict` for a packet that goes on: the outbound policy applies when it leaves by an unprotected port.
+Worker::Verdict Worker::outbound_verdict(const PacketSelector& selector, Verdict verdict) const {
+    const RouteAnswer route = rules_->routes->find(selector.destination);
+    verdict.hop = route.hop;
+    verdict.kind = route.route != nullptr && route.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
+    verdict.reason = Drop::none;
+    if (route.route != nullptr && rules_->port_arrival[route.route->port] != Arrival::outside) return verdict;
+
+    const Found found = rules_->outbound->find(selector);
+    const PolicyAction action = found.policy ? found.policy->action : rules_->default_action;
+    if (found.needs_ports || action == PolicyAction::discard) {
+        verdict.kind = Verdict::Kind::drop;
+        verdict.reason = found.needs_ports ? Drop::fragment_needs_ports : found.policy ? Drop::policy_discard : Drop::no_policy;
+    } else if (action == PolicyAction::protect) {
+        verdict.cell = &rules_->cells[found.policy->slot];
+        if (is_per_pair(*found.policy)) {
+            const auto pair = rules_->pairs->find({found.policy->id, selector.source, selector.destination});
+            if (pair != rules_->pairs->end()) verdict.cell = pair->second;
+        }
+    }
+    return verdict;
+}
+
+void Worker::act(Packet& p, const Verdict& verdict) {
+    if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
+    p.next_hop = verdict.hop;
+    if (verdict.kind == Verdict::Kind::local) {
+        if (verdict.hop == HopIndex::none) return punt(p, Punt::local);
+        return leaving_.add(p);
+    }
+    const bool counts_hops = p.arrival == Arrival::outside || p.arrival == Arrival::inside;
+    if (counts_hops && p.ipv4().ttl <= 1) return punt(p, Punt::ttl_exceeded);
+    if (verdict.cell != nullptr) {
+        const ChainCell::Value value = verdict.cell->read();
+        if (value.kind() == ChainCell::Kind::no_sa) {
+            notices_.tell({.kind = control::Event::Kind::acquire, .packet = selector_of(flow_key(p))});
+            return Batch::drop(p, Drop::no_sa);
+        }
+        if (value.kind() != ChainCell::Kind::clear) {
+            p.chain = value.kind() == ChainCell::Kind::chain ? value.chain() : nullptr;
+            p.outbound_sa = p.chain ? p.chain->sas[0] : value.sa();
+            __builtin_prefetch(p.outbound_sa, 1);
+            __builtin_prefetch(reinterpret_cast<std::byte*>(p.outbound_sa) + 64);
+            if (counts_hops) decrement_ttl(p.ipv4());
+            return protect_.add(p);
+        }
+    }
+    if (verdict.kind == Verdict::Kind::glean) return punt(p, Punt::glean);
+    if (verdict.hop == HopIndex::none) return punt(p, Punt::no_route);
+    if (counts_hops) decrement_ttl(p.ipv4());
+    leaving_.add(p);
+}
+
+// ---- protect
+
+/// Drops: needs_fragmentation and those of protect_esp.
+void Worker::protect() {
+    Batch mine;
+    for (Packet& p : protect_.live()) {
+        if (p.outbound_sa->owner != setup_.index) [[unlikely]]
+            hand_over(p, p.outbound_sa->owner, Resume::protect);
+        else if (p.chain_step != 0 || fits(p)) [[likely]]
+            mine.add(p);
+    }
+    protect_.clear();
+    protect_esp(*crypto_, jobs_, notices_, mine);
+    for (Packet& p : mine.live()) {
+        if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
+            p.outbound_sa = p.chain->sas[p.chain_step];
+            protect_.add(p);
+        } else {
+            leaving_.add(p);
+        }
+    }
+}
+
+namespace {
+
+/// A packet of `ip_octets` octets after all SAs of its chain.
+unsigned protected_octets(const Packet& p, unsigned ip_octets) {
+    if (p.chain == nullptr) return ip_octets + esp_overhead(*p.outbound_sa, ip_octets, p.ip_header_octets);
+    unsigned header = p.ip_header_octets;
+    for (std::size_t i = 0; i < p.chain->size; ++i) {
+        ip_octets += esp_overhead(*p.chain->sas[i], ip_octets, header);
+        if (p.chain->sas[i]->mode == Mode::tunnel) header = sizeof(Ipv4Header);
+    }
+    return ip_octets;
+}
+
+}  // namespace
+
+/// Whether the packet will fit the link at the chain's far end; if not, its sender is told what would (RFC 4301 8.2.1).
+bool Worker::fits(Packet& p) {
+    const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
+    const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
+    const unsigned octets = protected_octets(p, p.ip_octets);
+    if (octets <= mtu) [[likely]] return true;
+    if (!(p.ipv4().flags_offset & Ipv4Header::dont_fragment)) {
+        Batch::drop(p, Drop::needs_fragmentation);
+        return false;
+    }
+    unsigned fitting = mtu - std::min(mtu, octets - p.ip_octets);
+    while (protected_octets(p, fitting + 1) <= mtu) ++fitting;  // padding makes the overhead vary by less than a block
+    while (fitting > 0 && protected_octets(p, fitting) > mtu) --fitting;
+    p.mtu = static_cast<std::uint16_t>(fitting);
+    punt(p, Punt::too_big);
+    return false;
+}
+
+// ---- emit
+
+/// Drops: needs_fragmentation, handover_full, punt_full; tx_full is counted by flush().
+void Worker::emit() {
+    for (Packet& p : leaving_.live()) {
+        const NextHop* const hop = tables_.hops.read(p.next_hop);
+        if (hop == nullptr || !hop->resolved) [[unlikely]] {
+            punt(p, Punt::neighbour);
+            continue;
+        }
+        if (p.ip_octets > hop->mtu) [[unlikely]] {
+            p.mtu = hop->mtu;
+            if (p.ipv4().flags_offset & Ipv4Header::dont_fragment)
+                punt(p, Punt::too_big);
+            else
+                Batch::drop(p, Drop::needs_fragmentation);
+            continue;
+        }
+        if (const unsigned queues = setup_.tx_queues[hop->port]; setup_.index >= queues) [[unlikely]] {
+            hand_over(p, setup_.index % queues, Resume::transmit);
+            continue;
+        }
+        std::byte* const frame = p.ip - sizeof(EthernetHeader);
+        std::memcpy(frame, &hop->ethernet, sizeof(EthernetHeader));
+        rte_mbuf& mbuf = *p.mbuf;
+        mbuf.data_off = static_cast<std::uint16_t>(frame - static_cast<std::byte*>(mbuf.buf_addr));
+        mbuf.data_len = static_cast<std::uint16_t>(p.ip_octets + sizeof(EthernetHeader));
+        mbuf.pkt_len = mbuf.data_len;
+        mbuf.ol_flags = 0;
+        Outgoing& out = outgoing_[hop->port];
+        if (out.size == out.frames.size()) flush(hop->port);
+        out.frames[out.size++] = p.mbuf;
+        p.mbuf = nullptr;
+    }
+    leaving_.clear();
+}
+
+void Worker::flush(std::uint16_t port) {
+    Outgoing& out = outgoing_[port];
+    if (out.size == 0) return;
+    std::uint64_t octets = 0;
+    for (std::size_t i = 0; i < out.size; ++i) octets += out.frames[i]->pkt_len;
+    const std::size_t sent = rte_eth_tx_burst(port, static_cast<std::uint16_t>(setup_.index), out.frames.data(), static_cast<std::uint16_t>(out.size));
+    for (std::size_t i = sent; i < out.size; ++i) {
+        octets -= out.frames[i]->pkt_len;
+        rte_pktmbuf_free(out.frames[i]);
+    }
+    counters_.drops[static_cast<std::size_t>(Drop::tx_full)].add(out.size - sent);
+    counters_.ports[port].tx_packets.add(sent);
+    counters_.ports[port].tx_octets.add(octets);
+    out.size = 0;
+}
+
+// ---- leaving this worker
+
+void Worker::hand_over(Packet& p, unsigned worker, Resume resume) {
+    p.resume = resume;
+    carried(*p.mbuf) = p;
+    if (rte_ring_sp_enqueue(setup_.rings.to_worker[worker], p.mbuf) != 0) return Batch::drop(p, Drop::handover_full);
+    p.mbuf = nullptr;
+    counters_.handed_over.add(1);
+}
+
+/// SA pointers stay behind: what the control core holds may outlive them.
+void Worker::punt(Packet& p, Punt why) {
+    p.punt = why;
+    p.inbound_sa = nullptr;
+    p.outbound_sa = nullptr;
+    p.chain = nullptr;
+    p.used = {};
+    carried(*p.mbuf) = p;
+    if (rte_ring_sp_enqueue(setup_.rings.to_control, p.mbuf) != 0) return Batch::drop(p, Drop::punt_full);
+    p.mbuf = nullptr;
+}
+
+void Worker::take_over(rte_ring* ring) {
+    std::array<void*, Batch::capacity> mbufs;
+    burst_size_ = rte_ring_sc_dequeue_burst(ring, mbufs.data(), Batch::capacity, nullptr);
+    for (std::size_t i = 0; i < burst_size_; ++i) {
+        Packet& p = burst_[i];
+        p = carried(*static_cast<rte_mbuf*>(mbufs[i]));
+        switch (p.resume) {
+            case Resume::open: encrypted_.add(p); break;
+            case Resume::classify: clear_.add(p); break;
+            case Resume::protect: protect_.add(p); break;
+            case Resume::transmit: leaving_.add(p); break;
+        }
+    }
+}
+
+/// Every packet of the burst has met its fate by now: it belongs to somebody else, or it is dropped by name.
+void Worker::finish() {
+    std::array<rte_mbuf*, Batch::capacity> dropped;
+    unsigned count = 0;
+    for (std::size_t i = 0; i < burst_size_; ++i) {
+        const Packet& p = burst_[i];
+        if (p.mbuf == nullptr) [[likely]] continue;
+        assert(p.drop != Drop::none);
+        counters_.drops[static_cast<std::size_t>(p.drop)].add(1);
+        dropped[count++] = p.mbuf;
+    }
+    if (count != 0) rte_pktmbuf_free_bulk(dropped.data(), count);
+    burst_size_ = 0;
+}
+
+// ---- the lcore
+
+void Worker::register_thread() {
+    rte_rcu_qsbr_thread_register(setup_.quiescence, setup_.index);
+    rte_rcu_qsbr_thread_online(setup_.quiescence, setup_.index);
+}
+
+void Worker::unregister_thread() {
+    rte_rcu_qsbr_thread_offline(setup_.quiescence, setup_.index);
+    rte_rcu_qsbr_thread_unregister(setup_.quiescence, setup_.index);
+}
+
+void Worker::run() {
+    register_thread();
+    while (!stopping_.load(std::memory_order_relaxed)) {
+        if (turn() != 0) {
+            idle_turns_ = 0;
+            continue;
+        }
+        counters_.empty_polls.add(1);
+        nap();
+    }
+    unregister_thread();
+}
+
+void Worker::nap() {
+    if (!setup_.polling.adaptive || ++idle_turns_ < turns_before_napping) return rte_pause();
+    const unsigned naps = idle_turns_ - turns_before_napping;
+    const unsigned microseconds = std::min(50 + naps / 16, setup_.polling.longest_nap_microseconds);
+    rte_rcu_qsbr_thread_offline(setup_.quiescence, setup_.index);
+    const timespec time{.tv_sec = 0, .tv_nsec = static_cast<long>(microseconds) * 1000};
+    nanosleep(&time, nullptr);
+    rte_rcu_qsbr_thread_online(setup_.quiescence, setup_.index);
+    counters_.sleeps.add(1);
+}
+
+}  // namespace torii

@@ -1,0 +1,141 @@
+// A worker: one lcore that polls its queues and carries each burst through the pipeline. The pipeline's wiring is one
+// page, Worker::carry() in worker.cc. Everything here runs on the worker's lcore but for what is marked (control).
+#pragma once
+
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "crypto/engine.h"
+#include "dataplane/port.h"
+#include "dataplane/tables.h"
+#include "esp/esp.h"
+#include "observe/counters.h"
+#include "observe/notices.h"
+#include "policy/flow_cache.h"
+
+namespace torii {
+
+/// How a worker waits when there is nothing to do (DESIGN 2): busy spins; adaptive pauses, then sleeps 50 us growing
+/// to `longest_nap_microseconds`, offline to RCU while it sleeps.
+struct PollingStyle {
+    bool adaptive = true;
+    unsigned longest_nap_microseconds = 300;
+};
+
+struct WorkerQueue {
+    std::uint16_t port = 0, queue = 0;
+};
+
+struct RingRelease {
+    void operator()(rte_ring* ring) const { rte_ring_free(ring); }
+};
+using RingPtr = std::unique_ptr<rte_ring, RingRelease>;
+
+/// Rings between a worker and others: mbufs whose private area holds the Packet.
+struct WorkerRings {
+    std::vector<rte_ring*> to_worker;    // by index; null for itself
+    std::vector<rte_ring*> from_worker;
+    rte_ring* to_control = nullptr;      // punted packets
+    rte_ring* from_control = nullptr;    // replies and packets that waited
+};
+
+struct WorkerSetup {
+    unsigned index = 0;
+    std::vector<WorkerQueue> rx;
+    std::vector<unsigned> tx_queues;     // by DPDK port id: how many transmit queues it has; 0: not a port of ours
+    std::vector<MacAddress> port_macs;   // by DPDK port id
+    WorkerRings rings;
+    rte_rcu_qsbr* quiescence = nullptr;
+    unsigned burst = 64;
+    PollingStyle polling;
+    std::size_t flow_entries = 16384;
+    std::uint64_t seed = 0;
+};
+
+class Worker {
+public:
+    Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    /// The lcore's life: turns until stop() is called, then what the rings still hold. Registers with RCU itself.
+    void run();
+    /// One turn: all receive queues, hand-over rings and the control core's ring once. Returns packets moved.
+    /// For tests and the bench, which drive a worker from their own thread.
+    std::size_t turn();
+    /// (control) Asks run() to return.
+    void stop() { stopping_.store(true, std::memory_order_relaxed); }
+
+    const WorkerCounters& counters() const { return counters_; }  // (control)
+    Notices& notices() { return notices_; }                       // (control) takes
+    unsigned index() const { return setup_.index; }
+    /// Registers with RCU; run() does it by itself.
+    void register_thread();
+    void unregister_thread();
+
+private:
+    /// What the flow cache remembers. 16 octets.
+    struct Verdict {
+        enum class Kind : std::uint8_t { drop, local, forward, protect, glean };
+        ChainCell* cell = nullptr;
+        std::uint32_t used_serial = 0;  // the SA through which the inbound check was passed; 0: none
+        Kind kind = Kind::drop;
+        Drop reason = Drop::no_policy;
+        HopIndex hop{};
+    };
+    using Flows = FlowCache<Verdict>;
+
+    // the pipeline, in order
+    void carry();
+    void parse();
+    void open();
+    void classify();
+    void protect();
+    void emit();
+    void finish();
+
+    // helpers of the stages
+    void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
+    void take_over(rte_ring* ring);
+    void route_arrived(Packet& packet);
+    Verdict decide(const FlowKey& key, const Packet& packet) const;
+    Drop inbound_verdict(const PacketSelector& selector, const Packet& packet) const;
+    Verdict outbound_verdict(const PacketSelector& selector, Verdict verdict) const;
+    void act(Packet& packet, const Verdict& verdict);
+    bool fits(Packet& packet);
+    void hand_over(Packet& packet, unsigned worker, Resume resume);
+    void punt(Packet& packet, Punt why);
+    void flush(std::uint16_t port);
+    void nap();
+
+    WorkerSetup setup_;
+    const Tables& tables_;
+    const Rules* rules_ = nullptr;    // of this turn
+    const SpiIndex* sad_ = nullptr;
+    std::unique_ptr<CryptoEngine> crypto_;
+    WorkerCounters counters_;
+    Notices notices_;
+    Flows flows_;
+    CryptoJobs jobs_;
+
+    std::array<Packet, Batch::capacity> burst_;
+    std::size_t burst_size_ = 0;
+    Batch arrived_, encrypted_, clear_, protect_, leaving_;
+
+    struct Outgoing {
+        std::array<rte_mbuf*, Batch::capacity> frames;
+        std::size_t size = 0;
+    };
+    std::vector<Outgoing> outgoing_;  // by DPDK port id
+    std::vector<std::uint16_t> ports_;
+    unsigned idle_turns_ = 0;
+    std::atomic<bool> stopping_{false};
+};
+
+}  // namespace torii
