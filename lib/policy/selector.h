@@ -19,24 +19,33 @@ struct PortRange {
     friend auto operator<=>(const PortRange&, const PortRange&) = default;
 };
 
+/// Protocols whose packets carry two ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
+bool has_ports(std::uint8_t protocol);
+/// ICMP and ICMPv6, which carry a type and a code instead.
+bool is_icmp(std::uint8_t protocol);
+
 /// One rule's reach. ICMP keeps its type in `source_ports` and its code in `destination_ports`, as PF_KEY does.
+/// A rule that asks for ports reaches the protocols that have them and no other: asked of GRE or ESP it reaches
+/// nothing, and without a protocol it does not take an ICMP type for a port.
 struct Selector {
     Prefix source, destination;
     PortRange source_ports, destination_ports;
     std::optional<std::uint8_t> protocol;  // none: any
     friend auto operator<=>(const Selector&, const Selector&) = default;
-    /// "10.0.1.0/24[any] 10.0.2.0/24[any] any"
+    bool asks_for_ports() const { return !source_ports.is_any() || !destination_ports.is_any(); }
+    /// As `setkey -DP` writes it: "10.0.1.0/24[any] 10.0.2.0/24[80] tcp", "10.0.1.1 10.0.2.1 icmp 8,0".
     std::string text() const;
 };
 
 /// A packet seen as a selector sees it. For fragments behind the first, and whatever is too short to hold them, the
-/// ports are unknown (RFC 4301's OPAQUE).
+/// ports are unknown (RFC 4301's OPAQUE). What has neither ports nor type and code leaves them 0, and known.
 struct PacketSelector {
     Address source, destination;
     std::uint16_t source_port = 0, destination_port = 0;  // ICMP: type, code
     std::uint8_t protocol = 0;
     bool ports_known = true;
     friend bool operator==(const PacketSelector&, const PacketSelector&) = default;
+    /// "10.0.1.5[4711] 10.0.2.6[80] tcp"; ports that the packet does not tell are [unknown].
     std::string text() const;
 };
 

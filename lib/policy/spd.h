@@ -3,7 +3,7 @@
 // form that the control core edits; workers see an SpdIndex built from it.
 #pragma once
 
-#include <functional>
+#include <array>
 #include <map>
 #include <memory>
 #include <span>
@@ -20,18 +20,20 @@ using PolicyPtr = std::shared_ptr<const Policy>;
 /// Control thread only.
 class Spd {
 public:
-    /// Errc::exists when a policy of the same selector and direction is there. Logarithmic.
+    /// Errc::exists when a policy of the same selector and direction is there. Logarithmic. The caller sees to it
+    /// that ids differ.
     Result<void> add(PolicyPtr policy);
     /// Errc::not_found when nothing has that selector and direction. Returns what was removed.
     Result<PolicyPtr> remove(Direction direction, const Selector& selector);
-    /// Puts `policy` back where it was removed from: the same place in the order. For undoing a transaction.
+    /// Puts `policy` back where it was removed from: the same place in the order, as order_of() told it before the
+    /// removal. For undoing a transaction; nothing may have taken its selector meanwhile.
     void restore(PolicyPtr policy, std::uint64_t order);
     PolicyPtr find(Direction direction, const Selector& selector) const;  // null when absent
     PolicyPtr find(PolicyId id) const;
     std::size_t size() const;
     /// In search order.
     std::vector<PolicyPtr> in_order(Direction direction) const;
-    /// The place `add` gave a policy; for restore().
+    /// The place `add` gave a policy that is in here, for restore(); 0 for one that is not.
     std::uint64_t order_of(const Policy& policy) const;
 
 private:
@@ -41,21 +43,26 @@ private:
         friend auto operator<=>(const Place&, const Place&) = default;
     };
     using Key = std::pair<Direction, Selector>;
-    std::map<Place, PolicyPtr> ordered_[2];  // by direction
+    void put(PolicyPtr policy, std::uint64_t order);
+
+    std::array<std::map<Place, PolicyPtr>, 2> ordered_;  // by direction
     std::map<Key, Place> by_selector_;
-    std::unordered_map<std::uint32_t, Key> by_id_;
+    std::unordered_map<std::uint32_t, PolicyPtr> by_id_;
     std::uint64_t next_order_ = 1;
 };
 
-/// The first match of a linear walk: what every faster classifier must agree with.
+/// What a packet meets in an SPD. A packet that needs ports must not be treated as `policy` says, because the rule that
+/// stands before it could have said otherwise: the data path drops it by that name.
 struct Found {
     const Policy* policy = nullptr;  // null: nothing matched
     bool needs_ports = false;        // a rule before `policy` would match but for ports the packet does not tell
 };
+/// The first match of a linear walk: what every faster classifier must agree with. Any thread.
 Found find_linear(std::span<const PolicyPtr> in_order, const PacketSelector& packet);
 
-/// The compiled form of one direction: immutable, shared by all workers, a few hash probes a look-up however many
-/// policies there are. Holds its policies alive.
+/// The compiled form of one direction: immutable, shared by all workers, one hash probe a look-up for each shape of
+/// rule (a pair of prefix lengths, with or without protocol and ports) however many policies there are. Holds its
+/// policies alive. README.md of this room tells how it works and what it costs.
 class SpdIndex {
 public:
     explicit SpdIndex(std::vector<PolicyPtr> in_order);
@@ -69,7 +76,7 @@ public:
 
 private:
     struct Tables;
-    std::vector<PolicyPtr> in_order_;
+    std::vector<PolicyPtr> in_order_;  // a rule's rank is its place in here
     std::unique_ptr<const Tables> tables_;
 };
 

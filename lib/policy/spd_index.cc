@@ -1,0 +1,271 @@
+// The compiled SPD: tuple space search. Rules of one shape, that is of the same prefix lengths and the same choice of
+// protocol and single ports, differ only in values, so one hash probe finds the first of them that a packet matches.
+// A rule and a packet become the same five words; a shape is a mask over them; shapes are visited in the order of
+// their best rule and the walk ends where no better one can follow. Built on the control thread, read by any.
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <random>
+
+#include "policy/spd.h"
+
+namespace torii {
+
+namespace {
+
+/// Source address, destination address, and everything else (see upper_word).
+using Words = std::array<std::uint64_t, 5>;
+constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+
+constexpr std::uint64_t source_is_ipv6 = 1u << 8, destination_is_ipv6 = 1u << 9;
+constexpr std::uint64_t carries_ports = 1u << 10;  // two ports, and no ICMP type and code in their place
+constexpr std::uint64_t families = source_is_ipv6 | destination_is_ipv6, protocol_bits = 0xff;
+constexpr unsigned source_port_shift = 16, destination_port_shift = 32;
+constexpr std::uint64_t any_port = 0xffff;
+
+Words address_words(const Address& source, const Address& destination) {
+    Words words{};
+    std::memcpy(&words[0], source.raw().data(), 16);
+    std::memcpy(&words[2], destination.raw().data(), 16);
+    words[4] = (source.is_v4() ? 0 : source_is_ipv6) | (destination.is_v4() ? 0 : destination_is_ipv6);
+    return words;
+}
+
+/// Ones over the first `length` bits of the 64 that `word` of an address holds, in the order memory has them.
+std::uint64_t mask_word(unsigned length, unsigned word) {
+    const unsigned bits = std::clamp(length, 64 * word, 64 * word + 64) - 64 * word;
+    const std::uint64_t ones = bits == 0 ? 0 : ~std::uint64_t{0} << (64 - bits);
+    static_assert(std::endian::native == std::endian::little);
+    return __builtin_bswap64(ones);
+}
+
+Words operator&(const Words& a, const Words& b) {
+    return {a[0] & b[0], a[1] & b[1], a[2] & b[2], a[3] & b[3], a[4] & b[4]};
+}
+
+Words words_of(const PacketSelector& packet) {
+    Words words = address_words(packet.source, packet.destination);
+    words[4] |= packet.protocol | (has_ports(packet.protocol) ? carries_ports : 0);
+    words[4] |= std::uint64_t{packet.source_port} << source_port_shift;
+    words[4] |= std::uint64_t{packet.destination_port} << destination_port_shift;
+    return words;
+}
+
+/// One rule as the tables see it: it matches where (packet & mask) == key and the ports lie in the two ranges.
+struct Rule {
+    Words mask{}, key{};
+    const Policy* policy = nullptr;
+    std::uint32_t rank = 0;
+    PortRange source_ports, destination_ports;
+};
+
+/// The rule without its ports.
+Rule rule_of(const Policy& policy, std::uint32_t rank) {
+    const Selector& selector = policy.selector;
+    Rule rule;
+    rule.policy = &policy;
+    rule.rank = rank;
+    rule.key = address_words(selector.source.base(), selector.destination.base());
+    rule.mask = {mask_word(selector.source.length(), 0), mask_word(selector.source.length(), 1),
+                 mask_word(selector.destination.length(), 0), mask_word(selector.destination.length(), 1), families};
+    if (selector.protocol) {
+        rule.key[4] |= *selector.protocol;
+        rule.mask[4] |= protocol_bits;
+    } else if (selector.asks_for_ports()) {
+        rule.key[4] |= carries_ports;
+        rule.mask[4] |= carries_ports;
+    }
+    return rule;
+}
+
+/// A single port goes into the key, a range stays to be compared.
+void ask_for(const PortRange& ports, unsigned shift, Rule& rule, PortRange& range) {
+    if (ports.low == ports.high) {
+        rule.key[4] |= std::uint64_t{ports.low} << shift;
+        rule.mask[4] |= any_port << shift;
+    } else {
+        range = ports;
+    }
+}
+
+Rule with_ports(Rule rule) {
+    const Selector& selector = rule.policy->selector;
+    ask_for(selector.source_ports, source_port_shift, rule, rule.source_ports);
+    ask_for(selector.destination_ports, destination_port_shift, rule, rule.destination_ports);
+    return rule;
+}
+
+/// Keeps strangers from choosing addresses that meet in one place. Zero words of IPv4 addresses do no harm.
+class Hash {
+public:
+    Hash() {
+        std::random_device random;
+        for (auto& word : secret_) word = std::uint64_t{random()} << 32 | random();
+    }
+    std::uint64_t operator()(const Words& words) const {
+        const auto addresses =
+            fold(words[0] ^ secret_[0], words[2] ^ secret_[1]) ^ fold(words[1] ^ secret_[2], words[3] ^ secret_[3]);
+        return fold(addresses ^ secret_[4], words[4] ^ secret_[5]);
+    }
+
+private:
+    static std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
+        const auto product = static_cast<unsigned __int128>(a) * b;
+        return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+    }
+    std::array<std::uint64_t, 6> secret_;
+};
+
+/// A rule in its table. Those of one key stand in a chain, best first. One cache line.
+struct alignas(64) Entry {
+    Words key;
+    const Policy* policy;
+    std::uint32_t rank;
+    std::uint32_t next;  // entry with the same key and a later rank, or `none`
+    PortRange source_ports, destination_ports;
+
+    bool has_open_ports() const { return source_ports.is_any() && destination_ports.is_any(); }
+};
+static_assert(sizeof(Entry) == 64);
+
+struct Slot {
+    std::uint32_t tag = 0;  // the hash's other half: spares a look at entries of another key
+    std::uint32_t entry = none;
+};
+
+/// All rules of one shape: the part of the table's slots that they hash into, a power of two at most half full.
+struct Tuple {
+    Words mask;
+    std::uint32_t best_rank;
+    std::uint32_t first_slot, slot_mask;
+};
+
+/// An immutable set of rules, asked for the first that matches.
+class Table {
+public:
+    explicit Table(std::vector<Rule> rules);
+
+    /// The matching rule of the lowest rank below `limit`; null when there is none.
+    const Entry* first(const Words& packet, const PacketSelector& ports, std::uint32_t limit) const {
+        const Entry* best = nullptr;
+        for (const Tuple& tuple : tuples_) {
+            if (tuple.best_rank >= limit) break;
+            for (std::uint32_t i = head(tuple, packet & tuple.mask); i != none && entries_[i].rank < limit;
+                 i = entries_[i].next) {
+                const Entry& entry = entries_[i];
+                if (!entry.source_ports.contains(ports.source_port) ||
+                    !entry.destination_ports.contains(ports.destination_port))
+                    continue;
+                best = &entry;
+                limit = entry.rank;
+            }
+        }
+        return best;
+    }
+
+private:
+    std::uint32_t head(const Tuple& tuple, const Words& key) const {
+        return slots_[slot_of(tuple, key, hash_(key))].entry;
+    }
+    std::size_t slot_of(const Tuple& tuple, const Words& key, std::uint64_t hash) const;
+    void add_tuple(std::span<const Rule> descending);
+    void insert(const Tuple& tuple, const Rule& rule);
+
+    Hash hash_;
+    std::vector<Tuple> tuples_;  // by best rank
+    std::vector<Slot> slots_;
+    std::vector<Entry> entries_;
+};
+
+Table::Table(std::vector<Rule> rules) {
+    std::ranges::sort(
+        rules, [](const Rule& a, const Rule& b) { return a.mask != b.mask ? a.mask < b.mask : a.rank > b.rank; });
+    entries_.reserve(rules.size());
+    for (std::span<const Rule> rest{rules}; !rest.empty();) {
+        const auto end = std::ranges::find_if(rest, [&](const Rule& rule) { return rule.mask != rest.front().mask; });
+        const auto count = static_cast<std::size_t>(end - rest.begin());
+        add_tuple(rest.first(count));
+        rest = rest.subspan(count);
+    }
+    std::ranges::sort(tuples_, {}, &Tuple::best_rank);
+}
+
+/// `descending` holds the rules of one shape, the best last.
+void Table::add_tuple(std::span<const Rule> descending) {
+    const auto size = std::bit_ceil(2 * descending.size());
+    const Tuple tuple{descending.front().mask, descending.back().rank, static_cast<std::uint32_t>(slots_.size()),
+                      static_cast<std::uint32_t>(size - 1)};
+    slots_.resize(slots_.size() + size);
+    for (const Rule& rule : descending) insert(tuple, rule);
+    tuples_.push_back(tuple);
+}
+
+/// Puts the rule before all that came earlier. One whose ports are open leaves nothing to those behind it, which are
+/// forgotten, so that a chain is never longer than the port ranges that one pair of prefixes has.
+void Table::insert(const Tuple& tuple, const Rule& rule) {
+    const auto hash = hash_(rule.key);
+    Slot& slot = slots_[slot_of(tuple, rule.key, hash)];
+    Entry entry{rule.key, rule.policy, rule.rank, slot.entry, rule.source_ports, rule.destination_ports};
+    if (entry.has_open_ports()) entry.next = none;
+    slot = {static_cast<std::uint32_t>(hash >> 32), static_cast<std::uint32_t>(entries_.size())};
+    entries_.push_back(entry);
+}
+
+/// Where `key` is, or the free place where it would be.
+std::size_t Table::slot_of(const Tuple& tuple, const Words& key, std::uint64_t hash) const {
+    const auto tag = static_cast<std::uint32_t>(hash >> 32);
+    for (auto i = static_cast<std::uint32_t>(hash);; ++i) {
+        const std::size_t at = tuple.first_slot + (i & tuple.slot_mask);
+        const Slot& slot = slots_[at];
+        if (slot.entry == none || (slot.tag == tag && entries_[slot.entry].key == key)) return at;
+    }
+}
+
+/// Everything for packets whose source is of one family.
+struct FamilyTables {
+    Table open;          // rules that do not ask for ports
+    Table asking;        // rules that do
+    Table asking_blind;  // the same rules, their ports left out: which of them a packet without ports might have met
+};
+
+FamilyTables tables_of(std::span<const PolicyPtr> in_order, Family family) {
+    std::vector<Rule> open, asking, asking_blind;
+    for (std::uint32_t rank = 0; rank < in_order.size(); ++rank) {
+        const Policy& policy = *in_order[rank];
+        const Selector& selector = policy.selector;
+        if (selector.source.family() != family) continue;
+        const Rule rule = rule_of(policy, rank);
+        if (!selector.asks_for_ports()) {
+            open.push_back(rule);
+        } else if (!selector.protocol || has_ports(*selector.protocol) || is_icmp(*selector.protocol)) {
+            asking.push_back(with_ports(rule));
+            asking_blind.push_back(rule);
+        }
+    }
+    return {Table{std::move(open)}, Table{std::move(asking)}, Table{std::move(asking_blind)}};
+}
+
+}  // namespace
+
+struct SpdIndex::Tables {
+    FamilyTables ipv4, ipv6;
+};
+
+SpdIndex::SpdIndex(std::vector<PolicyPtr> in_order)
+    : in_order_(std::move(in_order)),
+      tables_(new Tables{tables_of(in_order_, Family::ipv4), tables_of(in_order_, Family::ipv6)}) {}
+
+SpdIndex::~SpdIndex() = default;
+
+Found SpdIndex::find(const PacketSelector& packet) const {
+    const FamilyTables& tables = packet.source.is_v4() ? tables_->ipv4 : tables_->ipv6;
+    const Words words = words_of(packet);
+    const Entry* found = tables.open.first(words, packet, none);
+    const std::uint32_t limit = found ? found->rank : none;
+    const Table& asking = packet.ports_known ? tables.asking : tables.asking_blind;
+    const Entry* const before = asking.first(words, packet, limit);
+    if (before && packet.ports_known) found = before;
+    return {found ? found->policy : nullptr, before && !packet.ports_known};
+}
+
+}  // namespace torii
