@@ -1,7 +1,9 @@
 // The compiled SPD: tuple space search. Rules of one shape, that is of the same prefix lengths and the same choice of
 // protocol and single ports, differ only in values, so one hash probe finds the first of them that a packet matches.
-// A rule and a packet become the same five words; a shape is a mask over them; shapes are visited in the order of
-// their best rule and the walk ends where no better one can follow. Built on the control thread, read by any.
+// A rule and a packet become the same five words; a shape is a mask over them. Shapes that share the length of their
+// source prefix form a group, passed by where the packet's source is no prefix of that length. Groups, and the shapes
+// in them, are visited in the order of their best rule, and the walk ends where no better one can follow. Built on the
+// control thread, read by any.
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -125,6 +127,9 @@ struct alignas(64) Entry {
     PortRange source_ports, destination_ports;
 
     bool has_open_ports() const { return source_ports.is_any() && destination_ports.is_any(); }
+    bool takes(const PacketSelector& ports) const {
+        return source_ports.contains(ports.source_port) && destination_ports.contains(ports.destination_port);
+    }
 };
 static_assert(sizeof(Entry) == 64);
 
@@ -140,54 +145,107 @@ struct Tuple {
     std::uint32_t first_slot, slot_mask;
 };
 
+/// All tuples of one length of source prefix, by best rank. Its filter is a bitmap of the hashes of those prefixes:
+/// most packets come from none of them and pass by all the tuples at the price of one look.
+struct Group {
+    Words source_mask;
+    std::uint32_t best_rank;
+    std::uint32_t first_tuple, end_tuple;
+    std::uint32_t first_filter_word, filter_mask;
+};
+
+/// The mask's words for the source address alone.
+Words source_of(const Words& mask) { return {mask[0], mask[1], 0, 0, 0}; }
+
+/// The longest start of `rules` that `key` maps to one value.
+template <class Key>
+std::span<const Rule> first_run(std::span<const Rule> rules, Key key) {
+    const auto end =
+        std::ranges::find_if(rules, [&](const Rule& rule) { return key(rule.mask) != key(rules.front().mask); });
+    return rules.first(static_cast<std::size_t>(end - rules.begin()));
+}
+
 /// An immutable set of rules, asked for the first that matches.
 class Table {
 public:
-    explicit Table(std::vector<Rule> rules);
+    Table(std::vector<Rule> rules, const Hash& hash);
 
     /// The matching rule of the lowest rank below `limit`; null when there is none.
     const Entry* first(const Words& packet, const PacketSelector& ports, std::uint32_t limit) const {
         const Entry* best = nullptr;
-        for (const Tuple& tuple : tuples_) {
-            if (tuple.best_rank >= limit) break;
-            for (std::uint32_t i = head(tuple, packet & tuple.mask); i != none && entries_[i].rank < limit;
-                 i = entries_[i].next) {
-                const Entry& entry = entries_[i];
-                if (!entry.source_ports.contains(ports.source_port) ||
-                    !entry.destination_ports.contains(ports.destination_port))
-                    continue;
-                best = &entry;
-                limit = entry.rank;
+        for (const Group& group : groups_) {
+            if (group.best_rank >= limit) break;
+            if (!may_hold(group, packet)) continue;
+            for (std::uint32_t i = group.first_tuple; i != group.end_tuple && tuples_[i].best_rank < limit; ++i) {
+                const Entry* const entry = first_of(tuples_[i], packet, ports, limit);
+                if (!entry) continue;
+                best = entry;
+                limit = entry->rank;
             }
         }
         return best;
     }
 
 private:
-    std::uint32_t head(const Tuple& tuple, const Words& key) const {
-        return slots_[slot_of(tuple, key, hash_(key))].entry;
+    bool may_hold(const Group& group, const Words& packet) const {
+        const auto bit = hash_(packet & group.source_mask);
+        return (filter_[group.first_filter_word + (bit >> 6 & group.filter_mask)] >> (bit & 63) & 1) != 0;
+    }
+    const Entry* first_of(const Tuple& tuple, const Words& packet, const PacketSelector& ports,
+                          std::uint32_t limit) const {
+        const Words key = packet & tuple.mask;
+        for (auto i = slots_[slot_of(tuple, key, hash_(key))].entry; i != none && entries_[i].rank < limit;
+             i = entries_[i].next)
+            if (entries_[i].takes(ports)) return &entries_[i];
+        return nullptr;
     }
     std::size_t slot_of(const Tuple& tuple, const Words& key, std::uint64_t hash) const;
+    void add_group(std::span<const Rule> rules);
     void add_tuple(std::span<const Rule> descending);
     void insert(const Tuple& tuple, const Rule& rule);
 
     Hash hash_;
-    std::vector<Tuple> tuples_;  // by best rank
+    std::vector<Group> groups_;  // by best rank
+    std::vector<std::uint64_t> filter_;
+    std::vector<Tuple> tuples_;
     std::vector<Slot> slots_;
     std::vector<Entry> entries_;
 };
 
-Table::Table(std::vector<Rule> rules) {
+Table::Table(std::vector<Rule> rules, const Hash& hash) : hash_(hash) {
     std::ranges::sort(
         rules, [](const Rule& a, const Rule& b) { return a.mask != b.mask ? a.mask < b.mask : a.rank > b.rank; });
     entries_.reserve(rules.size());
     for (std::span<const Rule> rest{rules}; !rest.empty();) {
-        const auto end = std::ranges::find_if(rest, [&](const Rule& rule) { return rule.mask != rest.front().mask; });
-        const auto count = static_cast<std::size_t>(end - rest.begin());
-        add_tuple(rest.first(count));
-        rest = rest.subspan(count);
+        const auto group = first_run(rest, source_of);
+        add_group(group);
+        rest = rest.subspan(group.size());
     }
-    std::ranges::sort(tuples_, {}, &Tuple::best_rank);
+    std::ranges::sort(groups_, {}, &Group::best_rank);
+}
+
+void Table::add_group(std::span<const Rule> rules) {
+    const auto filter_words = std::bit_ceil(rules.size() / 4 + 1);  // at least 16 bits for each prefix
+    Group group{source_of(rules.front().mask),
+                none,
+                static_cast<std::uint32_t>(tuples_.size()),
+                0,
+                static_cast<std::uint32_t>(filter_.size()),
+                static_cast<std::uint32_t>(filter_words - 1)};
+    filter_.resize(filter_.size() + filter_words);
+    for (const Rule& rule : rules) {
+        const auto bit = hash_(rule.key & group.source_mask);
+        filter_[group.first_filter_word + (bit >> 6 & group.filter_mask)] |= std::uint64_t{1} << (bit & 63);
+    }
+    for (auto rest = rules; !rest.empty();) {
+        const auto tuple = first_run(rest, [](const Words& mask) { return mask; });
+        add_tuple(tuple);
+        rest = rest.subspan(tuple.size());
+    }
+    std::ranges::sort(tuples_.begin() + group.first_tuple, tuples_.end(), {}, &Tuple::best_rank);
+    group.best_rank = tuples_[group.first_tuple].best_rank;
+    group.end_tuple = static_cast<std::uint32_t>(tuples_.size());
+    groups_.push_back(group);
 }
 
 /// `descending` holds the rules of one shape, the best last.
@@ -228,7 +286,7 @@ struct FamilyTables {
     Table asking_blind;  // the same rules, their ports left out: which of them a packet without ports might have met
 };
 
-FamilyTables tables_of(std::span<const PolicyPtr> in_order, Family family) {
+FamilyTables tables_of(std::span<const PolicyPtr> in_order, Family family, const Hash& hash) {
     std::vector<Rule> open, asking, asking_blind;
     for (std::uint32_t rank = 0; rank < in_order.size(); ++rank) {
         const Policy& policy = *in_order[rank];
@@ -242,18 +300,18 @@ FamilyTables tables_of(std::span<const PolicyPtr> in_order, Family family) {
             asking_blind.push_back(rule);
         }
     }
-    return {Table{std::move(open)}, Table{std::move(asking)}, Table{std::move(asking_blind)}};
+    return {Table{std::move(open), hash}, Table{std::move(asking), hash}, Table{std::move(asking_blind), hash}};
 }
 
 }  // namespace
 
 struct SpdIndex::Tables {
+    explicit Tables(std::span<const PolicyPtr> in_order, const Hash& hash = {})
+        : ipv4(tables_of(in_order, Family::ipv4, hash)), ipv6(tables_of(in_order, Family::ipv6, hash)) {}
     FamilyTables ipv4, ipv6;
 };
 
-SpdIndex::SpdIndex(std::vector<PolicyPtr> in_order)
-    : in_order_(std::move(in_order)),
-      tables_(new Tables{tables_of(in_order_, Family::ipv4), tables_of(in_order_, Family::ipv6)}) {}
+SpdIndex::SpdIndex(std::vector<PolicyPtr> in_order) : in_order_(std::move(in_order)), tables_(new Tables{in_order_}) {}
 
 SpdIndex::~SpdIndex() = default;
 
