@@ -1,0 +1,62 @@
+#include "forward/icmp.h"
+
+#include <algorithm>
+
+namespace torii {
+
+namespace {
+
+constexpr std::size_t longest_error = 576;
+
+bool is_icmp_error(std::uint8_t type) { return type == 3 || type == 4 || type == 5 || type == 11 || type == 12; }
+
+}  // namespace
+
+bool answer_echo(std::span<std::byte> octets) {
+    auto& ip = *reinterpret_cast<Ipv4Header*>(octets.data());
+    const auto payload = octets.subspan(ip.header_octets());
+    if (ip.protocol != static_cast<std::uint8_t>(IpProtocol::icmp) || ip.is_fragment() || payload.size() < sizeof(IcmpHeader)) return false;
+    auto& icmp = *reinterpret_cast<IcmpHeader*>(payload.data());
+    if (icmp.type != static_cast<std::uint8_t>(IcmpType::echo) || internet_checksum(payload.data(), payload.size()) != 0) return false;
+    const std::uint32_t asker = ip.source;
+    ip.source = ip.destination;
+    ip.destination = asker;
+    ip.ttl = 64;
+    ip.checksum = 0;
+    ip.checksum = internet_checksum(&ip, ip.header_octets());
+    icmp.checksum = adjusted_checksum(icmp.checksum, static_cast<std::uint16_t>(icmp.type << 8 | icmp.code), icmp.code);
+    icmp.type = static_cast<std::uint8_t>(IcmpType::echo_reply);
+    return true;
+}
+
+std::vector<std::byte> icmp_error(std::span<const std::byte> offender, std::uint32_t source, const IcmpError& error) {
+    const auto& about = *reinterpret_cast<const Ipv4Header*>(offender.data());
+    const auto payload = offender.subspan(about.header_octets());
+    const bool later_fragment = (about.flags_offset & Ipv4Header::offset_mask) != 0;
+    const bool error_itself = about.protocol == static_cast<std::uint8_t>(IpProtocol::icmp) &&
+                              (payload.empty() || is_icmp_error(std::to_integer<std::uint8_t>(payload[0])));
+    const std::uint32_t sender = about.source, receiver = about.destination;
+    if (later_fragment || error_itself || sender >> 28 >= 14 || receiver >> 28 >= 14 || sender >> 24 == 0) return {};
+
+    const std::size_t quoted = std::min(offender.size(), longest_error - sizeof(Ipv4Header) - sizeof(IcmpHeader));
+    std::vector<std::byte> out(sizeof(Ipv4Header) + sizeof(IcmpHeader) + quoted);
+    Ipv4Header ip{};
+    ip.version_ihl = 0x45;
+    ip.dscp_ecn = 6 << 5;  // internetwork control, RFC 1812 4.3.2.5
+    ip.total_octets = static_cast<std::uint16_t>(out.size());
+    ip.ttl = 64;
+    ip.protocol = static_cast<std::uint8_t>(IpProtocol::icmp);
+    ip.source = source;
+    ip.destination = sender;
+    ip.checksum = internet_checksum(&ip, sizeof ip);
+    IcmpHeader icmp{.type = static_cast<std::uint8_t>(error.type), .code = error.code, .checksum = 0, .rest_high = 0, .rest_low = error.mtu};
+    std::byte* const body = out.data() + sizeof ip;
+    std::memcpy(out.data(), &ip, sizeof ip);
+    std::memcpy(body + sizeof icmp, offender.data(), quoted);
+    std::memcpy(body, &icmp, sizeof icmp);
+    icmp.checksum = internet_checksum(body, sizeof icmp + quoted);
+    std::memcpy(body, &icmp, sizeof icmp);
+    return out;
+}
+
+}  // namespace torii

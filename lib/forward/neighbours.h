@@ -1,0 +1,118 @@
+// Neighbours and how we learn their MACs: ARP (RFC 826, RFC 1122 2.3.2) for IPv4 over Ethernet. Answers requests for
+// our own addresses, asks for others with a bounded queue of waiting packets, refreshes what is used and forgets what
+// does not answer. Time comes in as an argument and what is to be done goes out through NeighbourActions, so that it
+// runs in a test without a port or a clock. Control thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "forward/next_hop.h"
+#include "forward/routes.h"
+
+struct rte_mbuf;
+
+namespace torii {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+enum class NeighbourState : std::uint8_t {
+    incomplete,  // asked, no answer yet
+    reachable,
+    probing,     // was reachable, is asked again; its MAC is still used
+    failed,      // did not answer; asked again when a packet wants it
+    fixed,       // from the configuration
+};
+std::string_view name_of(NeighbourState state);
+
+/// What the neighbour table wants done. Implemented by the gateway, and by tests.
+class NeighbourActions {
+public:
+    virtual ~NeighbourActions() = default;
+    virtual void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) = 0;
+    /// The cell of `hop` says this from now on.
+    virtual void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) = 0;
+    /// `mbuf` may go where it was going: its Carried tells.
+    virtual void release(rte_mbuf* mbuf) = 0;
+    virtual void discard(rte_mbuf* mbuf, Drop reason) = 0;
+    /// The set of known neighbours changed: routes must be published anew.
+    virtual void neighbours_changed() = 0;
+};
+
+/// Our side of one port.
+struct LocalInterface {
+    std::uint16_t port = 0;
+    MacAddress mac;
+    std::uint16_t mtu = 1500;
+    std::vector<std::pair<Address, Prefix>> addresses;  // each with its network
+    bool answers_for_all = false;                       // the host port: whatever its stack asks for is behind us
+};
+
+class Neighbours {
+public:
+    static constexpr std::size_t most = NextHopTable::capacity - 1;
+    static constexpr std::size_t most_waiting = 16;  // packets held for one neighbour
+    static constexpr auto retry = std::chrono::seconds{1};
+    static constexpr unsigned attempts = 3;
+    static constexpr auto fresh_for = std::chrono::seconds{60};
+    static constexpr auto forget_after = std::chrono::seconds{10};  // a failed one, when its place is wanted
+
+    Neighbours(std::vector<LocalInterface> interfaces, NeighbourActions& actions);
+    ~Neighbours();
+
+    /// The hop of `address` behind `port`; asks for it when it is new. HopIndex::none when the table is full. A full
+    /// table forgets neighbours that have long not answered, except pinned ones: SAs keep their hop's number.
+    HopIndex want(const Address& address, std::uint16_t port, SteadyTime now, bool pinned = false);
+    /// A neighbour that needs no ARP.
+    HopIndex fix(const Address& address, std::uint16_t port, const MacAddress& mac);
+    /// Holds `mbuf` until `hop` is resolved, or discards the oldest that waits.
+    void hold(HopIndex hop, rte_mbuf* mbuf, SteadyTime now);
+    /// An ARP packet that arrived on `port`: Drop::none when it was taken, else why not.
+    Drop arrived(std::uint16_t port, const ArpIpv4& arp, SteadyTime now);
+    /// Retries, refreshes and time-outs. Call about ten times a second.
+    void tick(SteadyTime now);
+
+    /// Hops by address, for Routes.
+    std::unordered_map<Address, HopIndex, AddressHash> hops() const;
+    struct View {
+        Address address;
+        std::optional<MacAddress> mac;
+        std::uint16_t port;
+        NeighbourState state;
+        std::chrono::seconds age;
+        std::size_t waiting;
+    };
+    std::vector<View> all(SteadyTime now) const;
+
+private:
+    struct Neighbour {
+        Address address;
+        std::uint16_t port = 0;
+        HopIndex hop{};
+        NeighbourState state = NeighbourState::incomplete;
+        MacAddress mac;
+        SteadyTime since{};       // of the state, or the last confirmation
+        SteadyTime last_asked{};
+        unsigned asked = 0;
+        bool pinned = false;
+        std::deque<rte_mbuf*> waiting;
+    };
+    const LocalInterface* interface_at(std::uint16_t port) const;
+    Neighbour* add(const Address& address, std::uint16_t port, SteadyTime now);
+    void ask(Neighbour& neighbour, SteadyTime now);
+    void resolve(Neighbour& neighbour, const MacAddress& mac, SteadyTime now);
+    void give_up(Neighbour& neighbour, SteadyTime now);
+    void publish(const Neighbour& neighbour);
+
+    std::vector<LocalInterface> interfaces_;
+    NeighbourActions& actions_;
+    std::vector<std::unique_ptr<Neighbour>> neighbours_;  // by HopIndex - 1
+    std::unordered_map<Address, Neighbour*, AddressHash> by_address_;
+};
+
+}  // namespace torii

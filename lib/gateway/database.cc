@@ -1,0 +1,244 @@
+#include "gateway/database.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <ranges>
+
+namespace torii {
+
+using control::Outcome;
+using control::SaId;
+
+namespace {
+
+std::string described(const SaId& id) {
+    return id.source.text() + " " + id.destination.text() + " spi " + std::to_string(static_cast<std::uint32_t>(id.spi));
+}
+
+Result<void> check(const SaId& id) {
+    if (id.protocol != IpsecProtocol::esp) return fail(Errc::unsupported, "this version offers ESP only");
+    if (id.source.family() != id.destination.family())
+        return fail(Errc::bad_value, "source and destination are of different families");
+    if (!id.source.is_v4()) return fail(Errc::unsupported, "this version carries IPv4 only");
+    return {};
+}
+
+Result<void> check(const control::SaSpec& spec) {
+    TORII_CHECK(check(spec.id));
+    if (static_cast<std::uint32_t>(spec.id.spi) < 256)
+        return fail(Errc::bad_value, "an SPI below 256 is reserved (RFC 4303 2.1)");
+    TORII_CHECK(check_key(spec.cipher, spec.cipher_key.bits()));
+    TORII_CHECK(check_key(spec.auth, spec.auth_key.bits()));
+    return {};
+}
+
+Result<void> check(const Policy& policy) {
+    if (policy.action == PolicyAction::protect && policy.requests.empty())
+        return fail(Errc::bad_value, "an ipsec policy without a request protects nothing");
+    if (policy.requests.size() > max_requests)
+        return fail(Errc::no_room, "at most " + std::to_string(max_requests) + " requests fit one policy");
+    for (const Request& request : policy.requests) {
+        if (request.protocol != IpsecProtocol::esp) return fail(Errc::unsupported, "this version offers ESP only");
+        if (request.mode == Mode::tunnel && !request.endpoints) return fail(Errc::bad_value, "tunnel mode needs both end addresses");
+        if (request.endpoints && !(request.endpoints->source.is_v4() && request.endpoints->destination.is_v4()))
+            return fail(Errc::unsupported, "this version carries IPv4 only");
+    }
+    return {};
+}
+
+}  // namespace
+
+/// One transaction: each primitive change is written to the journal, from which a failure is undone.
+struct Database::Run {
+    Database& db;
+    Journal& journal;
+    std::int64_t now;
+
+    // ---- primitives
+    void insert(SaPtr sa) {
+        db.by_id_[sa->spec.id] = sa;
+        db.by_spi_[{sa->spec.id.destination, sa->spec.id.protocol, sa->spec.id.spi}] = sa;
+        db.by_serial_[sa->serial] = std::move(sa);
+    }
+    void erase(const SaPtr& sa) {
+        db.by_id_.erase(sa->spec.id);
+        db.by_spi_.erase({sa->spec.id.destination, sa->spec.id.protocol, sa->spec.id.spi});
+        db.by_serial_.erase(sa->serial);
+    }
+    void add(SaPtr sa) {
+        insert(sa);
+        journal.push_back({Change::Kind::sa_added, std::move(sa), {}});
+    }
+    void remove(const SaPtr& sa) {
+        erase(sa);
+        journal.push_back({Change::Kind::sa_removed, sa, {}});
+    }
+    Result<void> add(PolicyPtr policy) {
+        TORII_CHECK(db.spd_.add(policy));
+        journal.push_back({Change::Kind::policy_added, {}, std::move(policy)});
+        return {};
+    }
+    void remove(const PolicyPtr& policy) {
+        const std::uint64_t order = db.spd_.order_of(*policy);
+        (void)db.spd_.remove(policy->direction, policy->selector);
+        journal.push_back({Change::Kind::policy_removed, {}, policy, order});
+    }
+    void undo() {
+        for (Change& change : std::views::reverse(journal)) switch (change.kind) {
+                case Change::Kind::sa_added:
+                    erase(change.sa);
+                    db.builder_.discard(*change.sa);
+                    break;
+                case Change::Kind::sa_removed: insert(change.sa); break;
+                case Change::Kind::policy_added: (void)db.spd_.remove(change.policy->direction, change.policy->selector); break;
+                case Change::Kind::policy_removed: db.spd_.restore(change.policy, change.order); break;
+            }
+        journal.clear();
+    }
+
+    // ---- operations
+    Result<Outcome> operator()(control::AddSa& op) {
+        TORII_CHECK(check(op.spec));
+        const SaId& id = op.spec.id;
+        if (const auto there = db.by_spi_.find({id.destination, id.protocol, id.spi}); there != db.by_spi_.end())
+            return fail(Errc::exists, "an SA " + described(there->second->spec.id) + " is there already");
+        return make(std::move(op.spec));
+    }
+    Result<Outcome> operator()(control::UpdateSa& op) {
+        TORII_CHECK(check(op.spec));
+        const SaPtr old = db.find(op.spec.id);
+        if (!old) return fail(Errc::not_found, "no SA " + described(op.spec.id));
+        remove(old);
+        return make(std::move(op.spec));
+    }
+    Result<Outcome> make(control::SaSpec spec) {
+        auto sa = std::make_shared<SaEntry>();
+        sa->spec = std::move(spec);
+        sa->serial = db.next_serial_++;
+        sa->created_unix_seconds = now;
+        TORII_CHECK(db.builder_.build(*sa));
+        add(std::move(sa));
+        return Outcome{};
+    }
+    Result<Outcome> operator()(control::GetSpi& op) {
+        TORII_CHECK(check(op.id));
+        SaId id = op.id;
+        if (id.spi == Spi{}) {
+            TORII_TRY(id.spi, free_spi(id));
+        } else if (db.by_spi_.contains({id.destination, id.protocol, id.spi})) {
+            return fail(Errc::exists, "SPI " + std::to_string(static_cast<std::uint32_t>(id.spi)) + " is taken");
+        }
+        auto sa = std::make_shared<SaEntry>();
+        sa->spec.id = id;
+        sa->spec.mode = op.mode;
+        sa->spec.reqid = op.reqid;
+        sa->state = control::SaState::larval;
+        sa->serial = db.next_serial_++;
+        sa->created_unix_seconds = now;
+        add(std::move(sa));
+        return Outcome{.spi = id.spi};
+    }
+    Result<Spi> free_spi(const SaId& id) {
+        const std::uint32_t span = db.settings_.spi_maximum - db.settings_.spi_minimum + 1;
+        for (unsigned attempt = 0; attempt < 1000; ++attempt) {  // random, so that a stranger cannot guess it
+            std::uint32_t random = 0;
+            if (getrandom(&random, sizeof random, 0) != sizeof random) break;
+            const Spi spi{db.settings_.spi_minimum + random % span};
+            if (!db.by_spi_.contains({id.destination, id.protocol, spi})) return spi;
+        }
+        return fail(Errc::no_room, "no SPI is free between the set limits");
+    }
+    Result<Outcome> operator()(control::DeleteSa& op) {
+        const SaPtr sa = db.find(op.id);
+        if (!sa) return fail(Errc::not_found, "no SA " + described(op.id));
+        remove(sa);
+        return Outcome{.removed = 1};
+    }
+    template <class Condition>
+    Outcome remove_sas(Condition fits) {
+        std::vector<SaPtr> chosen;
+        for (const auto& [serial, sa] : db.by_serial_)
+            if (fits(sa->spec.id)) chosen.push_back(sa);
+        for (const SaPtr& sa : chosen) remove(sa);
+        return {.removed = chosen.size()};
+    }
+    Result<Outcome> operator()(control::DeleteAllSas& op) {
+        return remove_sas([&](const SaId& id) {
+            return id.source == op.source && id.destination == op.destination && (!op.protocol || id.protocol == *op.protocol);
+        });
+    }
+    Result<Outcome> operator()(control::FlushSas& op) {
+        return remove_sas([&](const SaId& id) { return !op.protocol || id.protocol == *op.protocol; });
+    }
+    Result<Outcome> operator()(control::AddPolicy& op) {
+        TORII_CHECK(check(op.policy));
+        auto policy = std::make_shared<Policy>(std::move(op.policy));
+        policy->id = PolicyId{db.next_policy_id_++};
+        policy->created_unix_seconds = now;
+        for (Request& request : policy->requests) settle(request);
+        const PolicyId id = policy->id;
+        TORII_CHECK(add(std::move(policy)));
+        return Outcome{.policy = id};
+    }
+    /// Levels and reqids that were left to us (KAME: default by sysctl, unique ids from 0x4000).
+    void settle(Request& request) {
+        const auto& s = db.settings_;
+        if (request.level == Level::system_default)
+            request.level = request.protocol == IpsecProtocol::ah ? (request.mode == Mode::tunnel ? s.ah_net_deflev : s.ah_trans_deflev)
+                                                                  : (request.mode == Mode::tunnel ? s.esp_net_deflev : s.esp_trans_deflev);
+        if (request.level == Level::unique && request.reqid == ReqId{}) request.reqid = ReqId{db.next_reqid_++};
+    }
+    Result<Outcome> operator()(control::UpdatePolicy& op) {
+        if (const PolicyPtr old = db.spd_.find(op.policy.direction, op.policy.selector)) remove(old);
+        control::AddPolicy add_again{std::move(op.policy)};
+        return (*this)(add_again);
+    }
+    Result<Outcome> operator()(control::DeletePolicy& op) {
+        const PolicyPtr policy = db.spd_.find(op.direction, op.selector);
+        if (!policy) return fail(Errc::not_found, "no policy " + op.selector.text());
+        remove(policy);
+        return Outcome{.removed = 1};
+    }
+    Result<Outcome> operator()(control::FlushPolicies&) {
+        std::size_t removed = 0;
+        for (const Direction direction : {Direction::inbound, Direction::outbound})
+            for (const PolicyPtr& policy : db.spd_.in_order(direction)) {
+                remove(policy);
+                ++removed;
+            }
+        return Outcome{.removed = removed};
+    }
+};
+
+Result<std::vector<Outcome>> Database::apply(std::vector<control::Located> transaction, std::int64_t now_unix_seconds, Journal& journal) {
+    Run run{*this, journal, now_unix_seconds};
+    std::vector<Outcome> outcomes;
+    for (control::Located& located : transaction) {
+        auto outcome = std::visit(run, located.operation);
+        if (!outcome) {
+            run.undo();
+            if (located.where.empty()) return std::unexpected(std::move(outcome).error());
+            return std::unexpected(std::move(outcome).error().in(located.where));
+        }
+        outcomes.push_back(*outcome);
+    }
+    return outcomes;
+}
+
+SaPtr Database::find(const SaId& id) const {
+    const auto at = by_id_.find(id);
+    return at == by_id_.end() ? nullptr : at->second;
+}
+
+std::vector<SaPtr> Database::between(const Address& source, const Address& destination, IpsecProtocol protocol) const {
+    std::vector<SaPtr> out;
+    for (auto at = by_id_.lower_bound({source, destination, protocol, Spi{}}); at != by_id_.end(); ++at) {
+        const SaId& id = at->first;
+        if (id.source != source || id.destination != destination || id.protocol != protocol) break;
+        out.push_back(at->second);
+    }
+    return out;
+}
+
+}  // namespace torii
