@@ -25,18 +25,18 @@ enum class SuiteIndex : std::uint8_t {};
 struct Suite {
     CipherId cipher = CipherId::null;
     AuthId auth = AuthId::null;
-    std::uint16_t cipher_key_bits = 0;  // without the salt
+    std::uint16_t cipher_key_bits = 0;  // without the salt; 0 from CryptoBook where any length is the same suite (blowfish)
     friend bool operator==(const Suite&, const Suite&) = default;
 };
 
 /// Room a SA keeps for its expanded keys, 64-octet aligned. No kernel's key form is longer (checked at start).
 inline constexpr std::size_t key_block_octets = 1280;
 
-/// One packet's work. 48 octets.
+/// One packet's work. 40 octets.
 struct CryptoJob {
     const std::byte* key = nullptr;  // the SA's key block
     std::byte* head = nullptr;       // the ESP header; IV and text follow it without a gap
-    std::byte* icv = nullptr;        // outbound: where it is written; inbound: where the received one stands
+    std::byte* icv = nullptr;        // right behind the text. Outbound: where it is written; inbound: the received one
     std::uint32_t text_octets = 0;   // behind the IV: payload, padding and trailer
     std::uint32_t sequence_high = 0; // authenticated but not sent, when `esn` (RFC 4303 2.2.1)
     SuiteIndex suite{};
@@ -62,17 +62,20 @@ class CryptoBook {
 public:
     struct Options {
         bool time_kernels = true;  // false: the first proven candidate of each suite, for quick starts in tests
-        std::string only;          // keep kernels whose name contains this, for tests and bench; empty: all
+        std::string only;          // keep kernels whose name contains this, for tests and bench; empty: all. A suite
+                                   // that none of them does is then not offered.
     };
-    /// Errc::internal when a suite of the registry has no proven kernel.
+    /// Errc::internal when a suite of the registry has no proven kernel, Errc::not_found when no kernel is called `only`.
     static Result<std::unique_ptr<CryptoBook>> make(const Options& options);
     virtual ~CryptoBook() = default;
 
-    /// Errc::unsupported for a pair that is not offered (an AEAD with an authenticator, null with null).
+    /// Errc::unsupported for a pair that is not offered (an AEAD with an authenticator, null with null);
+    /// Errc::bad_key_length.
     virtual Result<SuiteIndex> suite(const Suite& wanted) const = 0;
     virtual Suite suite(SuiteIndex index) const = 0;
     /// Expands `cipher_key` (salt at its end, when the cipher has one) and `auth_key` into `block`, which is
-    /// key_block_octets long, 64-octet aligned and all zero. Control thread.
+    /// key_block_octets long, 64-octet aligned and all zero; it must not move until erase(). One thread at a time may
+    /// seal or open with it. Errc::bad_key_length. Control thread.
     virtual Result<void> expand(SuiteIndex suite, std::span<const std::byte> cipher_key, std::span<const std::byte> auth_key,
                                 std::byte* block) const = 0;
     /// Frees what expand() made for `block` and wipes it to zero. Control thread, when no worker can hold it.
@@ -82,15 +85,17 @@ public:
     virtual std::vector<KernelChoice> choices() const = 0;
 };
 
-/// A worker's engine. No allocation, lock or system call in seal() and open() (OpenSSL kernels: none after the first
-/// packet of a key).
+/// A worker's engine. No allocation, lock or system call in seal() and open(), unless OpenSSL's HMAC was asked for by
+/// name: OpenSSL 3.0 allocates in it.
 class CryptoEngine {
 public:
     virtual ~CryptoEngine() = default;
     /// Encrypts each text in place and writes its ICV. The IVs stand on the wire already. Jobs may mix suites and
-    /// keys in any order; 0..256 of them. Reads jobs' keys a few packets ahead.
+    /// keys in any order; 0..256 of them. Reads jobs' keys a few packets ahead. Each text is padded to its cipher's
+    /// blocks, and what is not is left alone.
     virtual void seal(std::span<CryptoJob> jobs) = 0;
     /// Verifies each ICV in constant time and decrypts in place; sets `authentic`. Text whose ICV fails is undefined.
+    /// Text that is no positive multiple of a CBC cipher's block is not authentic. ICVs stay as received.
     virtual void open(std::span<CryptoJob> jobs) = 0;
     /// Unpredictable octets for CBC IVs: AES-CTR output under a key from the operating system, remade in bulk.
     /// At most 32 octets a call.

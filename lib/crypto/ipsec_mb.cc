@@ -1,0 +1,384 @@
+#include "crypto/ipsec_mb.h"
+
+#include <mutex>
+
+#include "crypto/kernel.h"
+#include "net/headers.h"
+
+namespace torii {
+namespace {
+
+using InitManager = void (*)(IMB_MGR*);
+
+struct ArchRow {
+    std::string_view name;
+    InitManager init;
+    std::uint64_t features;  // what its oldest code path uses
+};
+constexpr std::array<ArchRow, 3> arch_rows{{
+    {"sse", init_mb_mgr_sse, IMB_CPUFLAGS_SSE},
+    {"avx2", init_mb_mgr_avx2, IMB_CPUFLAGS_AVX2},
+    {"avx512", init_mb_mgr_avx512, IMB_CPUFLAGS_AVX512},
+}};
+const ArchRow& row(ImbArch arch) { return arch_rows[static_cast<std::size_t>(arch)]; }
+
+}  // namespace
+
+std::string_view name_of(ImbArch arch) { return row(arch).name; }
+
+std::uint64_t imb_cpu_features() {
+    static const std::uint64_t features = [] {
+        IMB_MGR* probe = alloc_mb_mgr(0);
+        const std::uint64_t found = probe == nullptr ? 0 : probe->features;
+        if (probe != nullptr) free_mb_mgr(probe);
+        return found;
+    }();
+    return features;
+}
+
+IMB_MGR& imb_routines(ImbArch arch) {
+    static std::array<ImbManagers, arch_rows.size()> managers;  // one each, so that asking for one arch makes no other
+    static std::array<std::once_flag, arch_rows.size()> made;
+    const auto at = static_cast<std::size_t>(arch);
+    std::call_once(made[at], [&] { managers[at].need(arch); });
+    return *managers[at][arch];
+}
+
+bool imb_supports(ImbArch arch) { return (imb_cpu_features() & row(arch).features) == row(arch).features; }
+
+IMB_MGR* ImbManagers::need(ImbArch arch) {
+    auto& held = held_[static_cast<std::size_t>(arch)];
+    if (!held) {
+        held.reset(alloc_mb_mgr(0));
+        if (!held) throw std::bad_alloc{};
+        row(arch).init(held.get());
+    }
+    return held.get();
+}
+
+namespace {
+
+/// IPsec-MB's words for a suite; what it lacks is absent. `hash` state sizes are those of the one-block functions.
+struct ImbHash {
+    IMB_HASH_ALG hash;
+    std::size_t block_octets;
+    hash_one_block_t IMB_MGR::*one_block;
+};
+ImbHash imb_hash(AuthId auth) {
+    switch (auth) {
+        case AuthId::null: break;
+        case AuthId::hmac_md5: return {IMB_AUTH_MD5, 64, &IMB_MGR::md5_one_block};
+        case AuthId::hmac_sha1: return {IMB_AUTH_HMAC_SHA_1, 64, &IMB_MGR::sha1_one_block};
+        case AuthId::hmac_sha256: return {IMB_AUTH_HMAC_SHA_256, 64, &IMB_MGR::sha256_one_block};
+        case AuthId::hmac_sha384: return {IMB_AUTH_HMAC_SHA_384, 128, &IMB_MGR::sha384_one_block};
+        case AuthId::hmac_sha512: return {IMB_AUTH_HMAC_SHA_512, 128, &IMB_MGR::sha512_one_block};
+    }
+    return {IMB_AUTH_NULL, 0, nullptr};
+}
+
+/// The two hash states an HMAC starts from (RFC 2104 4: the padded key's block, hashed ahead of time).
+void expand_hmac(const IMB_MGR& manager, AuthId auth, std::span<const std::byte> key, CbcKeyBlock& block) {
+    const ImbHash hash = imb_hash(auth);
+    if (hash.one_block == nullptr) return;
+    std::array<std::byte, 128> padded;
+    const auto start = [&](std::byte pad, std::byte* state) {
+        padded.fill(pad);
+        for (std::size_t i = 0; i < key.size(); ++i) padded[i] ^= key[i];
+        (manager.*hash.one_block)(padded.data(), state);
+    };
+    assert(key.size() <= hash.block_octets);
+    start(std::byte{0x36}, block.inner.data());
+    start(std::byte{0x5c}, block.outer.data());
+    wipe(padded);
+}
+
+void expand_aes(const IMB_MGR& manager, std::span<const std::byte> key, CbcKeyBlock& block) {
+    const keyexp_t expand = key.size() == 16   ? manager.keyexp_128
+                            : key.size() == 24 ? manager.keyexp_192
+                                               : manager.keyexp_256;
+    expand(key.data(), block.aes_encrypt.data(), block.aes_decrypt.data());
+}
+
+/// Puts the high half of the sequence number behind the text, where an HMAC expects it (RFC 4303 2.2.1), and takes it
+/// away again. Nothing is lost: outbound the ICV is not there yet, and inbound it is put back.
+class SequenceTail {
+public:
+    explicit SequenceTail(const SuiteShape& shape) : shape_(shape) {}
+    std::size_t hashed(const CryptoJob& job) const { return shape_.covered(job) + (extended(job) ? 4 : 0); }
+    void put(const CryptoJob& job, std::uint32_t& saved) const {
+        if (!extended(job)) return;
+        std::byte* const tail = job.head + shape_.covered(job);
+        const Big32 high = job.sequence_high;
+        std::memcpy(&saved, tail, 4);
+        std::memcpy(tail, &high, 4);
+    }
+    void take(const CryptoJob& job, const std::uint32_t& saved) const {
+        if (extended(job)) std::memcpy(job.head + shape_.covered(job), &saved, 4);
+    }
+
+private:
+    bool extended(const CryptoJob& job) const { return job.esn && shape_.icv_octets != 0; }
+    const SuiteShape& shape_;
+};
+
+/// The job's fields that every packet of a suite and direction shares.
+IMB_JOB job_template(const Suite& suite, const SuiteShape& shape, IMB_CIPHER_DIRECTION direction) {
+    IMB_JOB job{};
+    job.cipher_direction = direction;
+    job.chain_order = direction == IMB_DIR_ENCRYPT ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+    job.hash_alg = imb_hash(suite.auth).hash;
+    job.auth_tag_output_len_in_bytes = shape.icv_octets;
+    job.iv_len_in_bytes = shape.iv_octets;
+    job.cipher_mode = suite.cipher == CipherId::aes_cbc ? IMB_CIPHER_CBC : IMB_CIPHER_NULL;
+    job.key_len_in_bytes = suite.cipher_key_bits / 8u;
+    return job;
+}
+
+/// Submits jobs to one manager and sees them through. A class of its own because chained kernels and hash parts share
+/// it.
+class JobRunner {
+public:
+    /// `shape` is the packet's; `suite` is what this runner does of it.
+    JobRunner(const SuiteShape& shape, const Suite& suite, ImbArch arch)
+        : shape_(shape), tail_(shape_), suite_(suite), arch_(arch) {
+        for (const auto direction : {IMB_DIR_ENCRYPT, IMB_DIR_DECRYPT}) {
+            IMB_JOB& job = templates_[direction - 1];
+            job = job_template(suite, shape, direction);
+#if IMB_VERSION_NUM >= IMB_VERSION(1, 4, 0)
+            imb_set_session(&imb_routines(arch), &job);  // the same ids in every manager of an arch
+#endif
+        }
+    }
+    JobRunner(const JobRunner&) = delete;
+
+    void expand(const SuiteKeys& keys, std::byte* block) const {
+        const IMB_MGR& manager = imb_routines(arch_);
+        CbcKeyBlock& into = CbcKeyBlock::in(block);
+        if (suite_.cipher == CipherId::aes_cbc) expand_aes(manager, keys.cipher, into);
+        expand_hmac(manager, suite_.auth, keys.auth, into);
+    }
+
+    void run(Workbench& bench, std::span<CryptoJob* const> jobs, IMB_CIPHER_DIRECTION direction) const {
+        const bool inbound = direction == IMB_DIR_DECRYPT;
+        for (std::size_t i = 0; i < jobs.size(); ++i) tail_.put(*jobs[i], bench.tails[i]);
+        submit(bench, jobs, direction);
+        if (!inbound) return;
+        for (std::size_t i = 0; i < jobs.size(); ++i) {
+            tail_.take(*jobs[i], bench.tails[i]);
+            jobs[i]->authentic = same_icv(jobs[i]->icv, bench.tags[i].data(), shape_.icv_octets);
+        }
+    }
+    const SuiteShape& shape() const { return shape_; }
+    ImbArch arch() const { return arch_; }
+
+private:
+    // Lanes stay filled from burst to burst; only the end of the batch is flushed.
+    void submit(Workbench& bench, std::span<CryptoJob* const> jobs, IMB_CIPHER_DIRECTION direction) const {
+        IMB_MGR* const manager = bench.managers[arch_];
+        for (std::size_t at = 0; at < jobs.size();) {
+            const auto wanted = static_cast<std::uint32_t>(std::min(jobs.size() - at, burst_jobs));
+            const std::uint32_t got = IMB_GET_NEXT_BURST(manager, wanted, bench.imb_burst.data());
+            for (std::uint32_t i = 0; i < got; ++i) fill(*bench.imb_burst[i], bench, jobs, at + i, direction);
+            at += got;
+            if (got != 0) IMB_SUBMIT_BURST_NOCHECK(manager, got, bench.imb_burst.data());
+            if (got != wanted) IMB_FLUSH_BURST(manager, imb_burst_jobs, bench.imb_burst.data());
+        }
+        while (IMB_FLUSH_BURST(manager, imb_burst_jobs, bench.imb_burst.data()) != 0) {
+        }
+    }
+    void fill(IMB_JOB& out, Workbench& bench, std::span<CryptoJob* const> jobs, std::size_t i,
+              IMB_CIPHER_DIRECTION direction) const {
+        if (i + keys_ahead < jobs.size()) prefetch(jobs[i + keys_ahead]->key, direction);
+        const CryptoJob& job = *jobs[i];
+        const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        out = templates_[direction - 1];
+        out.src = reinterpret_cast<const std::uint8_t*>(job.head);
+        out.dst = reinterpret_cast<std::uint8_t*>(job.head + shape_.text_at());
+        out.iv = reinterpret_cast<const std::uint8_t*>(job.head + esp_header_octets);
+        out.cipher_start_src_offset_in_bytes = shape_.text_at();
+        out.msg_len_to_cipher_in_bytes = job.text_octets;
+        out.msg_len_to_hash_in_bytes = tail_.hashed(job);
+        std::byte* const tag = direction == IMB_DIR_ENCRYPT ? job.icv : bench.tags[i].data();
+        out.auth_tag_output = reinterpret_cast<std::uint8_t*>(tag);
+        out.u.HMAC._hashed_auth_key_xor_ipad = reinterpret_cast<const std::uint8_t*>(keys.inner.data());
+        out.u.HMAC._hashed_auth_key_xor_opad = reinterpret_cast<const std::uint8_t*>(keys.outer.data());
+        out.enc_keys = keys.aes_encrypt.data();
+        out.dec_keys = keys.aes_decrypt.data();
+    }
+    static void prefetch(const std::byte* key, IMB_CIPHER_DIRECTION direction) {
+        const std::byte* const round_keys = key + (direction == IMB_DIR_ENCRYPT ? offsetof(CbcKeyBlock, aes_encrypt)
+                                                                                : offsetof(CbcKeyBlock, aes_decrypt));
+        for (const std::size_t line : {0, 64}) __builtin_prefetch(key + line);
+        for (const std::size_t line : {0, 64, 128, 192}) __builtin_prefetch(round_keys + line);
+    }
+
+    static constexpr std::size_t keys_ahead = 6;
+    static constexpr std::size_t burst_jobs = 32;  // small enough that the keys fetched for it are still near
+    SuiteShape shape_;
+    SequenceTail tail_;
+    Suite suite_;
+    ImbArch arch_;
+    std::array<IMB_JOB, 2> templates_;  // by direction - 1
+};
+
+class ChainedKernel final : public Kernel {
+public:
+    ChainedKernel(const Suite& suite, ImbArch arch)
+        : runner_(SuiteShape{suite}, suite, arch), name_("ipsec-mb " + std::string{name_of(arch)} + " burst") {}
+    std::string name() const override { return name_; }
+    Result<void> expand(const SuiteKeys& keys, std::byte* block) const override {
+        runner_.expand(keys, block);
+        return {};
+    }
+    void prepare(Workbench& bench) const override { bench.managers.need(runner_.arch()); }
+    void seal(Workbench& bench, std::span<CryptoJob> jobs) const override {
+        runner_.run(bench, gather(bench, runner_.shape(), jobs), IMB_DIR_ENCRYPT);
+    }
+    void open(Workbench& bench, std::span<CryptoJob> jobs) const override {
+        runner_.run(bench, gather(bench, runner_.shape(), jobs), IMB_DIR_DECRYPT);
+    }
+
+private:
+    JobRunner runner_;
+    std::string name_;
+};
+
+class HashJobsPart final : public AuthPart {
+public:
+    HashJobsPart(const Suite& suite, ImbArch arch)
+        : runner_(SuiteShape{suite}, Suite{CipherId::null, suite.auth, 0}, arch) {}
+    Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
+        runner_.expand({{}, key}, block);
+        return {};
+    }
+    void prepare(Workbench& bench) const override { bench.managers.need(runner_.arch()); }
+    void stamp(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
+        runner_.run(bench, jobs, IMB_DIR_ENCRYPT);
+    }
+    void verify(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
+        runner_.run(bench, jobs, IMB_DIR_DECRYPT);
+    }
+
+private:
+    JobRunner runner_;
+};
+
+/// submit_hash_burst: the library's shortest way to many HMACs, for the SHA family alone.
+class HashBurstPart final : public AuthPart {
+public:
+    HashBurstPart(const Suite& suite, ImbArch arch) : shape_(suite), tail_(shape_), auth_(suite.auth), arch_(arch) {}
+    Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
+        expand_hmac(imb_routines(arch_), auth_, key, CbcKeyBlock::in(block));
+        return {};
+    }
+    void prepare(Workbench& bench) const override { bench.managers.need(arch_); }
+    void stamp(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
+        hash(bench, jobs, [](std::size_t, CryptoJob& job) { return job.icv; });
+    }
+    void verify(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
+        hash(bench, jobs, [&](std::size_t i, CryptoJob&) { return bench.tags[i].data(); });
+        for (std::size_t i = 0; i < jobs.size(); ++i) {
+            tail_.take(*jobs[i], bench.tails[i]);
+            jobs[i]->authentic = same_icv(jobs[i]->icv, bench.tags[i].data(), shape_.icv_octets);
+        }
+    }
+
+private:
+    template <class TagOf>
+    void hash(Workbench& bench, std::span<CryptoJob* const> jobs, TagOf tag_of) const {
+        for (std::size_t at = 0; at < jobs.size(); at += imb_burst_jobs) {
+            const std::size_t count = std::min(jobs.size() - at, imb_burst_jobs);
+            for (std::size_t i = 0; i < count; ++i) {
+                CryptoJob& job = *jobs[at + i];
+                tail_.put(job, bench.tails[at + i]);
+                fill(bench.imb_jobs[i], job, tag_of(at + i, job));
+            }
+            IMB_SUBMIT_HASH_BURST_NOCHECK(bench.managers[arch_], bench.imb_jobs.data(),
+                                          static_cast<std::uint32_t>(count), imb_hash(auth_).hash);
+        }
+    }
+    void fill(IMB_JOB& out, const CryptoJob& job, std::byte* tag) const {
+        const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        out.hash_alg = imb_hash(auth_).hash;
+        out.src = reinterpret_cast<const std::uint8_t*>(job.head);
+        out.hash_start_src_offset_in_bytes = 0;
+        out.msg_len_to_hash_in_bytes = tail_.hashed(job);
+        out.auth_tag_output = reinterpret_cast<std::uint8_t*>(tag);
+        out.auth_tag_output_len_in_bytes = shape_.icv_octets;
+        out.u.HMAC._hashed_auth_key_xor_ipad = reinterpret_cast<const std::uint8_t*>(keys.inner.data());
+        out.u.HMAC._hashed_auth_key_xor_opad = reinterpret_cast<const std::uint8_t*>(keys.outer.data());
+    }
+
+    SuiteShape shape_;
+    SequenceTail tail_;
+    AuthId auth_;
+    ImbArch arch_;
+};
+
+/// submit_cipher_burst over AES-CBC.
+class CipherBurstPart final : public CipherPart {
+public:
+    CipherBurstPart(const Suite& suite, ImbArch arch) : shape_(suite), arch_(arch) {}
+    Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
+        expand_aes(imb_routines(arch_), key, CbcKeyBlock::in(block));
+        return {};
+    }
+    void prepare(Workbench& bench) const override { bench.managers.need(arch_); }
+    void encrypt(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
+        run(bench, jobs, IMB_DIR_ENCRYPT);
+    }
+    void decrypt(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
+        run(bench, jobs, IMB_DIR_DECRYPT);
+    }
+
+private:
+    void run(Workbench& bench, std::span<CryptoJob* const> jobs, IMB_CIPHER_DIRECTION direction) const {
+        const auto key_octets = static_cast<IMB_KEY_SIZE_BYTES>(shape_.suite.cipher_key_bits / 8);
+        for (std::size_t at = 0; at < jobs.size(); at += imb_burst_jobs) {
+            const std::size_t count = std::min(jobs.size() - at, imb_burst_jobs);
+            for (std::size_t i = 0; i < count; ++i) fill(bench.imb_jobs[i], *jobs[at + i]);
+            IMB_SUBMIT_CIPHER_BURST_NOCHECK(bench.managers[arch_], bench.imb_jobs.data(),
+                                            static_cast<std::uint32_t>(count), IMB_CIPHER_CBC, direction, key_octets);
+        }
+    }
+    void fill(IMB_JOB& out, const CryptoJob& job) const {
+        const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        out.cipher_mode = IMB_CIPHER_CBC;
+        out.key_len_in_bytes = shape_.suite.cipher_key_bits / 8u;
+        out.enc_keys = keys.aes_encrypt.data();
+        out.dec_keys = keys.aes_decrypt.data();
+        out.src = reinterpret_cast<const std::uint8_t*>(job.head + shape_.text_at());
+        out.dst = reinterpret_cast<std::uint8_t*>(job.head + shape_.text_at());
+        out.cipher_start_src_offset_in_bytes = 0;
+        out.msg_len_to_cipher_in_bytes = job.text_octets;
+        out.iv = reinterpret_cast<const std::uint8_t*>(job.head + esp_header_octets);
+        out.iv_len_in_bytes = shape_.iv_octets;
+    }
+
+    SuiteShape shape_;
+    ImbArch arch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> imb_chained_kernel(const Suite& suite, ImbArch arch) {
+    if (suite.cipher != CipherId::null && suite.cipher != CipherId::aes_cbc) return nullptr;
+    return std::make_unique<ChainedKernel>(suite, arch);
+}
+
+std::unique_ptr<CipherPart> imb_cipher_part(const Suite& suite, ImbArch arch) {
+    if (suite.cipher != CipherId::aes_cbc) return nullptr;
+    return std::make_unique<CipherBurstPart>(suite, arch);
+}
+
+std::unique_ptr<AuthPart> imb_hash_part(const Suite& suite, ImbArch arch) {
+    if (suite.auth == AuthId::null || suite.auth == AuthId::hmac_md5) return nullptr;
+    return std::make_unique<HashBurstPart>(suite, arch);
+}
+
+std::unique_ptr<AuthPart> imb_hash_jobs_part(const Suite& suite, ImbArch arch) {
+    if (suite.auth == AuthId::null) return nullptr;
+    return std::make_unique<HashJobsPart>(suite, arch);
+}
+
+}  // namespace torii
