@@ -126,6 +126,12 @@ SecretBytes octets_of(const Token& key) {
     return octets;
 }
 
+/// Longer words and hexadecimal digits may be a key, or a name and a key run together.
+bool could_be_name(const Token& token) {
+    constexpr std::size_t longest_name = 16;
+    return token.kind == Token::Kind::word && token.text.size() <= longest_name && !token.is_hex();
+}
+
 template <class Id>
 struct Keyed {
     Id id;
@@ -135,8 +141,7 @@ struct Keyed {
 /// name [key]; `named` finds the name in the registry.
 template <class Id>
 Result<Keyed<Id>> parse_algorithm(Cursor& in, Result<Id> (*named)(std::string_view)) {
-    if (in.token().kind != Token::Kind::word || in.token().is_hex())
-        return in.fail(Errc::bad_syntax, "an algorithm is needed behind this", in.last());
+    if (!could_be_name(in.token())) return in.fail(Errc::bad_syntax, "an algorithm is needed behind this", in.last());
     const auto id = named(in.token().text);
     if (!id) return in.fail(id.error().code, id.error().message);
     const Token name = in.take();
