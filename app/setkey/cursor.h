@@ -1,0 +1,40 @@
+// A place in a setkey text: the current token, what was taken last, and errors that tell where they happened.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "app/setkey/lexer.h"
+#include "base/error.h"
+
+namespace torii::setkey {
+
+class Cursor {
+public:
+    Cursor(std::string_view text, std::string_view file_name) : lexer_(text), file_name_(file_name) {}
+
+    const Token& token() const { return lexer_.token(); }
+    const Token& last() const { return last_; }
+    Token take();
+    bool take_if(char mark) { return token().is(mark) && (take(), true); }
+    bool take_if(std::string_view word) { return token().is(word) && (take(), true); }
+    /// Takes a decimal number of `low` to `high`; `name` says in errors what takes it.
+    Result<std::uint64_t> number(std::string_view name, std::uint64_t low, std::uint64_t high);
+    /// Takes the -P that is the current token; until end_statement(), + and - stand for themselves.
+    void begin_policy();
+    /// Takes the ';' that ends a statement.
+    Result<void> end_statement();
+
+    std::string where(unsigned line) const { return std::string{file_name_} + ":" + std::to_string(line); }
+    /// "FILE:LINE: MESSAGE at 'TOKEN'" about the current token, or about another.
+    std::unexpected<Error> fail(Errc code, std::string_view message) const { return fail(code, message, token()); }
+    std::unexpected<Error> fail(Errc code, std::string_view message, const Token& at) const;
+
+private:
+    Lexer lexer_;
+    std::string_view file_name_;
+    Token last_;
+};
+
+}  // namespace torii::setkey

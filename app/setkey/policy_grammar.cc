@@ -1,0 +1,148 @@
+// The text behind -P: direction, priority, action and the requests of ipsec_set_policy(3), as setkey takes them.
+#include <charconv>
+#include <limits>
+
+#include "app/setkey/grammar.h"
+#include "app/setkey/setkey.h"
+
+namespace torii::setkey {
+namespace {
+
+constexpr std::int64_t priority_low = -(1 << 30), priority_high = 1 << 30;
+
+bool is_protocol(const Token& token) { return token.is("esp") || token.is("ah") || token.is("ipcomp"); }
+
+/// The current token is a part of a request and not the begin of the next one.
+bool is_part(const Token& token) { return token.kind == Token::Kind::word && !is_protocol(token); }
+
+/// [-]N | low|def|high [+|- N]; a higher one is searched first.
+Result<std::int32_t> parse_priority(Cursor& in) {
+    std::int64_t base = 0;
+    const Token first = in.token();
+    const bool named = first.is("low") || first.is("def") || first.is("high");
+    if (named) base = first.is("low") ? priority_low : first.is("high") ? priority_high : 0;
+    if (named) in.take();
+    std::int64_t sign = named ? 0 : 1;
+    if (in.take_if('-'))
+        sign = -1;
+    else if (named && in.take_if('+'))
+        sign = 1;
+    const Token number = in.token();
+    std::int64_t offset = 0;
+    if (sign != 0) {
+        TORII_TRY(offset, in.number("a priority", 0, std::uint64_t{1} << 31));
+    }
+    const std::int64_t priority = base + sign * offset;
+    if (priority < std::numeric_limits<std::int32_t>::min() || priority > std::numeric_limits<std::int32_t>::max())
+        return in.fail(Errc::bad_value, "a priority has 32 bits with its sign", number);
+    return static_cast<std::int32_t>(priority);
+}
+
+/// source-destination
+Result<Endpoints> parse_endpoints(Cursor& in) {
+    if (in.token().is("me") || in.token().is("any"))
+        return in.fail(Errc::unsupported, "me-any and any-me are not offered: write both addresses");
+    TORII_TRY(const auto source, parse_address(in, std::nullopt));
+    TORII_CHECK(parse_no_port(in));
+    if (!in.take_if('-')) return in.fail(Errc::bad_syntax, "'-' and the tunnel's destination are needed");
+    const Token second = in.token();
+    TORII_TRY(const auto destination, parse_address(in, std::nullopt));
+    TORII_CHECK(parse_no_port(in));
+    if (source.family() != destination.family())
+        return in.fail(Errc::bad_value, "source and destination are of different families", second);
+    return Endpoints{source, destination};
+}
+
+Result<void> parse_unique_id(Cursor& in, Request& request) {
+    const auto digits = in.token().text.substr(std::string_view{"unique:"}.size());
+    std::uint32_t id = 0;
+    const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    if (problem != std::errc{} || end != digits.data() + digits.size() || id == 0 || id > max_unique_id)
+        return in.fail(Errc::bad_value, "unique takes an id of 1 to " + std::to_string(max_unique_id));
+    request.level = Level::unique;
+    request.reqid = ReqId{id};
+    return {};
+}
+
+Result<void> parse_level(Cursor& in, Request& request) {
+    const auto& token = in.token();
+    if (token.is("default"))
+        request.level = Level::system_default;
+    else if (token.is("use"))
+        request.level = Level::use;
+    else if (token.is("require"))
+        request.level = Level::require;
+    else if (token.is("unique"))
+        request.level = Level::unique;  // without an id: the gateway gives one
+    else if (token.text.starts_with("unique:"))
+        TORII_CHECK(parse_unique_id(in, request));
+    else if (token.text.starts_with("unique#"))
+        return in.fail(Errc::bad_value, "ids behind # are given by the gateway: write unique alone");
+    else
+        return in.fail(Errc::bad_syntax, "a level is needed: default, use, require, unique or unique:ID");
+    in.take();
+    return {};
+}
+
+/// protocol/mode[/[source-destination][/[level]]]
+Result<Request> parse_request(Cursor& in) {
+    if (!is_protocol(in.token()))
+        return in.fail(Errc::bad_syntax, "a request is needed: esp/MODE/SOURCE-DESTINATION/LEVEL");
+    const Token protocol = in.take();
+    Request request;
+    request.level = Level::system_default;
+    if (!in.take_if('/')) return in.fail(Errc::bad_syntax, "'/' and a mode are needed behind the protocol");
+    const Token mode = in.token();
+    if (!mode.is("transport") && !mode.is("tunnel"))
+        return in.fail(Errc::bad_syntax, "a mode is needed: transport or tunnel");
+    request.mode = mode.is("tunnel") ? Mode::tunnel : Mode::transport;
+    in.take();
+    if (in.take_if('/')) {
+        if (is_part(in.token())) {
+            TORII_TRY(request.endpoints, parse_endpoints(in));
+        }
+        if (in.take_if('/') && is_part(in.token())) TORII_CHECK(parse_level(in, request));
+    }
+    if (request.mode == Mode::tunnel && !request.endpoints)
+        return in.fail(Errc::bad_value, "a tunnel needs its two addresses", mode);
+    if (!protocol.is("esp"))
+        return in.fail(Errc::unsupported, "requests of this protocol are not offered in this version, only esp is",
+                       protocol);
+    return request;
+}
+
+}  // namespace
+
+Result<Direction> parse_direction(Cursor& in) {
+    if (in.take_if("in")) return Direction::inbound;
+    if (in.take_if("out")) return Direction::outbound;
+    if (in.token().is("fwd"))
+        return in.fail(Errc::unsupported, "fwd is not offered: in covers forwarded packets as well");
+    return in.fail(Errc::bad_syntax, "a direction is needed: in or out");
+}
+
+Result<void> parse_action(Cursor& in, Policy& policy) {
+    if (in.take_if("priority") || in.take_if("prio")) {
+        TORII_TRY(policy.priority, parse_priority(in));
+    }
+    const Token action = in.token();
+    if (action.is("entrust") || action.is("bypass"))
+        return in.fail(Errc::unsupported,
+                       "entrust and bypass are for sockets; a policy here takes discard, none or ipsec");
+    if (!action.is("discard") && !action.is("none") && !action.is("ipsec"))
+        return in.fail(Errc::bad_syntax, "an action is needed: discard, none or ipsec");
+    in.take();
+    if (action.is("discard")) policy.action = PolicyAction::discard;
+    if (action.is("none")) policy.action = PolicyAction::bypass;
+    if (!action.is("ipsec")) return {};
+    policy.action = PolicyAction::protect;
+    do {
+        if (policy.requests.size() == max_requests)
+            return in.fail(Errc::bad_value, "a policy takes at most " + std::to_string(max_requests) + " requests");
+        TORII_TRY(auto request, parse_request(in));
+        policy.requests.push_back(request);
+    } while (!in.token().is(';'));
+    return {};
+}
+
+}  // namespace torii::setkey

@@ -1,0 +1,217 @@
+// What names an SA, the options that shape it, and its algorithms with their keys. From the SPI on an error quotes the
+// last word that was understood, and an algorithm instead of its key: what was not understood could be key material.
+#include <charconv>
+#include <limits>
+
+#include "app/setkey/grammar.h"
+#include "app/setkey/setkey.h"
+#include "crypto/registry.h"
+
+namespace torii::setkey {
+namespace {
+
+using control::SaId;
+using control::SaSpec;
+using control::Spi;
+
+constexpr std::uint64_t any_u64 = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t any_u32 = std::numeric_limits<std::uint32_t>::max();
+
+std::optional<IpsecProtocol> protocol_of(const Token& token) {
+    if (token.is("esp")) return IpsecProtocol::esp;
+    if (token.is("ah")) return IpsecProtocol::ah;
+    if (token.is("ipcomp")) return IpsecProtocol::ipcomp;
+    return std::nullopt;
+}
+
+bool is_known_elsewhere(const Token& token) {
+    return token.is("esp-old") || token.is("ah-old") || token.is("esp-udp") || token.is("tcp");
+}
+
+Result<IpsecProtocol> parse_offered_protocol(Cursor& in) {
+    if (in.take_if("esp")) return IpsecProtocol::esp;
+    if (protocol_of(in.token()) || is_known_elsewhere(in.token()))
+        return in.fail(Errc::unsupported, "this protocol is not offered in this version, only esp is");
+    return in.fail(Errc::bad_syntax, "a protocol is needed: esp");
+}
+
+Result<Spi> parse_spi(Cursor& in) {
+    if (!in.token().is_hex()) {
+        TORII_TRY(const auto number, in.number("an SPI", 0, any_u32));
+        return Spi{static_cast<std::uint32_t>(number)};
+    }
+    const auto digits = in.token().text.substr(2);
+    std::uint32_t number = 0;
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), number, 16).ec != std::errc{})
+        return in.fail(Errc::bad_value, "an SPI has 32 bits");
+    in.take();
+    return Spi{number};
+}
+
+std::uint64_t* limit_named(std::string_view option, SaSpec& spec) {
+    if (option == "-lh") return &spec.hard.seconds;
+    if (option == "-ls") return &spec.soft.seconds;
+    if (option == "-bh") return &spec.hard.octets;
+    if (option == "-bs") return &spec.soft.octets;
+    if (option == "-ph") return &spec.hard.packets;
+    if (option == "-ps") return &spec.soft.packets;
+    return nullptr;
+}
+
+Result<void> parse_mode(Cursor& in, SaSpec& spec) {
+    if (in.token().is("transport"))
+        spec.mode = Mode::transport;
+    else if (in.token().is("tunnel"))
+        spec.mode = Mode::tunnel;
+    else if (in.token().is("any"))
+        spec.mode = Mode::any;
+    else
+        return in.fail(Errc::bad_syntax, "-m takes transport, tunnel or any");
+    in.take();
+    return {};
+}
+
+Result<void> parse_flag(Cursor& in, SaSpec& spec) {
+    if (in.token().is("seq-pad"))
+        spec.padding = control::Padding::sequential;
+    else if (in.token().is("random-pad"))
+        spec.padding = control::Padding::random;
+    else if (in.token().is("zero-pad"))
+        spec.padding = control::Padding::zero;
+    else if (in.token().is("nocyclic-seq"))
+        spec.cyclic_sequence = false;
+    else if (in.token().is("esn"))
+        spec.extended_sequence = true;
+    else
+        return in.fail(Errc::bad_syntax, "-f takes seq-pad, random-pad, zero-pad, nocyclic-seq or esn");
+    in.take();
+    return {};
+}
+
+/// The current token is an option that is none of the algorithms'.
+Result<void> parse_extension(Cursor& in, SaSpec& spec) {
+    if (in.token().is("-ctx")) return in.fail(Errc::unsupported, "security contexts are not offered");
+    auto* const limit = limit_named(in.token().text, spec);
+    const bool known =
+        limit || in.token().is("-m") || in.token().is("-f") || in.token().is("-r") || in.token().is("-u");
+    if (!known) return in.fail(Errc::bad_syntax, "there is no such option");
+    const Token option = in.take();
+    if (option.is("-m")) return parse_mode(in, spec);
+    if (option.is("-f")) return parse_flag(in, spec);
+    if (option.is("-r")) {
+        TORII_TRY(const auto octets, in.number("-r", 0, max_replay_octets));
+        spec.replay_octets = static_cast<std::uint32_t>(octets);
+    } else if (option.is("-u")) {
+        TORII_TRY(const auto id, in.number("-u", 0, any_u32));
+        spec.reqid = ReqId{static_cast<std::uint32_t>(id)};
+    } else {
+        TORII_TRY(*limit, in.number(option.text, 0, any_u64));
+    }
+    return {};
+}
+
+/// Octets of "text" or 0x digits; of an odd count of digits the first stands alone, as KAME has it.
+SecretBytes octets_of(const Token& key) {
+    if (key.kind == Token::Kind::quoted) return SecretBytes{std::as_bytes(std::span{key.text})};
+    const auto digits = key.text.substr(2);
+    SecretBytes octets{(digits.size() + 1) / 2};
+    std::size_t from = 0;
+    for (std::byte& octet : octets.octets()) {
+        const std::size_t count = from == 0 && digits.size() % 2 == 1 ? 1 : 2;
+        std::uint8_t value = 0;
+        std::from_chars(digits.data() + from, digits.data() + from + count, value, 16);
+        octet = std::byte{value};
+        from += count;
+    }
+    return octets;
+}
+
+/// Longer words and hexadecimal digits may be a key, or a name and a key run together.
+bool could_be_name(const Token& token) {
+    constexpr std::size_t longest_name = 16;
+    return token.kind == Token::Kind::word && token.text.size() <= longest_name && !token.is_hex();
+}
+
+template <class Id>
+struct Keyed {
+    Id id;
+    SecretBytes key;
+};
+
+/// name [key]; `named` finds the name in the registry.
+template <class Id>
+Result<Keyed<Id>> parse_algorithm(Cursor& in, Result<Id> (*named)(std::string_view)) {
+    if (!could_be_name(in.token())) return in.fail(Errc::bad_syntax, "an algorithm is needed behind this", in.last());
+    const auto id = named(in.token().text);
+    if (!id) return in.fail(id.error().code, id.error().message);
+    const Token name = in.take();
+    if (in.token().kind == Token::Kind::unclosed)
+        return in.fail(Errc::bad_syntax, "a quoted key ends on its line", name);
+    const bool keyed = in.token().kind == Token::Kind::quoted || in.token().is_hex();
+    if (!keyed && !info(*id).key_bits.allows(0))
+        return in.fail(Errc::bad_syntax, "a key is needed: \"text\", or 0x and hexadecimal digits", name);
+    SecretBytes key = keyed ? octets_of(in.take()) : SecretBytes{};
+    if (const auto fits = check_key(*id, key.bits()); !fits)
+        return in.fail(fits.error().code, fits.error().message, name);
+    if (!in.token().is(';') && !in.token().is("-A"))
+        return in.fail(Errc::bad_syntax, "only -A or ';' may stand behind a key, and options before -E", name);
+    return Keyed<Id>{*id, std::move(key)};
+}
+
+Result<void> parse_algorithms(Cursor& in, SaSpec& spec) {
+    if (in.token().is("-A"))
+        return in.fail(Errc::bad_value, "esp takes -E before -A; -E null leaves the integrity alone");
+    if (in.token().is("-C")) return in.fail(Errc::unsupported, "compression is not offered in this version");
+    if (!in.take_if("-E"))
+        return in.fail(Errc::bad_syntax, "an option, or -E and an algorithm, is needed behind this", in.last());
+    TORII_TRY(auto cipher, parse_algorithm(in, cipher_named));
+    spec.cipher = cipher.id;
+    spec.cipher_key = std::move(cipher.key);
+    if (!in.token().is("-A")) return {};
+    const Token option = in.take();
+    TORII_TRY(auto auth, parse_algorithm(in, auth_named));
+    if (!in.token().is(';')) return in.fail(Errc::bad_syntax, "-A may stand once");
+    if (info(spec.cipher).aead() && auth.id != AuthId::null)
+        return in.fail(Errc::bad_value, "this cipher protects the integrity itself and takes no -A", option);
+    spec.auth = auth.id;
+    spec.auth_key = std::move(auth.key);
+    return {};
+}
+
+}  // namespace
+
+Result<std::optional<IpsecProtocol>> parse_protocol_filter(Cursor& in) {
+    if (in.token().is(';')) return std::nullopt;
+    const auto protocol = protocol_of(in.token());
+    if (!protocol && is_known_elsewhere(in.token()))
+        return in.fail(Errc::unsupported, "this protocol is not offered in this version, only esp is");
+    if (!protocol) return in.fail(Errc::bad_syntax, "esp, ah, ipcomp or ';' is needed");
+    in.take();
+    return protocol;
+}
+
+Result<SaId> parse_sa_id(Cursor& in) {
+    TORII_TRY(const auto addresses, parse_addresses(in));
+    TORII_TRY(const auto protocol, parse_offered_protocol(in));
+    TORII_TRY(const auto spi, parse_spi(in));
+    return SaId{addresses.source, addresses.destination, protocol, spi};
+}
+
+Result<void> parse_extensions(Cursor& in, SaSpec& spec) {
+    const auto is_option = [](const Token& t) { return t.kind == Token::Kind::word && t.text.front() == '-'; };
+    while (is_option(in.token()) && !in.token().is("-E") && !in.token().is("-A") && !in.token().is("-C"))
+        TORII_CHECK(parse_extension(in, spec));
+    return {};
+}
+
+Result<SaSpec> parse_sa(Cursor& in) {
+    SaSpec spec;
+    TORII_TRY(spec.id, parse_sa_id(in));
+    if (static_cast<std::uint32_t>(spec.id.spi) < 256)
+        return in.fail(Errc::bad_value, "the SPIs 0 to 255 are reserved (RFC 4303 2.1)", in.last());
+    TORII_CHECK(parse_extensions(in, spec));
+    TORII_CHECK(parse_algorithms(in, spec));
+    return spec;
+}
+
+}  // namespace torii::setkey

@@ -1,0 +1,70 @@
+// The setkey language as a front door: text to control operations, and the gateway's databases back to text, in the
+// words of KAME's setkey(8). A pure library: no socket, no file, no clock; whoever owns those passes their results in.
+// README.md beside this file tells the accepted language and where it differs from KAME's.
+// Values may be made on any thread; whatever takes a ControlPlane runs on the control thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "control/control_plane.h"
+
+namespace torii::setkey {
+
+inline constexpr std::size_t max_text_octets = 64u << 20;       // a text is held in memory whole
+inline constexpr std::size_t max_statements = 1'000'000;        // bounds what a text of `flush;` may cost
+inline constexpr std::uint32_t max_replay_octets = 65'536 / 8;  // the widest replay window, in -r's unit of 8 packets
+inline constexpr std::uint32_t max_unique_id = first_automatic_reqid - 1;  // KAME's IPSEC_MANUAL_REQID_MAX
+
+/// A statement that changes nothing and has an answer.
+struct Query {
+    enum class Kind : std::uint8_t { get, dump, spddump };
+    Kind kind{};
+    control::SaId id{};                       // get
+    std::optional<IpsecProtocol> protocol{};  // dump: this one alone
+    std::string where;                        // "FILE:LINE"
+};
+
+/// A parsed text. All its operations are one transaction, so that `flush; spdflush; add...` leaves no moment without
+/// policy. A query sees the state before the transaction when no operation stands before it in the text, and the state
+/// after the whole transaction otherwise. Not copyable: it holds keys.
+struct Program {
+    std::vector<Query> queries_before;
+    std::vector<control::Located> operations;
+    std::vector<Query> queries_after;
+};
+
+/// Parses the whole of `text`, or nothing. `file_name` is what errors and `where` call it; nothing is opened.
+/// Errors: "FILE:LINE: MESSAGE at 'TOKEN'" of the first fault: bad_syntax, bad_value, bad_key_length, unsupported
+/// (understood, and not offered) or no_room (a limit above). Keys go straight into SecretBytes and never into an error.
+Result<Program> parse(std::string_view text, std::string_view file_name);
+
+struct DumpOptions {
+    bool show_keys = false;                   // the caller decides who may see them
+    bool show_dead = false;                   // setkey's -a
+    std::optional<IpsecProtocol> protocol{};  // these SAs alone
+    std::uint32_t pid = 0;                    // told as KAME tells the asking process
+    std::int64_t now_unix_seconds = 0;        // printed in the process's time zone, as ctime(3) does
+};
+
+/// Applies `program` and returns what its queries answer, in their order. On an error nothing was changed; its message
+/// starts with the failing statement's "FILE:LINE". A `get` behind the transaction that finds nothing says so in its
+/// answer, for the transaction stands.
+Result<std::string> run(control::ControlPlane& control, Program program, const DumpOptions& options);
+
+/// The SAD as `setkey -D` prints it; "No SAD entries." when there is none.
+std::string dump_sas(const control::ControlPlane& control, const DumpOptions& options);
+/// The SPD as `setkey -DP` prints it; "No SPD entries." when there is none.
+std::string dump_policies(const control::ControlPlane& control, const DumpOptions& options);
+
+/// One SA as `setkey -D` prints it; `remaining` counts the entries that follow it in the dump.
+std::string sa_text(const control::SaView& sa, const DumpOptions& options, std::size_t remaining = 0);
+/// What stands behind -P in the statement that makes `policy`, its parts joined by `delimiter`.
+std::string policy_text(const Policy& policy, std::string_view delimiter = " ");
+
+}  // namespace torii::setkey
