@@ -42,6 +42,14 @@ public:
                                                                std::to_string(machine_cores - 1));
     }
 
+    void socket() {
+        constexpr std::size_t longest = 107;  // sockaddr_un's room
+        if (c_.control_socket.size() > longest)
+            problems_.add("control.socket", "is " + in_quotes(c_.control_socket) + ", " +
+                                                std::to_string(c_.control_socket.size()) +
+                                                " octets with its folder: a socket's path has 1 to 107 octets");
+    }
+
     void ports() {
         constexpr std::size_t most = 32;  // DPDK's RTE_MAX_ETHPORTS as Debian builds it
         if (problems_.under("ports") && c_.ports.empty()) return;
@@ -172,6 +180,7 @@ const PortConfiguration* port_holding(const Configuration& configuration, const 
 void check(const Configuration& configuration, unsigned cores, Problems& problems) {
     Check checking{configuration, problems};
     checking.cores(cores);
+    checking.socket();
     checking.ports();
     checking.routes();
     checking.neighbours();

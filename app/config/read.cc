@@ -8,8 +8,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
+#include <span>
 
 #include "app/config/check.h"
 #include "app/config/settings.h"
@@ -73,7 +73,7 @@ std::string_view kind_word(const config_setting_t& node) {
         case CONFIG_TYPE_INT: return "an integer";
         case CONFIG_TYPE_INT64: return "an integer";
         case CONFIG_TYPE_FLOAT: return "a fraction";
-        case CONFIG_TYPE_BOOL: return "true or false";
+        case CONFIG_TYPE_BOOL: return "a boolean";
         default: return "a string";
     }
 }
@@ -119,17 +119,19 @@ class Reading {
 public:
     Reading(Configuration& configuration, Problems& problems) : configuration_(configuration), problems_(problems) {}
 
-    /// Remembers where every setting stands. `string_lines` as scan() found them, in the tree's own order.
-    void locate(const config_setting_t& node, const std::string& path,
-                std::vector<unsigned>::const_iterator& string_line) {
-        const bool text = config_setting_type(&node) == CONFIG_TYPE_STRING;
-        const unsigned own_line = config_setting_source_line(&node);
-        problems_.locate(path, text && config_setting_name(&node) == nullptr ? *string_line : own_line);
-        if (text) ++string_line;
-        if (is_aggregate(node))
-            each_child(node, path, {}, [&](const auto& child, const auto& child_path, const auto&) {
-                locate(child, child_path, string_line);
-            });
+    /// Remembers where every setting stands. `string_lines` as scan() found them, in the tree's own order; what this
+    /// subtree holds is taken from its front.
+    void locate(const config_setting_t& node, const std::string& path, std::span<const unsigned>& string_lines) {
+        unsigned line = config_setting_source_line(&node);
+        if (config_setting_type(&node) == CONFIG_TYPE_STRING && !string_lines.empty()) {
+            if (config_setting_name(&node) == nullptr) line = string_lines.front();
+            string_lines = string_lines.subspan(1);
+        }
+        problems_.locate(path, line);
+        if (!is_aggregate(node)) return;
+        each_child(node, path, {}, [&](const auto& child, const auto& child_path, const auto&) {
+            locate(child, child_path, string_lines);
+        });
     }
 
     void members(const config_setting_t& node, const std::string& path, const std::string& pattern) {
@@ -212,10 +214,14 @@ std::string parse_problem(std::string_view told, const std::string& line) {
            ", or just before it: a setting reads NAME = VALUE; and what ( { [ open ) } ] close";
 }
 
-/// What the file leaves for the reader to find out: paths from the folder, ports of neighbours from their networks.
-void complete(Configuration& c, const std::filesystem::path& folder) {
+/// The file's own paths count from its folder.
+void resolve_paths(Configuration& c, const std::filesystem::path& folder) {
     for (std::string* const path : {&c.setkey_file, &c.control_socket, &c.log_file})
         if (!path->empty()) *path = (folder / *path).lexically_normal().string();
+}
+
+/// A neighbour without a port is on the one whose network holds it: check() found that there is one.
+void find_ports(Configuration& c) {
     for (auto& neighbour : c.neighbours)
         if (neighbour.port.empty()) neighbour.port = port_holding(c, neighbour.address)->name;
 }
@@ -232,12 +238,13 @@ Result<Configuration> read_text(std::string_view text, const std::string& name, 
     }
     Configuration configuration;
     Reading reading{configuration, problems};
-    auto string_line = source.string_lines.cbegin();
-    reading.locate(tree.root(), {}, string_line);
+    std::span<const unsigned> string_lines = source.string_lines;
+    reading.locate(tree.root(), {}, string_lines);
     reading.members(tree.root(), {}, {});
+    resolve_paths(configuration, folder);
     check(configuration, cores, problems);
     if (!problems.none()) return std::unexpected(problems.error(Errc::bad_value, name));
-    complete(configuration, folder);
+    find_ports(configuration);
     return configuration;
 }
 

@@ -63,12 +63,6 @@ std::string set_file(Configuration& c, const Value& value) {
     return set<member>(c, value);
 }
 
-std::string set_socket(Configuration& c, const Value& value) {
-    constexpr std::size_t longest = 107;  // sockaddr_un's room
-    if (value.text.empty() || value.text.size() > longest) return ": a socket's path has 1 to 107 octets";
-    return set<&Configuration::control_socket>(c, value);
-}
-
 std::string set_device(Configuration& c, const Value& value) {
     set<&PortConfiguration::device>(c, value);
     const std::string_view head = std::string_view{value.text}.substr(0, value.text.find(','));
@@ -399,7 +393,7 @@ const Setting table[] = {
      .fallback = "\"/run/torii/control.sock\"",
      .example = R"("/run/torii/tokyo.sock")",
      .meaning = "Path of the control socket, at most 107 octets; only its owner may open it.",
-     .take = set_socket},
+     .take = set_file<&C::control_socket>},
 
     {.path = "log", .kind = Kind::group, .example = R"({ level = "debug"; })", .meaning = "The gateway's log."},
     {.path = "log.file",

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <limits>
+#include <utility>
 
 namespace torii::config {
 namespace {
@@ -37,10 +38,18 @@ private:
         if (starts_name(c)) return copy_while(in_name), false;
         if (is_digit(c)) return number(), false;
         if (c == '.') return fraction(), false;
-        if (c == '\0') problems_.add(line_, "an octet 0 stands here: the file is not text");
         if (rest_.starts_with("@include")) problems_.add(line_, "@include is not offered: one gateway, one file");
+        depth(c);
         copy(1);
         return false;
+    }
+
+    void depth(char c) {
+        constexpr unsigned deepest = 16;  // four are in use; libconfig and the reader recurse
+        if (c == '(' || c == '{' || c == '[') ++depth_;
+        if ((c == ')' || c == '}' || c == ']') && depth_ > 0) --depth_;
+        if (depth_ == deepest + 1 && !std::exchange(told_depth_, true))
+            problems_.add(line_, "groups and lists nest more than 16 deep here: no setting does");
     }
 
     void comment() {
@@ -104,7 +113,10 @@ private:
 
     void copy(std::size_t n) {
         const auto octets = rest_.substr(0, n);
-        for (const char c : octets) line_ += c == '\n';
+        for (const char c : octets) {
+            if (c == '\0') problems_.add(line_, "an octet 0 stands here: the file is not text");
+            line_ += c == '\n';
+        }
         source_.text += octets;
         rest_.remove_prefix(octets.size());
     }
@@ -113,7 +125,8 @@ private:
     Problems& problems_;
     Source source_;
     unsigned line_ = 1;
-    bool after_string_ = false, is_blank_or_comment_ = false;
+    unsigned depth_ = 0;
+    bool after_string_ = false, is_blank_or_comment_ = false, told_depth_ = false;
 };
 
 }  // namespace

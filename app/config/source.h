@@ -21,7 +21,7 @@ struct Source {
 };
 
 /// Problems: strings and comments without end, octets that are 0 (libconfig would take the first for the end of the
-/// file), and @include, which is not offered: errors name one file.
+/// file), nesting that no setting needs, and @include, which is not offered: errors name one file.
 Source scan(std::string_view text, Problems& problems);
 
 }  // namespace torii::config

@@ -238,8 +238,7 @@ TEST_CASE("a value of the wrong kind is told with the kind that is wanted") {
         {port("mtu = \"1500\";"), "FILE:2: ports.[0].mtu is a string: an integer is wanted, as in mtu = 9000"},
         {port("mtu = 1.5e3;"), "FILE:2: ports.[0].mtu is a fraction: an integer is wanted, as in mtu = 9000"},
         {port("mtu = [1500];"), "FILE:2: ports.[0].mtu is a list: an integer is wanted, as in mtu = 9000"},
-        {port("role = true;"),
-         "FILE:2: ports.[0].role is true or false: a string is wanted, as in role = \"protected\""},
+        {port("role = true;"), "FILE:2: ports.[0].role is a boolean: a string is wanted, as in role = \"protected\""},
         {port("addresses = \"10.0.1.1/24\";"),
          "FILE:2: ports.[0].addresses is a string: a list is wanted, as in addresses = [\"20.0.0.1/24\"]"},
         {port("addresses = (7);"),
@@ -324,9 +323,10 @@ TEST_CASE("names, devices, MAC addresses and paths are such as work later") {
         {with_wan("ipsec = { setkey_file = \"\"; };"),
          "FILE:2: ipsec.setkey_file is \"\": a file's path is wanted, or no such line"},
         {with_wan("control = { socket = \"\"; };"),
-         "FILE:2: control.socket is \"\": a socket's path has 1 to 107 octets"},
+         "FILE:2: control.socket is \"\": a file's path is wanted, or no such line"},
         {with_wan("control = { socket = \"/" + std::string(107, 'x') + "\"; };"),
-         "FILE:2: control.socket is \"/" + std::string(59, 'x') + "...\": a socket's path has 1 to 107 octets"},
+         "FILE:2: control.socket is \"/" + std::string(59, 'x') +
+             "...\", 108 octets with its folder: a socket's path has 1 to 107 octets"},
     });
 }
 
@@ -432,8 +432,9 @@ TEST_CASE("a text that does not parse is told with its line and what would be ri
         {"gateway = {\n  name = \"tokyo;\n};\n", "FILE:2: the string that begins here never ends: \" closes it"},
         {"/* gateway", "FILE:1: the comment that begins here never ends: */ closes it"},
         {"\n  @include \"more.conf\"\n", "FILE:2: @include is not offered: one gateway, one file"},
-        {std::string_view{"log = { };\n\0", 12}.data() + std::string(1, '\0'),
-         "FILE:2: an octet 0 stands here: the file is not text"},
+        {"log = { };\n# " + std::string(1, '\0') + "\n", "FILE:2: an octet 0 stands here: the file is not text"},
+        {"log =\n" + std::string(17, '(') + std::string(17, ')') + ";",
+         "FILE:2: groups and lists nest more than 16 deep here: no setting does"},
     });
 }
 
