@@ -1,0 +1,189 @@
+#include "app/config/check.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace torii::config {
+namespace {
+
+std::string element(std::string_view list, std::size_t i) { return std::string{list} + ".[" + std::to_string(i) + "]"; }
+
+std::string_view device_name(const PortConfiguration& port) {
+    return std::string_view{port.device}.substr(0, port.device.find(','));
+}
+
+const PortConfiguration* port_named(const Configuration& c, std::string_view name) {
+    const auto found = std::ranges::find(c.ports, name, &PortConfiguration::name);
+    return found == c.ports.end() ? nullptr : &*found;
+}
+
+std::string port_names(const Configuration& c) {
+    std::string out;
+    for (const auto& port : c.ports) out += (out.empty() ? "" : ", ") + port.name;
+    return out;
+}
+
+/// One checking run; its members are the checks.
+class Check {
+public:
+    Check(const Configuration& configuration, Problems& problems) : c_(configuration), problems_(problems) {}
+
+    void cores(unsigned machine_cores) {
+        if (problems_.under("gateway.cores") || problems_.under("gateway.workers") || c_.cores.empty()) return;
+        const std::size_t wanted = c_.workers + 1;
+        if (c_.cores.size() != wanted)
+            problems_.add("gateway.cores", "names " + std::to_string(c_.cores.size()) +
+                                               ": the control thread and gateway.workers = " +
+                                               std::to_string(c_.workers) + " want " + std::to_string(wanted));
+        for (std::size_t i = 0; i < c_.cores.size(); ++i)
+            if (c_.cores[i] >= machine_cores)
+                problems_.add(element("gateway.cores", i), "is " + std::to_string(c_.cores[i]) +
+                                                               ": this machine's cores are 0 to " +
+                                                               std::to_string(machine_cores - 1));
+    }
+
+    void socket() {
+        constexpr std::size_t longest = 107;  // sockaddr_un's room
+        if (c_.control_socket.size() > longest)
+            problems_.add("control.socket", "is " + in_quotes(c_.control_socket) + ", " +
+                                                std::to_string(c_.control_socket.size()) +
+                                                " octets with its folder: a socket's path has 1 to 107 octets");
+    }
+
+    void ports() {
+        constexpr std::size_t most = 32;  // DPDK's RTE_MAX_ETHPORTS as Debian builds it
+        if (problems_.under("ports") && c_.ports.empty()) return;
+        if (c_.ports.empty() || c_.ports.size() > most)
+            problems_.add("ports", "has " + std::to_string(c_.ports.size()) + ": a gateway has 1 to " +
+                                       std::to_string(most) + " ports");
+        for (std::size_t i = 0; i < c_.ports.size(); ++i) port(i);
+    }
+
+    void routes() {
+        for (std::size_t i = 0; i < c_.routes.size(); ++i)
+            if (!problems_.under(element("routes", i))) route(i);
+    }
+
+    void neighbours() {
+        for (std::size_t i = 0; i < c_.neighbours.size(); ++i)
+            if (!problems_.under(element("neighbours", i))) neighbour(i);
+    }
+
+private:
+    void port(std::size_t i) {
+        const auto& port = c_.ports[i];
+        const std::string path = element("ports", i);
+        first_or(names_, port.name, path + ".name", [&](const std::string& other) {
+            return "is " + in_quotes(port.name) + ", as " + other + " is: every port has its own name";
+        });
+        first_or(devices_, std::string{device_name(port)}, path + ".device", [&](const std::string& other) {
+            return "is " + in_quotes(device_name(port)) + ", as " + other + " is: every port has its own device";
+        });
+        for (std::size_t j = 0; j < port.addresses.size(); ++j) address(i, j);
+    }
+
+    void address(std::size_t i, std::size_t j) {
+        const auto& [address, length] = c_.ports[i].addresses[j];
+        const std::string path = element(element("ports", i) + ".addresses", j);
+        if (problems_.under(path)) return;
+        const auto written = address.text() + "/" + std::to_string(length);
+        first_or(addresses_, address, path, [&](const std::string& other) {
+            return "is " + written + ", as " + other + " is: every address stands once";
+        });
+        if (problems_.under(path)) return;
+        const Prefix network{address, length};
+        const auto [first, added] = networks_.emplace(network, i);
+        if (!added && first->second != i)
+            problems_.add(path, "is " + written + ": " + network.text() + " is the network of " +
+                                    element("ports", first->second) + " already; two ports have two networks");
+    }
+
+    void route(std::size_t i) {
+        const auto& route = c_.routes[i];
+        const std::string path = element("routes", i);
+        first_or(destinations_, route.destination, path + ".destination", [&](const std::string& other) {
+            return "is " + route.destination.text() + ", as " + other + " is: a network has one route";
+        });
+        if (route.via.family() != route.destination.family())
+            problems_.add(path + ".via", "is " + route.via.text() + ": a route to " + route.destination.text() +
+                                             " goes via an address of the same family");
+        if (problems_.under("ports")) return;  // the rest asks what the ports hold
+        if (const auto own = networks_.find(route.destination); own != networks_.end())
+            problems_.add(path + ".destination", "is " + route.destination.text() + ": that is the network of " +
+                                                     element("ports", own->second) + " and needs no route");
+        next_hop(path, "via", route.via, route.port, true);
+    }
+
+    void neighbour(std::size_t i) {
+        const auto& neighbour = c_.neighbours[i];
+        const std::string path = element("neighbours", i);
+        first_or(neighbours_, neighbour.address, path + ".address", [&](const std::string& other) {
+            return "is " + neighbour.address.text() + ", as " + other + " is: a neighbour stands once";
+        });
+        if (problems_.under("ports")) return;
+        const auto port = neighbour.port.empty() ? std::nullopt : std::optional{neighbour.port};
+        next_hop(path, "address", neighbour.address, port, false);
+    }
+
+    /// What routes and neighbours have in common: an address that a port must lead to. `far`: it may lie outside the
+    /// port's networks when the port is named.
+    void next_hop(const std::string& path, std::string_view name, const Address& address,
+                  const std::optional<std::string>& port, bool far) {
+        const std::string address_path = path + "." + std::string{name};
+        const PortConfiguration* const holder = port_holding(c_, address);
+        if (addresses_.contains(address))
+            return problems_.add(address_path, "is " + address.text() + ": that is this gateway's own address, at " +
+                                                   addresses_.at(address) + "; another host's is wanted");
+        if (port && port_named(c_, *port) == nullptr)
+            return problems_.add(path + ".port",
+                                 "is " + in_quotes(*port) + ": there is no such port; the ports are " + port_names(c_));
+        if (port && holder != nullptr && holder->name != *port)
+            return problems_.add(path + ".port", "is " + in_quotes(*port) + ": " + address.text() +
+                                                     " is in the network of port " + holder->name);
+        if (holder == nullptr && !(far && port))
+            return problems_.add(address_path,
+                                 "is " + address.text() + ", in no port's network: " +
+                                     (far ? "right is an address of one, or name the port that leads there"
+                                          : "right is an address of one"));
+    }
+
+    /// Remembers `key` at `path`; when it was there already, tells so with where that was.
+    template <class Key, class Sentence>
+    void first_or(std::map<Key, std::string>& seen, const Key& key, const std::string& path, Sentence sentence) {
+        if (problems_.under(path)) return;
+        const auto [first, added] = seen.emplace(key, path);
+        if (!added) problems_.add(path, sentence(first->second));
+    }
+
+    const Configuration& c_;
+    Problems& problems_;
+    std::map<std::string, std::string> names_, devices_;
+    std::map<Address, std::string> addresses_, neighbours_;
+    std::map<Prefix, std::size_t> networks_;  // to the port's index
+    std::map<Prefix, std::string> destinations_;
+};
+
+}  // namespace
+
+const PortConfiguration* port_holding(const Configuration& configuration, const Address& address) {
+    const PortConfiguration* best = nullptr;
+    unsigned longest = 0;
+    for (const auto& port : configuration.ports)
+        for (const auto& own : port.addresses)
+            if (own.prefix_length > longest && Prefix{own.address, own.prefix_length}.contains(address)) {
+                best = &port;
+                longest = own.prefix_length;
+            }
+    return best;
+}
+
+void check(const Configuration& configuration, unsigned cores, Problems& problems) {
+    Check checking{configuration, problems};
+    checking.cores(cores);
+    checking.socket();
+    checking.ports();
+    checking.routes();
+    checking.neighbours();
+}
+
+}  // namespace torii::config
