@@ -6,7 +6,8 @@
 #   10.0.1.5 -------- 10.0.1.1 | 20.0.0.1 ======= bridge, tcpdump ======= 20.0.0.2 | 10.0.2.1 -------- 10.0.2.5
 #
 # Each of the five is a network namespace of its own; the gateways' ends of the cables belong to toriid (DPDK af_packet), so
-# the kernel has no address there. The gateways run configs/office-vpn/*.conf, with the sockets moved to a temporary folder.
+# the kernel has no address there. The gateways run configs/office-vpn/*.conf, which name the interfaces office0 and wan0;
+# only the control sockets are moved to a temporary folder.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -86,15 +87,12 @@ add_cable() {  # add_cable PLACE INTERFACE PLACE INTERFACE
   ip -n "$prefix-$1" link set "$2" up
   ip -n "$prefix-$3" link set "$4" up
 }
-interface_of() {  # interface_of CITY ROLE   the network interface that the city's protected or unprotected port uses
-  tr -d '\n' <"configs/office-vpn/$1.conf" | grep -o '{[^{}]*role *= *"'"$2"'"[^{}]*}' | sed 's/.*iface=\([^",]*\).*/\1/'
-}
 add_city() {  # add_city CITY NETWORK OTHER_NETWORK   an office, a gateway, and a place on the wire
   local city=$1 office=office-$1
   add_namespace "$office"
   add_namespace "$city"
-  add_cable "$office" eth0 "$city" "$(interface_of "$city" protected)"
-  add_cable "$city" "$(interface_of "$city" unprotected)" wire "$city"
+  add_cable "$office" eth0 "$city" office0
+  add_cable "$city" wan0 wire "$city"
   ip -n "$prefix-wire" link set "$city" master wire
   # The kernel leaves checksums to a network card that is not there; and the tunnel needs room in 1500 octets.
   inside "$office" ethtool -K eth0 tx off >/dev/null
@@ -131,7 +129,7 @@ wait_for tcpdump 'listening on' 10
 
 step "a toriid in each gateway: DPDK af_packet ports, one worker, keys and policies in setkey's language"
 cp configs/office-vpn/*.setkey "$folder/"
-indent <"$folder/tokyo.setkey"
+grep -E '^(add|spdadd)' "$folder/tokyo.setkey" | indent
 start_gateway tokyo
 start_gateway newyork
 wait_for toriid-tokyo '^toriid: ready' 30
