@@ -1,0 +1,27 @@
+#!/bin/bash
+# Configures and builds build/KIND for each KIND named.   build.sh release|asan|fuzz...
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+options() {  # options KIND: what `meson setup` is told
+  case $1 in
+    release) echo "-Dbuildtype=release" ;;
+    # g++ sees uninitialised values in instrumented <regex> and <functional> that are not there
+    asan) echo "-Dbuildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false -Dcpp_args=-Wno-maybe-uninitialized" ;;
+    fuzz) echo "-Dbuildtype=debug -Doptimization=1 -Db_lundef=false -Dfuzzers=true" ;;
+    *)
+      echo "build: there is no kind '$1': release, asan or fuzz" >&2
+      return 2
+      ;;
+  esac
+}
+
+for kind in "$@"; do
+  told=$(options "$kind")
+  if [ ! -e "build/$kind/build.ninja" ]; then
+    [ "$kind" != fuzz ] || export CXX=clang++-19
+    # shellcheck disable=SC2086  # one word an option
+    meson setup "build/$kind" $told
+  fi
+  if [ "$kind" = fuzz ]; then ninja -C build/fuzz fuzzers; else ninja -C "build/$kind"; fi
+done

@@ -1,0 +1,212 @@
+"""A real Linux kernel as a peer: Debian's user-mode-linux runs as an ordinary process, with its own net/xfrm, in 2-3 s.
+
+    with Guest(namespace, tap) as guest:              # the tap exists in the namespace, on a bridge
+        guest.check('ip addr add 20.0.0.2/24 dev eth0')
+
+Its root is a small archive made once into build/uml: busybox, ip, ethtool, the kernel modules of IPsec, and guest_init, which
+does what a serial line says. Nothing of the host's files is mounted in the guest. A guest belongs to the process that made
+it and is ended by its own process group; `Unavailable` says why there can be none on this machine.
+"""
+import base64
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILT = os.path.join(os.path.dirname(os.path.dirname(HERE)), 'build', 'uml')
+KERNEL = '/usr/bin/linux.uml'
+MODULES = '/usr/lib/uml/modules'
+PROGRAMS = ['ip', 'ethtool']
+# What the cases need; what these depend on is found in modules.dep. AES, SHA and MD5 are built into the kernel;
+# the IV generators draw from the kernel's DRBG, which is made of HMAC-SHA-512.
+WANTED = ['esp4', 'xfrm_user', 'dummy', 'authenc', 'hmac', 'sha512_generic', 'jitterentropy_rng', 'drbg', 'echainiv', 'seqiv',
+          'gcm', 'ghash-generic', 'ctr', 'cbc', 'des_generic', 'blowfish_generic']
+BOOT_SECONDS = 60
+# The guest's serial line loses long input: its terminal buffers 4,096 octets and nobody tells the sender to wait.
+COMMAND_OCTETS_MAX = 2000
+
+
+class Unavailable(Exception):
+    """There can be no guest here; the text says why."""
+
+
+class Failed(Exception):
+    """The guest did not do what it was asked to; the text says what."""
+
+
+def modules_folder():
+    versions = sorted(os.listdir(MODULES)) if os.path.isdir(MODULES) else []
+    if not versions:
+        raise Unavailable('the package user-mode-linux has no modules here')
+    return os.path.join(MODULES, versions[-1])
+
+
+def module_files(folder):
+    """The files of WANTED and of all they depend on, each after what it depends on. A wanted one that is no file is built in."""
+    depends = {}
+    with open(os.path.join(folder, 'modules.dep'), encoding='ascii') as file:
+        for line in file:
+            module, _, needs = line.partition(':')
+            depends[module] = needs.split()
+    by_name = {os.path.basename(path)[:-len('.ko')].replace('-', '_'): path for path in depends}
+    order = []
+
+    def take(path):
+        for needed in depends[path]:
+            take(needed)
+        if path not in order:
+            order.append(path)
+
+    for name in WANTED:
+        if name.replace('-', '_') in by_name:
+            take(by_name[name.replace('-', '_')])
+    return [os.path.join(folder, path) for path in order]
+
+
+def shared_libraries(program):
+    """The files that the dynamic loader maps for `program`, the loader among them."""
+    listed = subprocess.run(['ldd', program], capture_output=True, text=True, check=True).stdout
+    return re.findall(r'(/\S+) \(0x', listed)
+
+
+def fill(root):
+    """Puts all that the guest is into the folder `root`."""
+    def put(source, target):
+        target = root + target
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copy(os.path.realpath(source), target)
+
+    put('/bin/busybox', '/bin/busybox')
+    put(os.path.join(HERE, 'guest_init'), '/init')
+    os.chmod(root + '/init', 0o755)
+    for name in PROGRAMS:
+        program = shutil.which(name)
+        put(program, f'/usr/sbin/{name}')
+        for library in shared_libraries(program):
+            put(library, library)
+    modules = module_files(modules_folder())
+    for path in modules:
+        put(path, '/modules/' + os.path.basename(path))
+    with open(root + '/modules.list', 'w', encoding='ascii') as file:
+        file.writelines(f'/modules/{os.path.basename(path)}\n' for path in modules)
+
+
+def archive():
+    """The guest's root file system as an initramfs, made when there is none or what it is made from is newer."""
+    if not os.access(KERNEL, os.X_OK):
+        raise Unavailable('the package user-mode-linux is not installed')
+    path = os.path.join(BUILT, os.path.basename(modules_folder()) + '.cpio')
+    sources = [os.path.join(HERE, 'uml.py'), os.path.join(HERE, 'guest_init'), KERNEL]
+    if os.path.exists(path) and all(os.path.getmtime(path) > os.path.getmtime(s) for s in sources):
+        return path
+    os.makedirs(BUILT, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILT) as folder:
+        fill(folder + '/tree')
+        made = folder + '/archive'
+        with open(made, 'wb') as file:
+            subprocess.run('find . | cpio --quiet -o -H newc', shell=True, cwd=folder + '/tree', stdout=file, check=True)
+        os.replace(made, path)
+    return path
+
+
+class Guest:
+    """One running kernel with one network card, eth0, on the tap `tap` of the network namespace `namespace`."""
+
+    def __init__(self, namespace, tap, mac='02:00:5e:00:53:02', memory_megabytes=128):
+        root = archive()
+        self.folder = tempfile.mkdtemp(prefix='torii-uml-')
+        self.line, theirs = socket.socketpair()
+        self.received = b''
+        self.number = 0
+        serial = theirs.fileno()
+        # The kernel keeps the guest's memory in a file that it maps executable: /dev/shm is memory, and lets it.
+        environment = {**os.environ, 'TMPDIR': '/dev/shm' if os.access('/dev/shm', os.W_OK) else self.folder}
+        with open(self.folder + '/console', 'wb') as console, theirs:
+            self.process = subprocess.Popen(
+                ['ip', 'netns', 'exec', namespace, KERNEL, f'mem={memory_megabytes}M', f'initrd={root}', 'rdinit=/init',
+                 f'uml_dir={self.folder}/', 'umid=guest', 'con=null', 'con0=null,fd:1', 'ssl=null',
+                 f'ssl0=fd:{serial},fd:{serial}',
+                 'quiet', 'panic=-1', 'cryptomgr.notests', f'vec0:transport=tap,ifname={tap},mac={mac},depth=128'],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, pass_fds=[serial], env=environment,
+                start_new_session=True)
+        try:
+            while self._line(BOOT_SECONDS) != b'ready':
+                pass
+        except Failed as error:
+            text = self.console()
+            self.stop()
+            raise Failed(f'the guest did not boot: {error}; its console ends with: {text[-300:]}') from error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def console(self):
+        """What the kernel has printed so far."""
+        with open(self.folder + '/console', errors='replace', encoding='utf-8') as file:
+            return file.read()
+
+    def run(self, command, seconds=20):
+        """Runs a shell command in the guest; returns (status, output). Raises Failed if it takes longer than `seconds`."""
+        text = base64.b64encode(command.encode())
+        if len(text) > COMMAND_OCTETS_MAX:
+            raise ValueError('this command is too long for the serial line: make several of it')
+        self.number += 1
+        number = str(self.number).encode()
+        self.line.sendall(number + b' ' + text + b'\n')
+        end = time.monotonic() + seconds
+        output = []
+        started = False
+        while True:
+            line = self._line(end - time.monotonic())
+            if line == b'<' + number:
+                started = True
+            elif line.startswith(b'>' + number + b' '):
+                return int(line.split()[1]), base64.b64decode(b''.join(output)).decode(errors='replace')
+            elif started:
+                output.append(line)
+
+    def check(self, command, seconds=20):
+        """Runs a shell command that must succeed; returns its output."""
+        status, output = self.run(command, seconds)
+        if status != 0:
+            raise Failed(f'in the guest: `{command}` ended with {status}: {output.strip()}')
+        return output
+
+    def stop(self):
+        """Ends the guest and removes its files. May be called twice."""
+        if self.process.poll() is None:
+            try:
+                os.killpg(self.process.pid, signal.SIGTERM)
+                self.process.wait(3)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # the kernel's helper processes; it has a session to itself
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.line.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _line(self, seconds):
+        """The next line from the guest, without its end."""
+        end = time.monotonic() + seconds
+        while b'\n' not in self.received:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.line], [], [], left)[0]:
+                raise Failed('it said nothing in time')
+            octets = self.line.recv(65536)
+            if not octets:
+                raise Failed('it ended')
+            self.received += octets
+        line, _, self.received = self.received.partition(b'\n')
+        return line.strip(b'\r')

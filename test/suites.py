@@ -1,0 +1,133 @@
+"""Runs the test suites and counts what they say.   suites.py [--kinds] [NAME...]
+
+A suite is an executable test/SUITE/run that prints one line a result (test/README.md has the protocol). This file knows
+which suites there are, which build each one wants, and how long it may take; everything else is the suite's own. The last
+line printed is `N passed, N failed, N skipped`, counted from those lines, and the exit status is 1 if anything failed.
+With --kinds it prints the builds that the suites need, and runs nothing.
+"""
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# name: (folder under test/, the build it tests, or None, seconds it may take)
+SUITES = {
+    'house': ('house', None, 60),
+    'unit': ('unit', 'release', 300),
+    'unit-asan': ('unit', 'asan', 600),
+    'oracle': ('oracle', 'release', 300),
+    'malformed': ('malformed', 'asan', 300),
+    'interop': ('interop', 'release', 300),
+    'demo': ('demo', 'release', 180),
+}
+
+RESULT = re.compile(r'(ok|not ok|skip) (\S.*)')
+
+
+class Tally:
+    """What a suite said: counts by kind of line, and the lines that failed."""
+
+    def __init__(self):
+        self.counts = {'ok': 0, 'not ok': 0, 'skip': 0}
+        self.failures = []
+
+    def take(self, line):
+        """Counts `line` if it is a result; every other line is only talk."""
+        found = RESULT.fullmatch(line)
+        if found:
+            self.counts[found.group(1)] += 1
+            if found.group(1) == 'not ok':
+                self.failures.append(found.group(2))
+
+    def add(self, other):
+        for kind, count in other.counts.items():
+            self.counts[kind] += count
+        self.failures += other.failures
+
+    def __str__(self):
+        return '{ok} passed, {not ok} failed, {skip} skipped'.format_map(self.counts)
+
+
+def say(line):
+    print(line, flush=True)
+
+
+def run_suite(command, environment, seconds):
+    """Runs `command`, shows its lines as they come, and returns their Tally. A suite that ends with a failure it did not
+    print, says nothing at all, or takes longer than `seconds` has failed once more."""
+    tally = Tally()
+
+    def take(line):
+        say('  ' + line)
+        tally.take(line)
+
+    process = subprocess.Popen(command, cwd=HOUSE, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    late = threading.Event()
+
+    def end():  # SIGTERM first: suites clean up their namespaces and guests; the whole session, should one not listen
+        late.set()
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+    clock = threading.Timer(seconds, end)
+    clock.start()
+    for line in process.stdout:
+        take(line.decode(errors='replace').rstrip('\n'))
+    status = process.wait()
+    clock.cancel()
+
+    if late.is_set():
+        take(f'not ok the suite ends in time - it was stopped after {seconds} s')
+    elif status != 0 and not tally.failures:
+        take(f'not ok the suite ends well - it ended with status {status}')
+    elif not any(tally.counts.values()):
+        take('not ok the suite has results - it printed none')
+    return tally
+
+
+def run_named(name):
+    folder, kind, seconds = SUITES[name]
+    command = os.path.join(HOUSE, 'test', folder, 'run')
+    say(f'== {name}')
+    if not os.path.exists(command):
+        tally = Tally()
+        line = f'skip {name} - there is no test/{folder}/run'
+        say('  ' + line)
+        tally.take(line)
+        return tally
+    build = os.path.join(HOUSE, 'build', kind) if kind else ''
+    start = time.monotonic()
+    tally = run_suite([command], {'TORII_BUILD': build}, seconds)
+    say(f'== {name}: {tally} ({time.monotonic() - start:.1f} s)')
+    return tally
+
+
+def main(arguments):
+    names = [a for a in arguments if a != '--kinds'] or list(SUITES)
+    unknown = [n for n in names if n not in SUITES]
+    if unknown:
+        print(f'there is no suite {", ".join(unknown)}: there are {", ".join(SUITES)}', file=sys.stderr)
+        return 2
+    if '--kinds' in arguments:
+        print(' '.join(sorted({SUITES[n][1] for n in names} - {None})))
+        return 0
+    total = Tally()
+    for name in names:
+        total.add(run_named(name))
+    for failure in total.failures:
+        say(f'failed: {failure}')
+    say(str(total))
+    return 1 if total.failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
