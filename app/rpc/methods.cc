@@ -235,9 +235,7 @@ Json json_of(const control::PolicyView& view) {
             {"action", name_of(view.policy.action)},
             {"priority", view.policy.priority},
             {"requests", requests},
-            {"hits", view.hits},
-            {"created_unix_seconds", view.policy.created_unix_seconds},
-            {"last_used_unix_seconds", view.last_used_unix_seconds}};
+            {"created_unix_seconds", view.policy.created_unix_seconds}};
 }
 
 Json json_of(const PacketSelector& packet) {

@@ -64,8 +64,6 @@ struct SaView {
 
 struct PolicyView {
     const Policy& policy;
-    std::uint64_t hits = 0;
-    std::int64_t last_used_unix_seconds = 0;
 };
 
 // ---- operations

@@ -39,7 +39,6 @@ struct Rules {
     ChainCell* cells = nullptr;  // by Policy::slot
     PolicyAction default_action = PolicyAction::discard;
     std::vector<Arrival> port_arrival;      // by DPDK port id: which side it is on
-    std::optional<std::uint16_t> host_port;
     HopIndex host_hop{};
 };
 

@@ -415,7 +415,7 @@ void Worker::emit() {
             continue;
         }
         if (const unsigned queues = setup_.tx_queues[hop->port]; setup_.index >= queues) [[unlikely]] {
-            hand_over(p, setup_.index % queues, Resume::transmit);
+            hand_over(p, setup_.index % queues, Resume::transmit);  // the device has fewer queues than we have workers
             continue;
         }
         std::byte* const frame = p.ip - sizeof(EthernetHeader);
@@ -425,12 +425,15 @@ void Worker::emit() {
         mbuf.data_len = static_cast<std::uint16_t>(p.ip_octets + sizeof(EthernetHeader));
         mbuf.pkt_len = mbuf.data_len;
         mbuf.ol_flags = 0;
-        Outgoing& out = outgoing_[hop->port];
-        if (out.size == out.frames.size()) flush(hop->port);
-        out.frames[out.size++] = p.mbuf;
-        p.mbuf = nullptr;
+        queue_frame(p, hop->port);
     }
     leaving_.clear();
+}
+
+void Worker::queue_frame(Packet& p, std::uint16_t port) {
+    Outgoing& out = outgoing_[port];
+    if (out.size == out.frames.size()) flush(port);
+    out.frames[out.size++] = std::exchange(p.mbuf, nullptr);
 }
 
 void Worker::flush(std::uint16_t port) {
@@ -444,6 +447,7 @@ void Worker::flush(std::uint16_t port) {
         rte_pktmbuf_free(out.frames[i]);
     }
     counters_.drops[static_cast<std::size_t>(Drop::tx_full)].add(out.size - sent);
+    counters_.ports[port].tx_full.add(out.size - sent);
     counters_.ports[port].tx_packets.add(sent);
     counters_.ports[port].tx_octets.add(octets);
     out.size = 0;
@@ -482,6 +486,7 @@ void Worker::take_over(rte_ring* ring) {
             case Resume::classify: clear_.add(p); break;
             case Resume::protect: protect_.add(p); break;
             case Resume::transmit: leaving_.add(p); break;
+            case Resume::frame: queue_frame(p, p.port); break;
         }
     }
 }

@@ -111,6 +111,7 @@ private:
     bool fits(Packet& packet);
     void hand_over(Packet& packet, unsigned worker, Resume resume);
     void punt(Packet& packet, Punt why);
+    void queue_frame(Packet& packet, std::uint16_t port);
     void flush(std::uint16_t port);
     void nap();
 

@@ -11,7 +11,7 @@ namespace torii {
 inline constexpr std::size_t max_ports = 32;
 
 struct PortCounters {
-    Counter rx_packets, rx_octets, tx_packets, tx_octets;
+    Counter rx_packets, rx_octets, tx_packets, tx_octets, tx_full;
 };
 
 struct alignas(64) WorkerCounters {

@@ -30,7 +30,7 @@ enum class Arrival : std::uint8_t {
 };
 
 /// Where a packet goes on when it comes out of a ring.
-enum class Resume : std::uint8_t { open, classify, protect, transmit };
+enum class Resume : std::uint8_t { open, classify, protect, transmit, frame };  // frame: whole, leaves by `port`
 
 /// Why a packet goes to the control core.
 enum class Punt : std::uint8_t {

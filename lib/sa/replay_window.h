@@ -37,13 +37,14 @@ public:
         if (verdict != Replay::fresh) return verdict;
         if (n > highest_) {
             if (window_ != 0) slide(n);
-            highest_ = n;
+            __atomic_store_n(&highest_, n, __ATOMIC_RELAXED);
         }
         if (window_ != 0) words()[n / 64 & mask_] |= bit(n);
         return Replay::fresh;
     }
 
-    std::uint64_t highest() const { return highest_; }
+    /// The highest number taken. Any thread.
+    std::uint64_t highest() const { return __atomic_load_n(&highest_, __ATOMIC_RELAXED); }
     std::uint32_t size() const { return window_; }
 
 private:

@@ -46,6 +46,13 @@ public:
     bool insert(InboundSa& sa);
     /// Control thread. The block must not be reused before every reader passed a quiescent state.
     void remove(const InboundSa& sa);
+    /// Control thread. Calls `visit(InboundSa&)` for every SA there is.
+    template <class Visit>
+    void each(Visit visit) const {
+        for (std::size_t i = 0; i <= mask_; ++i)
+            for (const auto& place : buckets_[i].places)
+                if (const auto value = place.load(std::memory_order_relaxed); value != 0) visit(*pointer(value));
+    }
     std::size_t buckets() const { return mask_ + 1; }
 
 private:

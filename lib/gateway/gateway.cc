@@ -1,0 +1,304 @@
+#include "gateway/gateway.h"
+
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_malloc.h>
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "gateway/devargs.h"
+
+namespace torii {
+
+namespace {
+
+constexpr unsigned hand_over_slots = 1024, punt_slots = 512, inject_slots = 1024;
+
+std::uint64_t random_seed() {
+    std::uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = static_cast<std::uint64_t>(rte_rdtsc());
+    return seed;
+}
+
+Arrival arrival_of(PortRole role) {
+    switch (role) {
+        case PortRole::protected_port: return Arrival::inside;
+        case PortRole::host_port: return Arrival::host;
+        case PortRole::unprotected_port: return Arrival::outside;
+    }
+    return Arrival::outside;
+}
+
+/// What the host port's own stack takes us for: any address but the tap's own.
+MacAddress gateway_side_of_host_port(MacAddress tap) {
+    tap.octets[0] |= 2;  // locally administered
+    tap.octets[5] ^= 1;
+    return tap;
+}
+
+/// Names of pools and rings are the process's; a gateway made after another needs its own.
+std::string unique_name(const std::string& what) {
+    static unsigned count = 0;
+    return "torii_" + what + "_" + std::to_string(count++);
+}
+
+}  // namespace
+
+Gateway::Gateway(const Configuration& configuration, const Options& options) : configuration_(configuration), options_(options) {}
+
+Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuration, const Options& options) {
+    std::unique_ptr<Gateway> gateway{new Gateway{configuration, options}};
+    Gateway& g = *gateway;
+    TORII_TRY(g.crypto_, CryptoBook::make({.time_kernels = configuration.time_kernels, .only = configuration.only_kernels}));
+    TORII_CHECK(g.open_ports());
+    TORII_CHECK(g.make_rings());
+    const Publisher::Settings settings{.workers = configuration.workers, .default_action = configuration.default_policy,
+                                       .prefer_old_sa = configuration.prefer_old_sa, .seed = random_seed()};
+    TORII_TRY(g.publisher_, Publisher::make(settings, *g.crypto_, g.surroundings()));
+    g.database_ = std::make_unique<Database>(
+        Database::Settings{.esp_trans_deflev = configuration.esp_trans_deflev, .esp_net_deflev = configuration.esp_net_deflev,
+                           .ah_trans_deflev = configuration.ah_trans_deflev, .ah_net_deflev = configuration.ah_net_deflev},
+        g.publisher_->builder());
+    g.make_interfaces();
+    g.make_workers();
+    return gateway;
+}
+
+Gateway::~Gateway() {
+    stop();
+    neighbours_.reset();  // hands back what waited
+    for (const RingPtr& ring : rings_)
+        for (void* mbuf = nullptr; rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;) forget(static_cast<rte_mbuf*>(mbuf), Drop::shutting_down);
+    workers_.clear();
+    if (database_ && publisher_ && retired_) {  // wipe every key before the memory goes
+        Journal journal;
+        std::vector<control::Located> all;
+        all.push_back({control::FlushPolicies{}, {}});
+        all.push_back({control::FlushSas{}, {}});
+        (void)database_->apply(std::move(all), 0, journal);
+        publisher_->publish(journal, *database_);
+    }
+    retired_.reset();
+    database_.reset();
+    publisher_.reset();
+    ports_.clear();
+}
+
+// ---- making
+
+Result<void> Gateway::open_ports() {
+    unsigned room = RTE_MBUF_DEFAULT_DATAROOM;
+    for (const PortConfiguration& port : configuration_.ports) room = std::max(room, static_cast<unsigned>(receive_room_octets(port)));
+    constexpr unsigned tail_for_bundles = 256;  // padding, trailers and ICVs of nested SAs behind a full frame
+    pool_.reset(rte_pktmbuf_pool_create(unique_name("mbufs").c_str(), configuration_.mbufs, 256, private_octets,
+                                        static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room + tail_for_bundles), SOCKET_ID_ANY));
+    if (!pool_)
+        return fail(Errc::no_room, "no memory for " + std::to_string(configuration_.mbufs) + " packet buffers of " + std::to_string(room) +
+                                       " octets: raise memory_megabytes or lower mbufs (" + rte_strerror(rte_errno) + ")");
+    our_macs_.resize(max_ports);
+    for (const PortConfiguration& port : configuration_.ports) {
+        const unsigned queues = port.queues != 0 ? port.queues : configuration_.workers;
+        const Port::Wish wish{.name = port.name, .device = completed_devargs(port, queues), .mtu = port.mtu, .queues = queues,
+                              .arrival = arrival_of(port.role)};
+        TORII_TRY(auto opened, Port::open(wish, pool_.get()));
+        if (opened->id() >= max_ports) return fail(Errc::no_room, "at most " + std::to_string(max_ports) + " ports");
+        our_macs_[opened->id()] = port.role == PortRole::host_port ? gateway_side_of_host_port(opened->mac()) : opened->mac();
+        ports_.push_back(std::move(opened));
+    }
+    return {};
+}
+
+Result<void> Gateway::make_rings() {
+    const unsigned workers = configuration_.workers;
+    const std::size_t size = rte_rcu_qsbr_get_memsize(workers);
+    void* state = nullptr;
+    if (posix_memalign(&state, RTE_CACHE_LINE_SIZE, size) != 0) return fail(Errc::no_room, "no memory for RCU");
+    quiescence_.reset(static_cast<rte_rcu_qsbr*>(state));
+    rte_rcu_qsbr_init(quiescence_.get(), workers);
+
+    std::vector<const rte_ring*> carrying;
+    const auto ring = [&](unsigned slots) -> rte_ring* {
+        rings_.emplace_back(rte_ring_create(unique_name("ring").c_str(), slots, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ));
+        return rings_.back().get();
+    };
+    worker_rings_.resize(workers);
+    for (unsigned from = 0; from < workers; ++from) {
+        worker_rings_[from].to_worker.resize(workers);
+        worker_rings_[from].from_worker.resize(workers);
+    }
+    for (unsigned from = 0; from < workers; ++from)
+        for (unsigned to = 0; to < workers; ++to) {
+            if (from == to) continue;
+            rte_ring* const between = ring(hand_over_slots);
+            carrying.push_back(between);
+            worker_rings_[from].to_worker[to] = worker_rings_[to].from_worker[from] = between;
+        }
+    for (WorkerRings& rings : worker_rings_) {
+        rings.to_control = ring(punt_slots);
+        rings.from_control = ring(inject_slots);
+    }
+    if (std::ranges::any_of(rings_, [](const RingPtr& made) { return made == nullptr; }))
+        return fail(Errc::no_room, "no memory for the rings between workers: raise memory_megabytes");
+    retired_ = std::make_unique<RetireList>(quiescence_.get(), std::move(carrying));
+    return {};
+}
+
+/// Each port's own side, the neighbours fixed by configuration, and the first routes.
+void Gateway::make_interfaces() {
+    std::vector<LocalInterface> interfaces;
+    std::vector<Arrival> port_arrival(max_ports, Arrival::outside);
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        const PortConfiguration& wish = configuration_.ports[i];
+        const std::uint16_t id = ports_[i]->id();
+        LocalInterface ours{.port = id, .mac = our_macs_[id], .mtu = static_cast<std::uint16_t>(wish.mtu), .addresses = {}};
+        ours.answers_for_all = wish.role == PortRole::host_port;
+        for (const InterfaceAddress& a : wish.addresses) ours.addresses.emplace_back(a.address, Prefix{a.address, a.prefix_length});
+        interfaces.push_back(std::move(ours));
+        port_arrival[id] = arrival_of(wish.role);
+    }
+    neighbours_ = std::make_unique<Neighbours>(std::move(interfaces), *this);
+    for (std::size_t i = 0; i < ports_.size(); ++i)
+        if (configuration_.ports[i].role == PortRole::host_port) host_hop_ = neighbours_->fix(Address{}, ports_[i]->id(), ports_[i]->mac());
+    for (const NeighbourConfiguration& n : configuration_.neighbours)
+        for (std::size_t i = 0; i < ports_.size(); ++i)
+            if (configuration_.ports[i].name == n.port) neighbours_->fix(n.address, ports_[i]->id(), n.mac);
+    publisher_->start(*retired_, std::move(port_arrival), host_hop_);
+    publish_routes();
+}
+
+void Gateway::make_workers() {
+    std::vector<unsigned> tx_queues(max_ports, 0);
+    for (const auto& port : ports_) tx_queues[port->id()] = port->tx_queues();
+    const std::uint64_t seed = random_seed();
+    for (unsigned index = 0; index < configuration_.workers; ++index) {
+        WorkerSetup setup{.index = index, .tx_queues = tx_queues, .port_macs = our_macs_, .rings = worker_rings_[index],
+                          .quiescence = quiescence_.get(), .burst = configuration_.burst,
+                          .polling = {.adaptive = configuration_.polling == Polling::adaptive}, .seed = seed};
+        for (const auto& port : ports_)
+            for (unsigned queue = index; queue < port->rx_queues(); queue += configuration_.workers)
+                setup.rx.push_back({port->id(), static_cast<std::uint16_t>(queue)});
+        workers_.push_back(std::make_unique<Worker>(std::move(setup), publisher_->tables(), crypto_->make_engine()));
+    }
+}
+
+// ---- running
+
+void Gateway::start() {
+    started_ = std::chrono::steady_clock::now();
+    running_ = true;
+    if (!options_.launch_workers) {
+        for (const auto& worker : workers_) worker->register_thread();
+        return;
+    }
+    for (const auto& worker : workers_) {
+        const auto life = [](void* w) {
+            static_cast<Worker*>(w)->run();
+            return 0;
+        };
+        rte_eal_remote_launch(life, worker.get(), worker->index() + 1);
+    }
+}
+
+void Gateway::stop() {
+    if (!std::exchange(running_, false)) return;
+    for (const auto& worker : workers_) worker->stop();
+    for (const auto& worker : workers_) {
+        if (options_.launch_workers)
+            rte_eal_wait_lcore(worker->index() + 1);
+        else
+            worker->unregister_thread();
+    }
+}
+
+bool Gateway::poll(SteadyTime now) {
+    now_ = now;
+    bool busy = serve_punts(now);
+    busy |= serve_notices();
+    if (now >= next_tick_) {
+        next_tick_ = now + std::chrono::milliseconds{100};
+        neighbours_->tick(now);
+    }
+    if (now >= next_look_) {
+        next_look_ = now + std::chrono::seconds{1};
+        check_lifetimes();
+    }
+    if (std::exchange(routes_stale_, false)) publish_routes();
+    retired_->poll();
+    return busy;
+}
+
+// ---- network
+
+std::vector<Route> Gateway::route_list() const {
+    std::vector<Route> list;
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        if (configuration_.ports[i].role == PortRole::host_port) continue;
+        for (const InterfaceAddress& a : configuration_.ports[i].addresses)
+            list.push_back({Prefix{a.address, a.prefix_length}, std::nullopt, ports_[i]->id()});
+    }
+    const std::size_t connected = list.size();
+    for (const RouteConfiguration& route : configuration_.routes) {
+        for (std::size_t i = 0; i < ports_.size(); ++i)
+            if (route.port && configuration_.ports[i].name == *route.port) list.push_back({route.destination, route.via, ports_[i]->id()});
+        if (route.port) continue;
+        const auto behind = std::find_if(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(connected),
+                                         [&](const Route& r) { return r.destination.contains(route.via); });
+        if (behind != list.begin() + static_cast<std::ptrdiff_t>(connected)) list.push_back({route.destination, route.via, behind->port});
+    }
+    return list;
+}
+
+void Gateway::publish_routes() {
+    std::vector<Address> own;
+    for (const PortConfiguration& port : configuration_.ports)
+        for (const InterfaceAddress& a : port.addresses) own.push_back(a.address);
+    if (!routes_)  // next hops of static routes are asked for before the first packet wants them
+        for (const RouteConfiguration& route : configuration_.routes)
+            for (const Route& known : route_list())
+                if (known.via == route.via) neighbours_->want(route.via, known.port, now_, true);
+    routes_ = std::make_shared<Routes>(route_list(), neighbours_->hops(), std::move(own));
+    routes_stale_ = false;
+    publisher_->publish_routes(routes_, *database_);
+}
+
+Surroundings Gateway::surroundings() {
+    return {.is_own =
+                [this](const Address& address) {
+                    return std::ranges::any_of(configuration_.ports, [&](const PortConfiguration& port) {
+                        return std::ranges::any_of(port.addresses, [&](const InterfaceAddress& a) { return a.address == address; });
+                    });
+                },
+            .toward =
+                [this](const Address& address) {
+                    Surroundings::Toward toward;
+                    const RouteAnswer answer = routes_->find(address);
+                    if (answer.route == nullptr) return toward;
+                    toward.hop = neighbours_->want(answer.neighbour, answer.route->port, now_, true);
+                    if (const Port* const port = port_by_id(answer.route->port)) toward.mtu = static_cast<std::uint16_t>(port->wish().mtu);
+                    return toward;
+                }};
+}
+
+const Port* Gateway::port_by_id(std::uint16_t id) const {
+    const auto at = std::ranges::find_if(ports_, [id](const auto& port) { return port->id() == id; });
+    return at == ports_.end() ? nullptr : at->get();
+}
+
+std::string Gateway::port_name(std::uint16_t id) const {
+    const Port* const port = port_by_id(id);
+    return port ? port->wish().name : "?";
+}
+
+// ---- transactions
+
+Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Located> transaction) {
+    Journal journal;
+    const auto unix_now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), unix_now, journal));
+    publisher_->publish(journal, *database_);
+    tell(journal);
+    return outcomes;
+}
+
+}  // namespace torii

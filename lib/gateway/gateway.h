@@ -1,0 +1,135 @@
+// The gateway: implements the control seam over the database, the publisher and the workers, and is the control core's
+// half of the packet path (ARP, ICMP, packets that wait). One per process at a time, on the main lcore's thread; EAL
+// runs already (start_eal). The caller polls it from its event loop.
+#pragma once
+
+#include <rte_mempool.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "control/control_plane.h"
+#include "dataplane/port.h"
+#include "dataplane/worker.h"
+#include "forward/icmp.h"
+#include "forward/neighbours.h"
+#include "gateway/configuration.h"
+#include "gateway/database.h"
+#include "gateway/publisher.h"
+
+namespace torii {
+
+class Gateway final : public control::ControlPlane, public NeighbourActions {
+public:
+    struct Options {
+        /// False: no lcore is launched; a test or the bench drives worker(i).turn() from its own thread.
+        bool launch_workers = true;
+        /// Frames that a port's device lost in rings of its own before DPDK saw them, where the system can tell.
+        std::function<std::uint64_t(const PortConfiguration&)> ring_losses;
+    };
+    /// Opens ports, builds tables and workers; nothing moves before start(). Errors name the port or setting.
+    static Result<std::unique_ptr<Gateway>> make(const Configuration& configuration, const Options& options);
+    /// Stops the workers, frees what they held, closes the ports.
+    ~Gateway() override;
+
+    /// Lets packets flow.
+    void start();
+    /// Lets no packet flow any more; each worker ends its turn first.
+    void stop();
+    /// The control core's turn: punted packets, notices, ARP timers, lifetimes, the retire list. Returns whether there
+    /// was anything to do. Never blocks.
+    bool poll(SteadyTime now);
+
+    // ---- the control seam
+    Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override;
+    void each_sa(const std::function<bool(const control::SaView&)>& visit) const override;
+    Result<void> with_sa(const control::SaId& id, const std::function<void(const control::SaView&)>& visit) const override;
+    void each_policy(const std::function<bool(const control::PolicyView&)>& visit) const override;
+    std::shared_ptr<void> listen(Listener listener) override;
+    std::vector<control::PortStatus> ports() const override;
+    std::vector<control::RouteStatus> routes() const override;
+    std::vector<control::NeighbourStatus> neighbours() const override;
+    std::vector<control::DropStatus> drops() const override;
+    std::vector<control::WorkerStatus> workers() const override;
+    std::vector<control::CryptoStatus> crypto() const override;
+    control::VersionStatus version() const override;
+    std::vector<std::string> exemptions() const override;
+
+    // ---- for tests and the bench
+    Worker& worker(std::size_t index) { return *workers_[index]; }
+    rte_mempool* pool() const { return pool_.get(); }
+    RetireList& retired() { return *retired_; }
+    std::uint64_t drop_count_of(Drop reason) const;
+
+private:
+    struct PoolRelease {
+        void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+    };
+    struct QuiescenceRelease {
+        void operator()(rte_rcu_qsbr* state) const { free(state); }
+    };
+
+    explicit Gateway(const Configuration& configuration, const Options& options);
+    Result<void> open_ports();
+    Result<void> make_rings();
+    void make_workers();
+    void make_interfaces();
+    void publish_routes();
+    Surroundings surroundings();
+    std::vector<Route> route_list() const;
+    const Port* port_by_id(std::uint16_t id) const;
+    std::string port_name(std::uint16_t id) const;
+
+    // the control core's half of the packet path (punts.cc)
+    bool serve_punts(SteadyTime now);
+    void serve(rte_mbuf* mbuf, SteadyTime now);
+    void serve_arp(rte_mbuf* mbuf, SteadyTime now);
+    void serve_local(rte_mbuf* mbuf);
+    void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
+    bool may_send_icmp(SteadyTime now);
+    std::optional<Address> error_source(const Packet& offender) const;
+    void inject(rte_mbuf* mbuf);
+    void forget(rte_mbuf* mbuf, Drop reason);
+    // NeighbourActions
+    void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) override;
+    void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) override;
+    void release(rte_mbuf* mbuf) override;
+    void discard(rte_mbuf* mbuf, Drop reason) override;
+    void neighbours_changed() override { routes_stale_ = true; }
+
+    // events and lifetimes (events.cc)
+    bool serve_notices();
+    void tell(const control::Event& event);
+    void tell(const Journal& journal);
+    void check_lifetimes();
+    control::SaView view(const SaEntry& entry) const;
+
+    Configuration configuration_;
+    Options options_;
+    std::unique_ptr<CryptoBook> crypto_;
+    std::unique_ptr<rte_mempool, PoolRelease> pool_;
+    std::vector<std::unique_ptr<Port>> ports_;
+    std::vector<MacAddress> our_macs_;  // by DPDK port id
+    std::unique_ptr<rte_rcu_qsbr, QuiescenceRelease> quiescence_;
+    std::vector<RingPtr> rings_;
+    std::vector<WorkerRings> worker_rings_;
+    std::unique_ptr<Publisher> publisher_;
+    std::unique_ptr<RetireList> retired_;
+    std::unique_ptr<Database> database_;
+    std::unique_ptr<Neighbours> neighbours_;
+    std::shared_ptr<const Routes> routes_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    WorkerCounters control_counters_;  // drops on the control core
+
+    bool running_ = false, routes_stale_ = false;
+    HopIndex host_hop_{};
+    SteadyTime started_{}, next_tick_{}, next_look_{}, icmp_refill_{};
+    SteadyTime now_{};
+    double icmp_tokens_ = 0;
+    std::vector<std::weak_ptr<Listener>> listeners_;
+    std::uint64_t notices_lost_told_ = 0;
+};
+
+}  // namespace torii

@@ -1,0 +1,374 @@
+#include "gateway/publisher.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "ip/ipv4.h"
+
+namespace torii {
+
+namespace {
+
+/// Where a counter-mode SA's IVs start: nanoseconds since 1970. A restart with the same manual key starts later than
+/// any number of packets sent before could have counted, as long as the clock does not go back (DESIGN 6).
+std::uint64_t iv_start() {
+    timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::uint32_t window_of(const control::SaSpec& spec) {
+    if (spec.replay_octets == 0) return 0;
+    return std::clamp(spec.replay_octets * 8, smallest_replay_window, largest_replay_window);
+}
+
+std::uint64_t limit(std::uint64_t setting) { return setting == 0 ? unlimited : setting; }
+
+std::uint16_t cipher_bits(const control::SaSpec& spec) {
+    return static_cast<std::uint16_t>(spec.cipher_key.bits() - info(spec.cipher).salt_octets * 8u);
+}
+
+std::uint8_t icv_octets(const control::SaSpec& spec) {
+    const CipherInfo& cipher = info(spec.cipher);
+    return cipher.aead() ? cipher.icv_octets : info(spec.auth).icv_octets;
+}
+
+std::uint8_t alignment_mask(const control::SaSpec& spec) {
+    return static_cast<std::uint8_t>(std::max<unsigned>(info(spec.cipher).block_octets, 4) - 1);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings) {
+    TORII_TRY(auto inbound, Arena<InboundSa>::make(most_sas));
+    TORII_TRY(auto outbound, Arena<OutboundSa>::make(most_sas));
+    return std::unique_ptr<Publisher>{new Publisher{settings, crypto, std::move(surroundings), std::move(inbound), std::move(outbound)}};
+}
+
+Publisher::Publisher(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings, Arena<InboundSa> inbound,
+                     Arena<OutboundSa> outbound)
+    : settings_(settings), crypto_(crypto), surroundings_(std::move(surroundings)), inbound_(std::move(inbound)),
+      outbound_(std::move(outbound)), cells_(std::make_unique<ChainCell[]>(most_cells)),
+      spd_in_(std::make_shared<SpdIndex>(std::vector<PolicyPtr>{})), spd_out_(spd_in_),
+      routes_(std::make_shared<Routes>(std::vector<Route>{}, std::unordered_map<Address, HopIndex, AddressHash>{}, std::vector<Address>{})) {
+    for (std::uint32_t i = most_cells; i > 0; --i) free_cells_.push_back(i - 1);
+    tables_.sad.store(new SpiIndex{64, settings_.seed});
+}
+
+/// Workers have stopped: what cells still point to goes with us.
+Publisher::~Publisher() {
+    for (std::size_t i = 0; i < most_cells; ++i)
+        if (const auto value = cells_[i].read(); value.kind() == ChainCell::Kind::chain) delete value.chain();
+}
+
+void Publisher::start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop) {
+    retired_ = &retired;
+    port_arrival_ = std::move(port_arrival);
+    host_hop_ = host_hop;
+    publish_rules();
+}
+
+// ---- SA blocks
+
+Database::Builder Publisher::builder() {
+    return {.build = [this](SaEntry& entry) { return build(entry); }, .discard = [this](SaEntry& entry) { release(entry); }};
+}
+
+/// An SA toward one of our own addresses is inbound; every other one is outbound, and so is one between two of ours.
+Result<void> Publisher::build(SaEntry& entry) {
+    const control::SaSpec& spec = entry.spec;
+    TORII_TRY(const SuiteIndex suite, crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)}));
+    const bool to_us = surroundings_.is_own(spec.id.destination);
+    entry.worker = entry.serial % settings_.workers;
+    if (to_us) entry.inbound = inbound_.take();
+    if (!to_us || surroundings_.is_own(spec.id.source)) entry.outbound = outbound_.take();
+    Result<void> built = {};
+    if (to_us ? entry.inbound == nullptr : entry.outbound == nullptr)
+        built = fail(Errc::no_room, "the gateway holds at most " + std::to_string(most_sas) + " SAs each way");
+    if (built && entry.inbound) {
+        if (const std::uint32_t window = window_of(spec); window > 64)
+            entry.replay_words = std::make_unique<std::uint64_t[]>(replay_words(window));
+        fill(entry, *entry.inbound);
+        built = crypto_.expand(suite, spec.cipher_key.octets(), spec.auth_key.octets(), entry.inbound->key);
+    }
+    if (built && entry.outbound) {
+        fill(entry, *entry.outbound);
+        built = crypto_.expand(suite, spec.cipher_key.octets(), spec.auth_key.octets(), entry.outbound->key);
+    }
+    if (!built) release(entry);
+    return built;
+}
+
+void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
+    const control::SaSpec& spec = entry.spec;
+    sa.replay = ReplayWindow{window_of(spec), entry.replay_words.get()};
+    if (window_of(spec) == 0) sa.replay = ReplayWindow{};
+    sa.spi = static_cast<std::uint32_t>(spec.id.spi);
+    sa.suite = *crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)});
+    sa.iv_octets = info(spec.cipher).iv_octets;
+    sa.icv_octets = icv_octets(spec);
+    sa.alignment_mask = static_cast<std::uint8_t>(std::max<unsigned>(info(spec.cipher).block_octets, 1) - 1);
+    sa.owner = static_cast<std::uint8_t>(entry.worker);
+    sa.mode = spec.mode;
+    sa.extended_sequence = spec.extended_sequence;
+    sa.ordered_padding = spec.padding == control::Padding::sequential;
+    sa.octets_soft = limit(spec.soft.octets);
+    sa.octets_hard = limit(spec.hard.octets);
+    sa.destination = spec.id.destination;
+    sa.source = spec.id.source;
+    sa.reqid = spec.reqid;
+    sa.serial = entry.serial;
+}
+
+void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
+    const control::SaSpec& spec = entry.spec;
+    const CipherInfo& cipher = info(spec.cipher);
+    sa.next_sequence.set(1);
+    const bool may_wrap = spec.cyclic_sequence && spec.replay_octets == 0 && !cipher.counter_mode;
+    sa.last_sequence = spec.extended_sequence || may_wrap ? unlimited - 1 : 0xffffffff;
+    sa.iv_start = iv_start();
+    sa.octets_soft = limit(spec.soft.octets);
+    sa.octets_hard = limit(spec.hard.octets);
+    sa.spi = static_cast<std::uint32_t>(spec.id.spi);
+    sa.owner = static_cast<std::uint8_t>(entry.worker);
+    sa.suite = *crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)});
+    sa.mode = spec.mode;  // any: settled by the first policy that uses it
+    sa.iv_octets = cipher.iv_octets;
+    sa.icv_octets = icv_octets(spec);
+    sa.alignment_mask = alignment_mask(spec);
+    sa.counter_iv = cipher.counter_mode;
+    sa.extended_sequence = spec.extended_sequence;
+    sa.serial = entry.serial;
+    sa.outer = outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(), IpProtocol::esp);
+}
+
+/// For blocks nobody sees: never published, or past their grace period.
+void Publisher::release(SaEntry& entry) {
+    const auto suite = crypto_.suite({entry.spec.cipher, entry.spec.auth, cipher_bits(entry.spec)});
+    if (entry.inbound) {
+        crypto_.erase(*suite, entry.inbound->key);
+        inbound_.give_back(std::exchange(entry.inbound, nullptr));
+    }
+    if (entry.outbound) {
+        crypto_.erase(*suite, entry.outbound->key);
+        outbound_.give_back(std::exchange(entry.outbound, nullptr));
+    }
+}
+
+void Publisher::index(InboundSa& sa) {
+    auto* const now = const_cast<SpiIndex*>(tables_.sad.load());  // the one writer
+    if (now->insert(sa)) return;
+    // A bucket is full: a larger table, with everything that is published, takes its place.
+    for (std::size_t buckets = now->buckets() * 2;; buckets *= 2) {
+        auto larger = std::make_unique<SpiIndex>(buckets * 2, settings_.seed);
+        bool all = larger->insert(sa);
+        now->each([&](InboundSa& published) { all = all && larger->insert(published); });
+        if (!all) continue;
+        Tables::publish<SpiIndex>(tables_.sad, std::move(larger), *retired_);
+        return;
+    }
+}
+
+void Publisher::show(SaEntry& entry) {
+    if (entry.outbound) {
+        const auto toward = surroundings_.toward(entry.spec.id.destination);
+        entry.outbound->next_hop.store(static_cast<std::uint16_t>(toward.hop), std::memory_order_relaxed);
+        entry.outbound->mtu.store(toward.mtu, std::memory_order_relaxed);
+    }
+    if (entry.inbound) index(*entry.inbound);
+}
+
+// ---- transactions
+
+void Publisher::publish(const Journal& journal, const Database& database) {
+    bool policies_changed = false;
+    std::vector<SaPtr> gone;
+    pairs_changed_ = false;
+    // What replaces an SA is there before the SA goes, so that no packet in between finds neither.
+    for (const Change& change : journal)
+        if (change.kind == Change::Kind::sa_added) show(*change.sa);
+    for (const Change& change : journal) {
+        if (change.kind == Change::Kind::sa_removed) {
+            if (change.sa->inbound) const_cast<SpiIndex*>(tables_.sad.load())->remove(*change.sa->inbound);
+            gone.push_back(change.sa);
+        }
+        if (change.policy) policies_changed = true;
+        if (change.kind == Change::Kind::policy_removed) remove_policy(change.policy);
+        if (change.kind == Change::Kind::policy_added && database.spd().find(change.policy->id) != nullptr) add_policy(change.policy, database);
+    }
+    // Cells leave the SAs that went before those may be freed, and reach the new ones.
+    for (const Change& change : journal)
+        if (change.sa && change.sa->outbound) sa_changed(*change.sa, database);
+    if (policies_changed) {
+        spd_in_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::inbound));
+        spd_out_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::outbound));
+    }
+    if (policies_changed || pairs_changed_) publish_rules();
+    for (SaPtr& sa : gone) retired_->add([this, sa] { release(*sa); });
+}
+
+void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Database& database) {
+    routes_ = std::move(routes);
+    for (const auto& [serial, sa] : database.sas()) {
+        if (!sa->outbound) continue;
+        const auto toward = surroundings_.toward(sa->spec.id.destination);
+        sa->outbound->next_hop.store(static_cast<std::uint16_t>(toward.hop), std::memory_order_relaxed);
+        sa->outbound->mtu.store(toward.mtu, std::memory_order_relaxed);
+    }
+    publish_rules();
+}
+
+void Publisher::publish_rules() {
+    if (pairs_changed_ || !pairs_) {
+        auto pairs = std::make_shared<PairCells>();
+        for (const std::uint32_t id : per_pair_)
+            for (const auto& [ends, cell] : policies_.at(id).pairs) pairs->emplace(AddressPair{PolicyId{id}, ends.first, ends.second}, cell);
+        pairs_ = std::move(pairs);
+        pairs_changed_ = false;
+    }
+    auto rules = std::make_unique<Rules>();
+    rules->generation = ++generation_;
+    rules->inbound = spd_in_;
+    rules->outbound = spd_out_;
+    rules->routes = routes_;
+    rules->pairs = pairs_;
+    rules->cells = cells_.get();
+    rules->default_action = settings_.default_action;
+    rules->port_arrival = port_arrival_;
+    rules->host_hop = host_hop_;
+    Tables::publish<Rules>(tables_.rules, std::move(rules), *retired_);
+}
+
+// ---- chain cells
+
+ChainCell* Publisher::take_cell() {
+    if (free_cells_.empty()) return nullptr;
+    ChainCell* const cell = &cells_[free_cells_.back()];
+    free_cells_.pop_back();
+    return cell;
+}
+
+void Publisher::retire_cell(ChainCell* cell) {
+    retired_->add([this, cell] {
+        if (const auto value = cell->read(); value.kind() == ChainCell::Kind::chain) delete value.chain();
+        cell->publish(ChainCell::none());
+        free_cells_.push_back(static_cast<std::uint32_t>(cell - cells_.get()));
+    });
+}
+
+void Publisher::set(ChainCell& cell, ChainCell::Value value) {
+    const auto old = cell.read();
+    cell.publish(value);
+    if (old.kind() == ChainCell::Kind::chain) retired_->add(std::unique_ptr<const SaChain>{old.chain()});
+}
+
+/// The address pairs whose SAs this policy may use, as far as they are known without a packet.
+std::vector<Publisher::Ends> Publisher::fixed_ends(const Policy& policy) {
+    std::vector<Ends> out;
+    for (const Request& request : policy.requests)
+        if (request.endpoints) out.emplace_back(request.endpoints->source, request.endpoints->destination);
+    if (!policy.requests.front().endpoints && !is_per_pair(policy))
+        out.emplace_back(policy.selector.source.base(), policy.selector.destination.base());
+    std::ranges::sort(out);
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+}
+
+void Publisher::add_policy(const PolicyPtr& policy, const Database& database) {
+    if (policy->direction != Direction::outbound || policy->action != PolicyAction::protect) return;
+    const auto id = static_cast<std::uint32_t>(policy->id);
+    ChainCell* const cell = take_cell();
+    // Part of the policy that only we write, before any worker sees it. Out of cells, packets meet the last one's
+    // permanent "no SA", which fails closed.
+    const_cast<Policy&>(*policy).slot = cell ? static_cast<std::uint32_t>(cell - cells_.get()) : most_cells - 1;
+    PolicyCells& cells = policies_.emplace(id, PolicyCells{policy, {}}).first->second;
+    const bool per_pair = is_per_pair(*policy);
+    if (per_pair) per_pair_.insert(id);
+    for (const Ends& ends : fixed_ends(*policy)) by_ends_.emplace(ends, id);
+    if (per_pair)
+        for (const auto& [serial, sa] : database.sas())
+            if (sa->outbound && policy->selector.source.contains(sa->spec.id.source) && policy->selector.destination.contains(sa->spec.id.destination))
+                cells.pairs.emplace(Ends{sa->spec.id.source, sa->spec.id.destination}, nullptr);
+    refresh(cells, database);
+}
+
+void Publisher::remove_policy(const PolicyPtr& policy) {
+    const auto id = static_cast<std::uint32_t>(policy->id);
+    const auto at = policies_.find(id);
+    if (at == policies_.end()) return;
+    for (const auto& [ends, cell] : at->second.pairs)
+        if (cell) retire_cell(cell);
+    if (policy->slot != most_cells - 1) retire_cell(&cells_[policy->slot]);
+    for (const Ends& ends : fixed_ends(*policy))
+        for (auto [each, end] = by_ends_.equal_range(ends); each != end;)
+            each = each->second == id ? by_ends_.erase(each) : std::next(each);
+    pairs_changed_ |= per_pair_.erase(id) != 0;
+    policies_.erase(at);
+}
+
+/// Every policy that may use SAs between these addresses is resolved anew.
+void Publisher::sa_changed(const SaEntry& entry, const Database& database) {
+    const Ends ends{entry.spec.id.source, entry.spec.id.destination};
+    for (auto [at, end] = by_ends_.equal_range(ends); at != end; ++at) refresh(policies_.at(at->second), database);
+    for (const std::uint32_t id : per_pair_) {
+        PolicyCells& cells = policies_.at(id);
+        const Selector& selector = cells.policy->selector;
+        if (!selector.source.contains(ends.first) || !selector.destination.contains(ends.second)) continue;
+        if (cells.pairs.emplace(ends, nullptr).second) pairs_changed_ = true;
+        refresh(cells, database);
+    }
+}
+
+void Publisher::refresh(PolicyCells& cells, const Database& database) {
+    const Policy& policy = *cells.policy;
+    if (!is_per_pair(policy)) {
+        if (policy.slot != most_cells - 1)
+            set(cells_[policy.slot], resolve(policy, {policy.selector.source.base(), policy.selector.destination.base()}, database));
+        return;
+    }
+    const bool all_optional = std::ranges::all_of(policy.requests, [](const Request& r) { return r.level == Level::use; });
+    if (policy.slot != most_cells - 1) set(cells_[policy.slot], all_optional ? ChainCell::clear() : ChainCell::none());
+    for (auto& [ends, cell] : cells.pairs) {
+        if (cell == nullptr) {
+            cell = take_cell();
+            pairs_changed_ = true;
+        }
+        if (cell != nullptr) set(*cell, resolve(policy, ends, database));
+    }
+    std::erase_if(cells.pairs, [](const auto& pair) { return pair.second == nullptr; });
+}
+
+/// KAME's levels (DESIGN 3): a `use` request without SA is skipped, the others still apply; `require` and `unique`
+/// without SA stop the packet. `packet` holds the addresses a transport request protects, until a tunnel's replace them.
+ChainCell::Value Publisher::resolve(const Policy& policy, Ends packet, const Database& database) {
+    SaChain chain;
+    for (const Request& request : policy.requests) {
+        if (request.endpoints) packet = {request.endpoints->source, request.endpoints->destination};
+        SaEntry* const entry = choose(request, packet, database);
+        if (entry != nullptr)
+            chain.sas[chain.size++] = entry->outbound;
+        else if (request.level != Level::use)
+            return ChainCell::none();
+    }
+    if (chain.size == 0) return ChainCell::clear();
+    if (chain.size == 1) return ChainCell::one(chain.sas[0]);
+    return ChainCell::many(new SaChain{chain});
+}
+
+/// The SA for a request: of its protocol, addresses and mode, for `unique` of its own reqid only; the newest, or the
+/// oldest by setting.
+SaEntry* Publisher::choose(const Request& request, const Ends& ends, const Database& database) {
+    SaEntry* chosen = nullptr;
+    for (const SaPtr& sa : database.between(ends.first, ends.second, request.protocol)) {
+        if (!sa->outbound || sa->state == control::SaState::dead || sa->state == control::SaState::larval) continue;
+        if (request.level == Level::unique && sa->spec.reqid != request.reqid) continue;
+        if (sa->outbound->mode != Mode::any && sa->outbound->mode != request.mode) continue;
+        if (chosen == nullptr || (sa->serial > chosen->serial) != settings_.prefer_old_sa) chosen = sa.get();
+    }
+    // Nobody uses a block of mode `any` before a policy has settled what it is.
+    if (chosen != nullptr && chosen->outbound->mode == Mode::any) chosen->outbound->mode = request.mode;
+    return chosen;
+}
+
+}  // namespace torii

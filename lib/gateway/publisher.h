@@ -1,0 +1,110 @@
+// Turns what the database holds into what workers see: SA blocks with expanded keys, the SPI index, compiled policies,
+// and for each policy the SAs its packets go through right now (its chain cell). Everything it takes away goes to the
+// retire list. Control thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "crypto/engine.h"
+#include "dataplane/tables.h"
+#include "gateway/database.h"
+#include "sa/arena.h"
+
+namespace torii {
+
+/// What the publisher wants to know about the network; answered by the gateway.
+struct Surroundings {
+    std::function<bool(const Address&)> is_own;
+    struct Toward {
+        HopIndex hop{};
+        std::uint16_t mtu = 1500;
+    };
+    std::function<Toward(const Address&)> toward;  // may start ARP
+};
+
+class Publisher {
+public:
+    static constexpr std::size_t most_sas = 131072;   // each way
+    static constexpr std::size_t most_cells = 262144;  // policies and address pairs under them
+
+    struct Settings {
+        unsigned workers = 1;
+        PolicyAction default_action = PolicyAction::discard;
+        bool prefer_old_sa = false;
+        std::uint64_t seed = 0;
+    };
+    /// Errc::io when memory cannot be reserved.
+    static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings);
+    ~Publisher();
+
+    /// The retire list is known once the workers' rings are; before start().
+    void start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop);
+    /// For the database: builds blocks that nobody sees yet.
+    Database::Builder builder();
+    /// Shows workers what a committed transaction changed.
+    void publish(const Journal& journal, const Database& database);
+    /// Shows workers new routes, and turns every SA toward its new next hop.
+    void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
+
+    Tables& tables() { return tables_; }
+    std::size_t inbound_sas() const { return inbound_.in_use(); }
+    std::size_t outbound_sas() const { return outbound_.in_use(); }
+
+private:
+    Publisher(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings, Arena<InboundSa> inbound, Arena<OutboundSa> outbound);
+
+    // SA blocks
+    Result<void> build(SaEntry& entry);
+    void fill(const SaEntry& entry, InboundSa& sa) const;
+    void fill(const SaEntry& entry, OutboundSa& sa) const;
+    void release(SaEntry& entry);
+    void show(SaEntry& entry);
+    void index(InboundSa& sa);
+
+    // chain cells
+    struct PolicyCells {
+        PolicyPtr policy;
+        std::map<std::pair<Address, Address>, ChainCell*> pairs;  // per-pair policies only
+    };
+    using Ends = std::pair<Address, Address>;
+    void add_policy(const PolicyPtr& policy, const Database& database);
+    void remove_policy(const PolicyPtr& policy);
+    void sa_changed(const SaEntry& entry, const Database& database);
+    void refresh(PolicyCells& cells, const Database& database);
+    ChainCell::Value resolve(const Policy& policy, Ends packet, const Database& database);
+    SaEntry* choose(const Request& request, const Ends& ends, const Database& database);
+    void set(ChainCell& cell, ChainCell::Value value);
+    static std::vector<Ends> fixed_ends(const Policy& policy);
+    ChainCell* take_cell();
+    void retire_cell(ChainCell* cell);
+    void publish_rules();
+
+    Settings settings_;
+    const CryptoBook& crypto_;
+    Surroundings surroundings_;
+    RetireList* retired_ = nullptr;
+    Arena<InboundSa> inbound_;
+    Arena<OutboundSa> outbound_;
+    std::unique_ptr<ChainCell[]> cells_;
+    std::vector<std::uint32_t> free_cells_;
+    Tables tables_;
+
+    std::map<std::uint32_t, PolicyCells> policies_;      // outbound, PROTECT; by PolicyId
+    std::multimap<Ends, std::uint32_t> by_ends_;         // fixed endpoints -> policies that may use SAs between them
+    std::set<std::uint32_t> per_pair_;
+
+    // the parts of the next Rules
+    std::shared_ptr<const SpdIndex> spd_in_, spd_out_;
+    std::shared_ptr<const Routes> routes_;
+    bool pairs_changed_ = true;
+    std::shared_ptr<const PairCells> pairs_;
+    std::vector<Arrival> port_arrival_;
+    HopIndex host_hop_{};
+    std::uint32_t generation_ = 0;
+};
+
+}  // namespace torii

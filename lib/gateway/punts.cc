@@ -1,0 +1,174 @@
+// The control core's half of the packet path: ARP, packets for our own addresses, packets that wait for a neighbour,
+// and the ICMP errors about those that cannot go on. What it sends goes back through a worker (inject).
+#include <algorithm>
+
+#include "gateway/gateway.h"
+
+namespace torii {
+
+namespace {
+
+constexpr unsigned punts_per_poll = 256;                       // a flood must not keep the control core from its timers
+constexpr double icmp_per_second = 200, icmp_at_once = 50;     // errors we send (RFC 1812 4.3.2.8)
+
+std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
+
+}  // namespace
+
+bool Gateway::serve_punts(SteadyTime now) {
+    bool any = false;
+    for (const WorkerRings& rings : worker_rings_)
+        for (unsigned i = 0; i < punts_per_poll; ++i) {
+            void* mbuf = nullptr;
+            if (rte_ring_sc_dequeue(rings.to_control, &mbuf) != 0) break;
+            any = true;
+            serve(static_cast<rte_mbuf*>(mbuf), now);
+        }
+    return any;
+}
+
+void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
+    Packet& p = carried(*mbuf);
+    switch (p.punt) {
+        case Punt::arp: return serve_arp(mbuf, now);
+        case Punt::local: return serve_local(mbuf);
+        case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
+        case Punt::too_big: return report(mbuf, fragmentation_needed(p.mtu), Drop::too_big);
+        case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
+        case Punt::neighbour:
+            p.resume = Resume::transmit;
+            return neighbours_->hold(p.next_hop, mbuf, now);
+        case Punt::glean: {
+            p.resume = Resume::classify;
+            const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
+            if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
+            return neighbours_->hold(neighbours_->want(answer.neighbour, answer.route->port, now), mbuf, now);
+        }
+    }
+}
+
+void Gateway::serve_arp(rte_mbuf* mbuf, SteadyTime now) {
+    const Packet& p = carried(*mbuf);
+    ArpIpv4 arp;
+    Drop reason = Drop::bad_arp;
+    if (mbuf->data_len >= sizeof(EthernetHeader) + sizeof arp) {
+        std::memcpy(&arp, p.ip + sizeof(EthernetHeader), sizeof arp);
+        reason = neighbours_->arrived(p.port, arp, now);
+    }
+    if (reason != Drop::none) return forget(mbuf, reason);
+    rte_pktmbuf_free(mbuf);
+}
+
+/// Echo requests are answered; everything else finds nobody here.
+void Gateway::serve_local(rte_mbuf* mbuf) {
+    Packet& p = carried(*mbuf);
+    if (answer_echo(ip_octets(p))) {
+        p.arrival = Arrival::self;
+        p.opened = 0;
+        p.resume = Resume::classify;
+        return inject(mbuf);
+    }
+    if (p.protocol == static_cast<std::uint8_t>(IpProtocol::udp)) return report(mbuf, {IcmpType::unreachable, 3}, Drop::local_unwanted);
+    forget(mbuf, Drop::local_unwanted);
+}
+
+/// Drops the packet by `reason` and tells its sender, if the rules and the rate allow it. An error about a packet that
+/// came out of an SA may only leave through one (RFC 4301 6.2).
+void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
+    const Packet p = carried(*mbuf);
+    if (p.arrival == Arrival::self) return forget(mbuf, reason);
+    const std::optional<Address> source = error_source(p);
+    if (!source) return forget(mbuf, Drop::icmp_error_unprotected);
+    const std::vector<std::byte> message = icmp_error(ip_octets(p), source->v4_number(), error);
+    if (message.empty() || !may_send_icmp(now_)) return forget(mbuf, Drop::icmp_limited);
+    control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
+
+    rte_pktmbuf_reset(mbuf);  // the offender's buffer carries the news; it held 576 octets or more behind its headroom
+    std::byte* const at = rte_pktmbuf_mtod(mbuf, std::byte*);
+    std::memcpy(at, message.data(), message.size());
+    Packet reply;
+    reply.mbuf = mbuf;
+    reply.ip = at;
+    reply.ip_octets = static_cast<std::uint16_t>(message.size());
+    reply.ip_header_octets = sizeof(Ipv4Header);
+    reply.protocol = static_cast<std::uint8_t>(IpProtocol::icmp);
+    reply.arrival = Arrival::self;
+    reply.resume = Resume::classify;
+    carried(*mbuf) = reply;
+    inject(mbuf);
+}
+
+bool Gateway::may_send_icmp(SteadyTime now) {
+    const double passed = std::chrono::duration<double>(now - icmp_refill_).count();
+    icmp_refill_ = now;
+    icmp_tokens_ = std::min(icmp_at_once, icmp_tokens_ + passed * icmp_per_second);
+    if (icmp_tokens_ < 1) return false;
+    icmp_tokens_ -= 1;
+    return true;
+}
+
+/// The address of ours that an error about `offender` comes from: the arrival port's; for a packet out of an SA, one
+/// for which the way back to the sender is protected, or none.
+std::optional<Address> Gateway::error_source(const Packet& offender) const {
+    const Rules& rules = *publisher_->tables().rules.load();
+    std::optional<Address> at_port;
+    for (std::size_t i = 0; i < ports_.size(); ++i)
+        for (const InterfaceAddress& a : configuration_.ports[i].addresses) {
+            if (!a.address.is_v4()) continue;
+            if (offender.opened == 0) {
+                if (!at_port || ports_[i]->id() == offender.port) at_port = a.address;
+                continue;
+            }
+            const PacketSelector back{.source = a.address, .destination = Address::v4(offender.ipv4().source),
+                                      .source_port = 3, .protocol = static_cast<std::uint8_t>(IpProtocol::icmp)};
+            const Found found = rules.outbound->find(back);
+            if (found.policy == nullptr || found.policy->action != PolicyAction::protect) continue;
+            const ChainCell* cell = &rules.cells[found.policy->slot];
+            if (const auto pair = rules.pairs->find({found.policy->id, back.source, back.destination}); pair != rules.pairs->end())
+                cell = pair->second;
+            const auto kind = cell->read().kind();
+            if (kind == ChainCell::Kind::one_sa || kind == ChainCell::Kind::chain) return a.address;
+        }
+    return at_port;
+}
+
+// ---- toward the wire
+
+/// Worker 0 has a transmit queue on every port, and hands over what another worker's SA must protect.
+void Gateway::inject(rte_mbuf* mbuf) {
+    if (rte_ring_sp_enqueue(worker_rings_[0].from_control, mbuf) != 0) forget(mbuf, Drop::punt_full);
+}
+
+void Gateway::forget(rte_mbuf* mbuf, Drop reason) {
+    control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
+    rte_pktmbuf_free(mbuf);
+}
+
+void Gateway::send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) {
+    rte_mbuf* const mbuf = rte_pktmbuf_alloc(pool_.get());
+    if (mbuf == nullptr) return;  // the next retry finds room
+    const EthernetHeader ethernet{to.octets, arp.sender_mac, static_cast<std::uint16_t>(EtherType::arp)};
+    auto* const at = reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf, sizeof ethernet + sizeof arp));
+    std::memcpy(at, &ethernet, sizeof ethernet);
+    std::memcpy(at + sizeof ethernet, &arp, sizeof arp);
+    Packet frame;
+    frame.mbuf = mbuf;
+    frame.ip = at;
+    frame.port = port;
+    frame.resume = Resume::frame;
+    carried(*mbuf) = frame;
+    inject(mbuf);
+}
+
+void Gateway::publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) {
+    retired_->add(publisher_->tables().hops.publish(hop, std::move(next)));
+}
+
+void Gateway::release(rte_mbuf* mbuf) { inject(mbuf); }
+
+void Gateway::discard(rte_mbuf* mbuf, Drop reason) {
+    if (reason != Drop::no_neighbour) return forget(mbuf, reason);
+    report(mbuf, host_unreachable, reason);  // RFC 1812 4.3.3.1
+}
+
+}  // namespace torii
