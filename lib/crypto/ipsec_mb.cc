@@ -99,6 +99,16 @@ void expand_aes(const IMB_MGR& manager, std::span<const std::byte> key, CbcKeyBl
     expand(key.data(), block.aes_encrypt.data(), block.aes_decrypt.data());
 }
 
+/// Asks for key lines while jobs are filled in, so that they are near when the burst is submitted.
+void fetch_hmac(const CbcKeyBlock& keys) {
+    __builtin_prefetch(&keys.inner);
+    __builtin_prefetch(&keys.outer);
+}
+void fetch_aes(const CbcKeyBlock& keys, IMB_CIPHER_DIRECTION direction) {
+    const auto& round_keys = direction == IMB_DIR_ENCRYPT ? keys.aes_encrypt : keys.aes_decrypt;
+    for (std::size_t at = 0; at < round_keys.size(); at += 64) __builtin_prefetch(&round_keys[at]);
+}
+
 /// Puts the high half of the sequence number behind the text, where an HMAC expects it (RFC 4303 2.2.1), and takes it
 /// away again. Nothing is lost: outbound the ICV is not there yet, and inbound it is put back.
 class SequenceTail {
@@ -188,9 +198,10 @@ private:
     }
     void fill(IMB_JOB& out, Workbench& bench, std::span<CryptoJob* const> jobs, std::size_t i,
               IMB_CIPHER_DIRECTION direction) const {
-        if (i + keys_ahead < jobs.size()) prefetch(jobs[i + keys_ahead]->key, direction);
         const CryptoJob& job = *jobs[i];
         const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        fetch_hmac(keys);
+        if (suite_.cipher == CipherId::aes_cbc) fetch_aes(keys, direction);
         out = templates_[direction - 1];
         out.src = reinterpret_cast<const std::uint8_t*>(job.head);
         out.dst = reinterpret_cast<std::uint8_t*>(job.head + shape_.text_at());
@@ -205,14 +216,6 @@ private:
         out.enc_keys = keys.aes_encrypt.data();
         out.dec_keys = keys.aes_decrypt.data();
     }
-    static void prefetch(const std::byte* key, IMB_CIPHER_DIRECTION direction) {
-        const std::byte* const round_keys = key + (direction == IMB_DIR_ENCRYPT ? offsetof(CbcKeyBlock, aes_encrypt)
-                                                                                : offsetof(CbcKeyBlock, aes_decrypt));
-        for (const std::size_t line : {0, 64}) __builtin_prefetch(key + line);
-        for (const std::size_t line : {0, 64, 128, 192}) __builtin_prefetch(round_keys + line);
-    }
-
-    static constexpr std::size_t keys_ahead = 6;
     static constexpr std::size_t burst_jobs = 32;  // small enough that the keys fetched for it are still near
     SuiteShape shape_;
     SequenceTail tail_;
@@ -299,6 +302,7 @@ private:
     }
     void fill(IMB_JOB& out, const CryptoJob& job, std::byte* tag) const {
         const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        fetch_hmac(keys);
         out.hash_alg = imb_hash(auth_).hash;
         out.src = reinterpret_cast<const std::uint8_t*>(job.head);
         out.hash_start_src_offset_in_bytes = 0;
@@ -336,13 +340,14 @@ private:
         const auto key_octets = static_cast<IMB_KEY_SIZE_BYTES>(shape_.suite.cipher_key_bits / 8);
         for (std::size_t at = 0; at < jobs.size(); at += imb_burst_jobs) {
             const std::size_t count = std::min(jobs.size() - at, imb_burst_jobs);
-            for (std::size_t i = 0; i < count; ++i) fill(bench.imb_jobs[i], *jobs[at + i]);
+            for (std::size_t i = 0; i < count; ++i) fill(bench.imb_jobs[i], *jobs[at + i], direction);
             IMB_SUBMIT_CIPHER_BURST_NOCHECK(bench.managers[arch_], bench.imb_jobs.data(),
                                             static_cast<std::uint32_t>(count), IMB_CIPHER_CBC, direction, key_octets);
         }
     }
-    void fill(IMB_JOB& out, const CryptoJob& job) const {
+    void fill(IMB_JOB& out, const CryptoJob& job, IMB_CIPHER_DIRECTION direction) const {
         const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        fetch_aes(keys, direction);
         out.cipher_mode = IMB_CIPHER_CBC;
         out.key_len_in_bytes = shape_.suite.cipher_key_bits / 8u;
         out.enc_keys = keys.aes_encrypt.data();
