@@ -18,25 +18,20 @@ public:
     }
 
 private:
-    struct Row {
-        std::string_view name;
-        Result<void> (Parser::*parse)();
-    };
-    static const Row statements[];
+    using Production = Result<void> (Parser::*)();
+    static Production production_of(const Token& name);  // null: there is no such statement
 
     Result<void> statement() {
         const Token name = in_.token();
-        const auto* const row = std::find_if(rows_begin(), rows_end(), [&](const Row& r) { return name.is(r.name); });
-        if (row == rows_end()) return in_.fail(Errc::bad_syntax, "this is no setkey statement");
+        const Production production = production_of(name);
+        if (!production) return in_.fail(Errc::bad_syntax, "this is no setkey statement");
         if (++count_ > max_statements)
             return in_.fail(Errc::no_room, "a text takes at most " + std::to_string(max_statements) + " statements");
         where_ = in_.where(name.line);
         in_.take();
-        TORII_CHECK((this->*row->parse)());
+        TORII_CHECK((this->*production)());
         return in_.end_statement();
     }
-    static const Row* rows_begin();
-    static const Row* rows_end();
 
     void emit(control::Operation operation) {
         program_.operations.push_back({std::move(operation), std::move(where_)});
@@ -147,26 +142,28 @@ private:
     bool left_ = false;
 };
 
-const Parser::Row Parser::statements[] = {
-    {"add", &Parser::add},
-    {"update", &Parser::update},
-    {"getspi", &Parser::getspi},
-    {"delete", &Parser::remove},
-    {"deleteall", &Parser::remove_all},
-    {"get", &Parser::get},
-    {"flush", &Parser::flush},
-    {"dump", &Parser::dump},
-    {"spdadd", &Parser::spdadd},
-    {"spdupdate", &Parser::spdupdate},
-    {"spddelete", &Parser::spddelete},
-    {"spddump", &Parser::spddump},
-    {"spdflush", &Parser::spdflush},
-    {"exit", &Parser::leave},
-    {"quit", &Parser::leave},
-    {"bye", &Parser::leave},
-};
-const Parser::Row* Parser::rows_begin() { return std::begin(statements); }
-const Parser::Row* Parser::rows_end() { return std::end(statements); }
+Parser::Production Parser::production_of(const Token& name) {
+    static constexpr std::pair<std::string_view, Production> productions[] = {
+        {"add", &Parser::add},
+        {"update", &Parser::update},
+        {"getspi", &Parser::getspi},
+        {"delete", &Parser::remove},
+        {"deleteall", &Parser::remove_all},
+        {"get", &Parser::get},
+        {"flush", &Parser::flush},
+        {"dump", &Parser::dump},
+        {"spdadd", &Parser::spdadd},
+        {"spdupdate", &Parser::spdupdate},
+        {"spddelete", &Parser::spddelete},
+        {"spddump", &Parser::spddump},
+        {"spdflush", &Parser::spdflush},
+        {"exit", &Parser::leave},
+        {"quit", &Parser::leave},
+        {"bye", &Parser::leave},
+    };
+    const auto* const row = std::ranges::find_if(productions, [&](const auto& p) { return name.is(p.first); });
+    return row == std::end(productions) ? nullptr : row->second;
+}
 
 }  // namespace
 

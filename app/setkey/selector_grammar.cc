@@ -111,8 +111,9 @@ Result<Address> parse_address(Cursor& in, std::optional<Family> only) {
     if (token.kind != Token::Kind::word) return in.fail(Errc::bad_syntax, "an address is needed");
     const auto address = Address::parse(token.text);
     if (!address) {
-        const bool name =
-            token.text.find(':') == token.text.npos && token.text.find_first_not_of("0123456789.") != token.text.npos;
+        const bool letters =
+            std::ranges::any_of(token.text, [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; });
+        const bool name = letters && token.text.find(':') == token.text.npos;
         if (name) return in.fail(Errc::unsupported, "names are not looked up here: an address is needed");
         return in.fail(Errc::bad_value, "this is not an IPv4 or IPv6 address");
     }

@@ -1,5 +1,6 @@
 // Texts that went wrong: whatever is done to a valid text, the answer is a Program or a located error without keys.
-#include <chrono>
+#include <algorithm>
+#include <ctime>
 #include <random>
 
 #include "app/setkey/setkey.h"
@@ -21,6 +22,12 @@ constexpr std::string_view valid_texts[] = {
     "getspi -6 ::1 ::2 esp 0; delete ::1 ::2 esp 300 -m any; deleteall ::1 ::2 ah; dump esp; get ::1 ::2 esp 0x100; "
     "bye;",
 };
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
 
 bool is_located(const Error& error) {
     const auto colon = error.message.find_first_not_of("0123456789", 5);
@@ -98,16 +105,25 @@ TEST_CASE("no single slip of the pen brings a key into an error") {
     }
 }
 
-TEST_CASE("a text cut short at any octet is refused or ends between two statements") {
+TEST_CASE("a text cut short at any octet is refused, or was cut behind a whole statement") {
     for (const auto text : valid_texts)
         for (std::size_t octets = 0; octets <= text.size(); ++octets) {
-            const auto program = parse(text.substr(0, octets), "FUZZ");
-            if (!program) CHECK(is_located(program.error()));
+            const auto cut = text.substr(0, octets);
+            const auto program = parse(cut, "FUZZ");
+            INFO(cut);
+            if (!program) {
+                CHECK(is_located(program.error()));
+                continue;
+            }
+            const auto behind = cut.find_first_not_of(" \r\n", cut.rfind(';') + 1);
+            CHECK((behind == cut.npos || cut[behind] == '#'));
+            const auto statements = program->queries_before.size() + program->operations.size() +
+                                    program->queries_after.size() + (cut.ends_with("bye;") ? 1 : 0);
+            CHECK(statements == static_cast<std::size_t>(std::ranges::count(cut, ';')));
         }
-    CHECK(parse(valid_texts[0], "FUZZ"));
 }
 
-TEST_CASE("10,000 SAs and 10,000 policies parse in well under half a second") {
+TEST_CASE("10,000 SAs and 10,000 policies parse in a quarter of a second") {
     std::string text;
     for (unsigned i = 0; i < 10'000; ++i) {
         const auto spi = std::to_string(0x1000 + i);
@@ -117,11 +133,10 @@ TEST_CASE("10,000 SAs and 10,000 policies parse in well under half a second") {
         text += "spdadd 10." + net + ".0/24 11." + net +
                 ".0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/unique:" + std::to_string(i + 1) + ";\n";
     }
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = std::clock();  // of this process alone: the machine may be busy
     const auto program = parse(text, "FILE");
-    const auto took = std::chrono::steady_clock::now() - start;
+    const auto seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     REQUIRE(program);
     CHECK(program->operations.size() == 20'000);
-    INFO(std::chrono::duration_cast<std::chrono::microseconds>(took).count() << " us");
-    CHECK(took < std::chrono::milliseconds{500});
+    CHECK(seconds < (sanitized ? 5.0 : 0.25));
 }

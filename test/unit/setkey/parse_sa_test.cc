@@ -247,6 +247,8 @@ TEST_CASE("addresses are numeric, of one family, and without ports") {
           "FILE:1: names are not looked up here: an address is needed at 'gateway.example.org' [unsupported]");
     CHECK(refusal("deleteall 20.0.0.256 20.0.0.2;") ==
           "FILE:1: this is not an IPv4 or IPv6 address at '20.0.0.256' [bad_value]");
+    CHECK(refusal("deleteall 20.0.0.1-20.0.0.9 20.0.0.2;") ==
+          "FILE:1: this is not an IPv4 or IPv6 address at '20.0.0.1-20.0.0.9' [bad_value]");
     CHECK(refusal("deleteall fe80::1%eth0 fe80::2;") ==
           "FILE:1: this is not an IPv4 or IPv6 address at 'fe80::1%eth0' [bad_value]");
     CHECK(refusal("deleteall ;") == "FILE:1: an address is needed at ';' [bad_syntax]");
