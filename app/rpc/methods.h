@@ -1,0 +1,51 @@
+// JSON-RPC 2.0 (www.jsonrpc.org/specification) over the control seam: one table of methods, requests checked before
+// they are believed, status values turned into JSON. Keys leave through the setkey methods alone. The one file that
+// knows the JSON library is methods.cc. Control thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "app/rpc/wiped.h"
+#include "base/error.h"
+#include "control/control_plane.h"
+
+namespace torii::rpc {
+
+/// Whether a dump may show keys: to uid 0 alone.
+enum class Keys : bool { redacted, shown };
+
+/// The setkey language, given by whoever has it.
+struct Setkey {
+    /// Applies `text` whole or not at all; `file` is its name in errors. Returns what its dumps and gets print.
+    std::function<Result<std::string>(std::string_view text, std::string_view file, Keys keys)> run;
+    std::function<std::string(Keys keys)> dump_sas;  // as `setkey -D`
+    std::function<std::string()> dump_policies;      // as `setkey -DP`
+};
+
+/// What a request may touch: made anew for each line.
+struct Call {
+    control::ControlPlane& control;
+    const Setkey& setkey;
+    Keys keys = Keys::redacted;
+    std::size_t max_batch = 64;
+    std::function<void()> subscribe;  // the caller gets events from now on
+};
+
+/// Answers one line: a request, a notification (no answer: empty) or a batch. Never throws for anything `line` may
+/// hold; faults of a method become error -32603.
+WipedString answer(const Call& call, std::string_view line);
+
+/// An error that belongs to no request: `id` is null. `code` as JSON-RPC 2.0 section 5.1 has it.
+std::string refusal(int code, std::string_view message);
+inline constexpr int invalid_request = -32600;
+inline constexpr int server_busy = -32001;
+
+/// The notification `event` that a subscriber gets.
+std::string event_line(const control::Event& event, std::int64_t unix_milliseconds);
+/// The notification `events.lost`: how many events this subscriber missed because it read too slowly.
+std::string lost_line(std::uint64_t lost);
+
+}  // namespace torii::rpc

@@ -1,0 +1,66 @@
+#include "app/rpc/server.h"
+
+#include <chrono>
+
+namespace torii::rpc {
+
+Result<std::unique_ptr<Server>> Server::open(EventLoop& loop, control::ControlPlane& control, Setkey setkey,
+                                             std::string path, const Limits& limits) {
+    std::unique_ptr<Server> server{new Server{control, std::move(setkey), limits}};
+    Server& self = *server;
+    LineServer::Handlers handlers{
+        .line = [&self](ClientId client, const Peer& peer,
+                        std::string_view line) { return self.answer_line(client, peer, line); },
+        .drained = [&self](ClientId client) { self.tell_losses(client); },
+        .gone =
+            [&self](ClientId client) {
+                self.lost_.erase(client);
+                if (self.lost_.empty()) self.listening_.reset();
+            },
+        .too_long = refusal(invalid_request, "a line holds at most " + std::to_string(limits.line_octets) +
+                                                 " octets, all clients' " + "unfinished lines together " +
+                                                 std::to_string(limits.buffered_octets)),
+        .too_many = refusal(server_busy,
+                            std::to_string(limits.clients) + " clients are connected already: close one and try again"),
+    };
+    TORII_TRY(self.lines_, LineServer::open(loop, std::move(path), limits, std::move(handlers)));
+    return server;
+}
+
+WipedString Server::answer_line(ClientId client, const Peer& peer, std::string_view line) {
+    const Call call{
+        .control = control_,
+        .setkey = setkey_,
+        .keys = peer.uid == 0 ? Keys::shown : Keys::redacted,
+        .max_batch = limits_.batch,
+        .subscribe = [this, client] { subscribe(client); },
+    };
+    return answer(call, line);
+}
+
+void Server::subscribe(ClientId client) {
+    lost_.try_emplace(client, 0);
+    if (!listening_) listening_ = control_.listen([this](const control::Event& event) { tell(event); });
+}
+
+void Server::tell(const control::Event& event) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const std::string line = event_line(event, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+    for (auto& [client, lost] : lost_) {
+        // Once an event was lost the rest are too until the client has read on: it is told the number in its place.
+        if (lost > 0 || lines_->unread(client) + line.size() > limits_.event_octets) {
+            ++lost;
+        } else {
+            lines_->send(client, line);
+        }
+    }
+}
+
+void Server::tell_losses(ClientId client) {
+    const auto found = lost_.find(client);
+    if (found == lost_.end() || found->second == 0) return;
+    lines_->send(client, lost_line(found->second));
+    found->second = 0;
+}
+
+}  // namespace torii::rpc

@@ -1,0 +1,45 @@
+// The control socket: JSON-RPC 2.0, one object a line, for `torii` and for programs. Wires the lines (line_server.h) to
+// the methods (methods.h) and events to those who subscribed. Control thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "app/event_loop.h"
+#include "app/rpc/line_server.h"
+#include "app/rpc/methods.h"
+#include "base/error.h"
+#include "control/control_plane.h"
+
+namespace torii::rpc {
+
+class Server {
+public:
+    /// Serves `control` and `setkey` at the Unix socket `path` while the Server lives; LineServer::open tells how the
+    /// socket is made and its errors. `loop` and `control` outlive it.
+    static Result<std::unique_ptr<Server>> open(EventLoop& loop, control::ControlPlane& control, Setkey setkey,
+                                                std::string path, const Limits& limits = {});
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    std::size_t clients() const { return lines_->clients(); }
+    std::size_t subscribers() const { return lost_.size(); }
+
+private:
+    Server(control::ControlPlane& control, Setkey setkey, const Limits& limits)
+        : control_(control), setkey_(std::move(setkey)), limits_(limits) {}
+    WipedString answer_line(ClientId client, const Peer& peer, std::string_view line);
+    void subscribe(ClientId client);
+    void tell(const control::Event& event);
+    void tell_losses(ClientId client);
+
+    control::ControlPlane& control_;
+    Setkey setkey_;
+    Limits limits_;
+    std::map<ClientId, std::uint64_t> lost_;  // events each subscriber missed since it was last told
+    std::shared_ptr<void> listening_;         // held while there are subscribers
+    std::unique_ptr<LineServer> lines_;       // last: its clients go first
+};
+
+}  // namespace torii::rpc

@@ -1,0 +1,127 @@
+// A gateway for the tests of the control socket and of the command line: fixed tables, one SA with a key that must
+// never be seen, two policies, and events on demand.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "app/rpc/methods.h"
+#include "control/control_plane.h"
+
+namespace torii::test {
+
+inline constexpr std::string_view secret_key = "sixteen octets!!";
+
+class FakeControl : public control::ControlPlane {
+public:
+    FakeControl() {
+        sa_.id = {Address::v4(0x14000001), Address::v4(0x14000002), IpsecProtocol::esp, control::Spi{0x1001}};
+        sa_.mode = Mode::tunnel;
+        sa_.cipher = CipherId::aes_cbc;
+        sa_.cipher_key = SecretBytes{std::as_bytes(std::span{secret_key})};
+        sa_.auth = AuthId::hmac_sha256;
+        sa_.auth_key = SecretBytes{std::as_bytes(std::span{secret_key})};
+        for (const auto direction : {Direction::inbound, Direction::outbound}) {
+            Policy policy;
+            policy.id = PolicyId{static_cast<std::uint32_t>(policies_.size() + 1)};
+            policy.direction = direction;
+            policy.selector.source = Prefix::parse("10.0.1.0/24").value();
+            policy.selector.destination = Prefix::parse("10.0.2.0/24").value();
+            policy.action = PolicyAction::protect;
+            policy.requests.push_back({IpsecProtocol::esp, Mode::tunnel, Level::require, ReqId{},
+                                       Endpoints{sa_.id.source, sa_.id.destination}});
+            policies_.push_back(policy);
+        }
+    }
+
+    Result<std::vector<control::Outcome>> apply(std::vector<control::Located>) override {
+        return fail(Errc::unsupported, "the fake gateway changes nothing");
+    }
+    void each_sa(const std::function<bool(const control::SaView&)>& visit) const override {
+        for (unsigned i = 0; i < sas; ++i) {
+            if (!visit({.spec = sa_, .sequence = 7, .octets = 840, .packets = 7})) return;
+        }
+    }
+    Result<void> with_sa(const control::SaId&, const std::function<void(const control::SaView&)>&) const override {
+        return fail(Errc::not_found);
+    }
+    void each_policy(const std::function<bool(const control::PolicyView&)>& visit) const override {
+        for (const Policy& policy : policies_) {
+            if (!visit({policy, 3, 0})) return;
+        }
+    }
+    std::shared_ptr<void> listen(Listener listener) override {
+        listeners_.push_back(std::move(listener));
+        return {this, [this, at = std::prev(listeners_.end())](void*) { listeners_.erase(at); }};
+    }
+    void tell(const control::Event& event) const {
+        for (const Listener& listener : listeners_) listener(event);
+    }
+    std::size_t listeners() const { return listeners_.size(); }
+
+    std::vector<control::PortStatus> ports() const override {
+        control::PortStatus wan{.name = "wan",
+                                .device = "net_af_packet0,iface=wan",
+                                .driver = "net_af_packet",
+                                .role = "unprotected",
+                                .mac = "02:00:00:00:00:01",
+                                .addresses = {"20.0.0.1/24"}};
+        wan.mtu = 1500;
+        wan.link_up = true;
+        wan.rx_packets = 1234567;
+        control::PortStatus lan = wan;
+        lan.name = "lan";
+        lan.role = "protected";
+        lan.addresses = {"10.0.1.1/24", "10.0.3.1/24"};
+        return {wan, lan};
+    }
+    std::vector<control::RouteStatus> routes() const override {
+        return {{"0.0.0.0/0", "20.0.0.2", "wan", "static"}, {"10.0.1.0/24", "", "lan", "connected"}};
+    }
+    std::vector<control::NeighbourStatus> neighbours() const override {
+        return {{"20.0.0.2", "02:00:00:00:00:02", "wan", "reachable", 12, 0}};
+    }
+    std::vector<control::DropStatus> drops() const override {
+        return {{"bad_icv", "Compare the keys of both ends.", bad_icv, {bad_icv}},
+                {"unknown_spi", "Compare the SPIs of both ends.", 0, {0}}};
+    }
+    std::vector<control::WorkerStatus> workers() const override {
+        return {{.index = 0, .lcore = 1, .core = 1, .polling = "adaptive", .packets = 42}};
+    }
+    std::vector<control::CryptoStatus> crypto() const override {
+        return {{"aes-gcm-16 128", "ipsec-mb avx2 direct", "", true, true, 83.4, 460.2},
+                {"aes-gcm-16 128", "openssl", "", true, false, 310, 900}};
+    }
+    control::VersionStatus version() const override {
+        return {"0.1.0", "22.11.5", "2.0.0", "3.0.15", gateway_name, 93784, false};
+    }
+    std::vector<std::string> exemptions() const override { return {"ARP of the gateway itself passes."}; }
+
+    unsigned sas = 1;
+    std::uint64_t bad_icv = 5;
+    std::string gateway_name = "tokyo";
+
+private:
+    control::SaSpec sa_;
+    std::vector<Policy> policies_;
+    std::list<Listener> listeners_;
+};
+
+/// A setkey language that tells what it was given.
+inline rpc::Setkey fake_setkey() {
+    return {
+        .run = [](std::string_view text, std::string_view file, rpc::Keys) -> Result<std::string> {
+            if (text.find("wrong") != std::string_view::npos)
+                return fail(Errc::bad_syntax, std::string{file} + ":1: unknown statement at 'wrong'");
+            return "ran " + std::string{text};
+        },
+        .dump_sas = [](rpc::Keys keys) -> std::string {
+            return keys == rpc::Keys::shown ? "20.0.0.1 20.0.0.2 E: aes-cbc 73697874\n"
+                                            : "20.0.0.1 20.0.0.2 E: aes-cbc\n";
+        },
+        .dump_policies = [] { return std::string{"10.0.1.0/24[any] 10.0.2.0/24[any] any\n"}; },
+    };
+}
+
+}  // namespace torii::test

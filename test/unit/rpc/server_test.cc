@@ -1,0 +1,475 @@
+// The control socket driven over a real Unix socket in a temporary directory, by friendly and by hostile clients.
+#include "app/rpc/server.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "catch.h"
+#include "fake_control.h"
+
+using namespace torii;
+using namespace torii::rpc;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A directory that goes with its test.
+struct Scratch {
+    Scratch() {
+        char name[] = "/tmp/torii-rpc-XXXXXX";
+        directory = mkdtemp(name);
+    }
+    ~Scratch() { std::filesystem::remove_all(directory); }
+    std::string path(const char* name = "run/control.sock") const { return directory + "/" + name; }
+    std::string directory;
+};
+
+int connect_to(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    REQUIRE(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    return fd;
+}
+
+/// One end of a control connection, driven by hand in the server's own thread.
+class TestClient {
+public:
+    TestClient(EventLoop& loop, const std::string& path) : loop_(loop), fd_(connect_to(path)) {}
+    ~TestClient() { close(fd_); }
+    TestClient(const TestClient&) = delete;
+    TestClient& operator=(const TestClient&) = delete;
+
+    /// Sends all of it, turning the loop while the socket is full. False: the server closed.
+    bool send(std::string_view text) {
+        while (!text.empty()) {
+            const ssize_t count = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+            if (count < 0 && errno != EAGAIN) return false;
+            if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+            loop_.turn();
+        }
+        return true;
+    }
+    void half_close() { shutdown(fd_, SHUT_WR); }
+
+    /// The next line, or "closed", or "silence" after `patience` turns without one.
+    std::string line(int patience = 200) {
+        for (int turns = 0;; ++turns) {
+            if (const auto end = got_.find('\n', scanned_); end != std::string::npos) {
+                std::string out = got_.substr(0, end);
+                got_.erase(0, end + 1);
+                scanned_ = 0;
+                return out;
+            }
+            scanned_ = got_.size();
+            char octets[65536];
+            const ssize_t count = recv(fd_, octets, sizeof octets, 0);
+            if (count > 0) {
+                got_.append(octets, static_cast<std::size_t>(count));
+                turns = 0;
+            } else if (count == 0 || errno == ECONNRESET) {
+                return "closed";
+            } else if (turns == patience) {
+                return "silence";
+            } else {
+                loop_.turn();
+            }
+        }
+    }
+    std::string ask(std::string_view request) {
+        send(std::string{request} + "\n");
+        return line();
+    }
+
+private:
+    EventLoop& loop_;
+    int fd_;
+    std::string got_;
+    std::size_t scanned_ = 0;
+};
+
+struct House {
+    explicit House(const Limits& limits = {})
+        : server(Server::open(*loop, control, test::fake_setkey(), scratch.path(), limits).value()) {}
+    TestClient client() { return TestClient{*loop, scratch.path()}; }
+
+    Scratch scratch;
+    std::unique_ptr<EventLoop> loop = EventLoop::make().value();
+    test::FakeControl control;
+    std::unique_ptr<Server> server;
+};
+
+std::string error_code(const std::string& answer) {
+    const auto at = answer.find(R"("code":)");
+    return at == std::string::npos ? answer : answer.substr(at + 7, 6);
+}
+
+bool holds(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+constexpr auto version_request = R"({"jsonrpc":"2.0","id":1,"method":"show.version"})";
+constexpr auto version_answer =
+    R"({"jsonrpc":"2.0","id":1,"result":{"torii":"0.1.0","dpdk":"22.11.5","ipsec_mb":"2.0.0","openssl":"3.0.15",)"
+    R"("gateway_name":"tokyo","uptime_seconds":93784,"hugepages":false}})";
+
+}  // namespace
+
+// ---- the socket itself
+
+TEST_CASE("the control socket is 0600 in a directory made 0700, and goes with the server") {
+    House house;
+    struct stat file {
+    }, directory{};
+    REQUIRE(stat(house.scratch.path().c_str(), &file) == 0);
+    REQUIRE(stat(house.scratch.path("run").c_str(), &directory) == 0);
+    CHECK((file.st_mode & 07777) == 0600);
+    CHECK((directory.st_mode & 07777) == 0700);
+    house.server.reset();
+    CHECK(stat(house.scratch.path().c_str(), &file) != 0);
+}
+
+TEST_CASE("the socket of a dead process is replaced") {
+    Scratch scratch;
+    const pid_t child = fork();
+    if (child == 0) {  // leaves its socket behind, as a killed toriid does
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        scratch.path("control.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+        const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        _exit(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(fd, 1) == 0 ? 0 : 1);
+    }
+    int status = 1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(status == 0);
+    REQUIRE(std::filesystem::exists(scratch.path("control.sock")));
+    const auto loop = EventLoop::make().value();
+    test::FakeControl control;
+    const auto server = Server::open(*loop, control, test::fake_setkey(), scratch.path("control.sock"));
+    REQUIRE(server);
+    TestClient client{*loop, scratch.path("control.sock")};
+    CHECK(client.ask(version_request) == version_answer);
+}
+
+TEST_CASE("the socket of a living process is refused and stays its own") {
+    House house;
+    const auto second = Server::open(*house.loop, house.control, test::fake_setkey(), house.scratch.path());
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == Errc::exists);
+    CHECK(holds(second.error().message, "(pid " + std::to_string(getpid()) + ") listens there"));
+    CHECK(house.client().ask(version_request) == version_answer);
+}
+
+TEST_CASE("a file that is no socket, and a path too long for one, are refused") {
+    House house;
+    const std::string plain = house.scratch.path("plain");
+    close(open(plain.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    const auto open_at = [&](const std::string& path) {
+        return Server::open(*house.loop, house.control, test::fake_setkey(), path).error().code;
+    };
+    CHECK(open_at(plain) == Errc::exists);
+    CHECK(std::filesystem::exists(plain));
+    CHECK(open_at("/tmp/" + std::string(200, 'x')) == Errc::bad_value);
+    CHECK(open_at("") == Errc::bad_value);
+    CHECK(open_at(house.scratch.path("no/such/control.sock")) == Errc::io);
+}
+
+// ---- JSON-RPC 2.0
+
+TEST_CASE("each request is answered by one line with its id") {
+    House house;
+    auto client = house.client();
+    CHECK(client.ask(version_request) == version_answer);
+    CHECK(
+        client.ask(R"({"jsonrpc":"2.0","id":"a","method":"show.routes"})") ==
+        R"({"jsonrpc":"2.0","id":"a","result":[{"prefix":"0.0.0.0/0","via":"20.0.0.2","port":"wan","origin":"static"},)"
+        R"({"prefix":"10.0.1.0/24","via":"","port":"lan","origin":"connected"}]})");
+}
+
+TEST_CASE("what help lists can be called") {
+    House house;
+    auto client = house.client();
+    for (const auto* method :
+         {"show.ports", "show.routes", "show.neighbours", "show.sa", "show.policy", "show.drops", "show.crypto",
+          "show.workers", "show.version", "setkey.dump_sas", "setkey.dump_policies", "events.subscribe", "help"}) {
+        INFO(method);
+        CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"help"})"), '"' + std::string{method} + '"'));
+        CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":")" + std::string{method} + "\"}"), R"("result":)"));
+    }
+}
+
+TEST_CASE("show.sa and show.policy tell every field but the keys") {
+    House house;
+    auto client = house.client();
+    const auto sa = client.ask(R"({"jsonrpc":"2.0","id":1,"method":"show.sa"})");
+    CHECK(holds(sa, R"("source":"20.0.0.1","destination":"20.0.0.2","protocol":"esp","spi":4097,"mode":"tunnel")"));
+    CHECK(holds(sa, R"("cipher":"aes-cbc","cipher_key_bits":128,"auth":"hmac-sha256","auth_key_bits":128)"));
+    CHECK_FALSE(holds(sa, test::secret_key));
+    CHECK_FALSE(holds(sa, "73697874"));
+    const auto policy = client.ask(R"({"jsonrpc":"2.0","id":1,"method":"show.policy"})");
+    CHECK(holds(policy, R"("exemptions":["ARP of the gateway itself passes."])"));
+    CHECK(holds(policy, R"("direction":"in","selector":{"source":"10.0.1.0/24","source_ports":"any")"));
+    CHECK(holds(
+        policy,
+        R"({"protocol":"esp","mode":"tunnel","level":"require","reqid":0,"source":"20.0.0.1","destination":"20.0.0.2"})"));
+}
+
+TEST_CASE("bad requests get the standard's codes and the connection goes on (JSON-RPC 2.0 section 5.1)") {
+    House house;
+    auto client = house.client();
+    const std::pair<std::string, std::string> table[] = {
+        {"not json", "-32700"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"show.version")", "-32700"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\xfe\"}", "-32700"},
+        {R"({"id":1,"method":"show.version"})", "-32600"},
+        {R"({"jsonrpc":2.0,"id":1,"method":"show.version"})", "-32600"},
+        {R"({"jsonrpc":"2.0","id":[1],"method":"show.version"})", "-32600"},
+        {R"({"jsonrpc":"2.0","id":1,"method":7})", "-32600"},
+        {R"({"jsonrpc":"2.0","id":1})", "-32600"},
+        {"17", "-32600"},
+        {"null", "-32600"},
+        {"[]", "-32600"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"show.everything"})", "-32601"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"show.version","params":[1]})", "-32602"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"show.version","params":{"x":1}})", "-32602"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"flush;"}})", "-32602"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":7,"file":"x"}})", "-32602"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run"})", "-32602"},
+        {std::string(1000, '['), "-32600"},
+        {"[" + std::string(10000, ',') + "]", "-32600"},
+    };
+    for (const auto& [request, code] : table) {
+        INFO(request.substr(0, 80));
+        CHECK(error_code(client.ask(request)) == code);
+    }
+    CHECK(client.ask(version_request) == version_answer);
+}
+
+TEST_CASE("a notification is run and not answered, whatever happens") {
+    House house;
+    auto client = house.client();
+    client.send(R"({"jsonrpc":"2.0","method":"events.subscribe"})"
+                "\n");
+    client.send(R"({"jsonrpc":"2.0","method":"no.such"})"
+                "\n\r\n\n");
+    CHECK(client.line(20) == "silence");
+    CHECK(house.server->subscribers() == 1);
+}
+
+TEST_CASE("a batch is answered by one array, in order, and is bounded (JSON-RPC 2.0 section 6)") {
+    House house;
+    auto client = house.client();
+    CHECK(client.ask(R"([{"jsonrpc":"2.0","id":1,"method":"show.version"},5,{"jsonrpc":"2.0","method":"help"}])") ==
+          "[" + std::string{version_answer} +
+              R"(,{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"a request is an object"}}])");
+    client.send(R"([{"jsonrpc":"2.0","method":"help"}])"
+                "\n");
+    CHECK(client.line(20) == "silence");
+    std::string many = "[1";
+    for (int i = 0; i < 64; ++i) many += ",1";
+    CHECK(holds(client.ask(many + "]"), "a batch holds at most 64 requests"));
+}
+
+TEST_CASE("setkey's error names file, line and token, with a code for programs") {
+    House house;
+    auto client = house.client();
+    CHECK(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"flush;","file":"-"}})") ==
+          R"({"jsonrpc":"2.0","id":1,"result":{"output":"ran flush;"}})");
+    CHECK(
+        client.ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"wrong","file":"ipsec.conf"}})") ==
+        R"({"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"ipsec.conf:1: unknown statement at 'wrong'",)"
+        R"("data":{"code":"bad_syntax"}}})");
+}
+
+TEST_CASE("keys go to uid 0 and to nobody else") {
+    const test::FakeControl fake;
+    auto& control = const_cast<test::FakeControl&>(fake);
+    const Setkey setkey = test::fake_setkey();
+    const auto dump = [&](Keys keys) {
+        const Call call{.control = control, .setkey = setkey, .keys = keys, .subscribe = {}};
+        return std::string{std::string_view{answer(call, R"({"jsonrpc":"2.0","id":1,"method":"setkey.dump_sas"})")}};
+    };
+    CHECK(holds(dump(Keys::shown), "73697874"));
+    CHECK_FALSE(holds(dump(Keys::redacted), "73697874"));
+    House house;  // over the socket it is the peer's credentials that decide
+    CHECK(holds(house.client().ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.dump_sas"})"), "73697874") ==
+          (geteuid() == 0));
+}
+
+TEST_CASE("a method that throws is an internal error of its request alone") {
+    House house;
+    Setkey broken = test::fake_setkey();
+    broken.dump_policies = []() -> std::string { throw std::runtime_error("out of luck"); };
+    const auto server = Server::open(*house.loop, house.control, broken, house.scratch.path("run/other.sock")).value();
+    TestClient client{*house.loop, house.scratch.path("run/other.sock")};
+    CHECK(error_code(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.dump_policies"})")) == "-32603");
+    CHECK(client.ask(version_request) == version_answer);
+}
+
+// ---- hostile clients; each time another client is served as if nothing were
+
+TEST_CASE("a request may come in single octets, and many in one") {
+    House house;
+    auto client = house.client();
+    for (const char c : std::string{version_request} + "\n") client.send({&c, 1});
+    CHECK(client.line() == version_answer);
+    std::string many;
+    for (int i = 0; i < 100; ++i) many += std::string{version_request} + "\n";
+    client.send(many);
+    for (int i = 0; i < 100; ++i) CHECK(client.line() == version_answer);
+}
+
+TEST_CASE("a client may close its sending side and still gets its answers") {
+    House house;
+    auto client = house.client();
+    std::string many;
+    for (int i = 0; i < 40; ++i) many += std::string{version_request} + "\n";
+    client.send(many + "half a li");
+    client.half_close();
+    for (int i = 0; i < 40; ++i) CHECK(client.line() == version_answer);
+    CHECK(client.line() == "closed");
+    CHECK(house.server->clients() == 0);
+}
+
+TEST_CASE("a line beyond the limit is refused without being kept, and the next line is read") {
+    House house{{.line_octets = 1000}};
+    auto client = house.client();
+    for (const std::size_t octets : {1001u, 5000u, 300'000u}) {
+        INFO(octets);
+        CHECK(holds(client.ask(std::string(octets, 'x')), "a line holds at most 1000 octets"));
+        CHECK(client.ask(version_request) == version_answer);
+    }
+    CHECK(error_code(client.ask(std::string(1000, 'x'))) == "-32700");
+}
+
+TEST_CASE("unfinished lines of all clients together are bounded") {
+    House house{{.line_octets = 1000, .buffered_octets = 2500}};
+    auto first = house.client(), second = house.client(), third = house.client();
+    first.send(std::string(900, 'x'));
+    second.send(std::string(900, 'x'));
+    third.send(std::string(900, 'x'));
+    CHECK(holds(third.line(), "unfinished lines"));
+    CHECK(error_code(first.ask("")) == "-32700");  // its line was kept and is judged now
+}
+
+TEST_CASE("a setkey text of sixteen mebioctets arrives whole") {
+    House house;
+    auto client = house.client();
+    const std::string head = R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"file":"x","text":")";
+    const std::string text((16u << 20) - head.size() - 3, '#');
+    client.send(head + text + "\"}}\n");
+    CHECK(client.line() == R"({"jsonrpc":"2.0","id":1,"result":{"output":"ran )" + text + "\"}}");
+}
+
+TEST_CASE("a client that does not read is not served further, then closed") {
+    House house{{.answer_octets = 4u << 20, .pause_octets = 100'000, .event_octets = 1000, .stalled = 50ms}};
+    house.control.sas = 300;  // an answer of some 100 kilo-octets
+    auto idle = house.client(), other = house.client();
+    std::string many;
+    for (int i = 0; i < 200; ++i)
+        many += R"({"jsonrpc":"2.0","id":1,"method":"show.sa"})"
+                "\n";
+    idle.send(many);
+    REQUIRE(house.server->clients() == 2);
+    const auto until = EventLoop::Clock::now() + 20s;  // it takes a fraction of this
+    while (house.server->clients() == 2 && EventLoop::Clock::now() < until) {
+        CHECK(other.ask(version_request) == version_answer);
+    }
+    CHECK(house.server->clients() == 1);
+}
+
+TEST_CASE("a slow reader gets all its answers in order") {
+    House house{{.pause_octets = 5'000}};
+    house.control.sas = 30;
+    auto client = house.client();
+    std::string many;
+    for (int i = 0; i < 50; ++i)
+        many += R"({"jsonrpc":"2.0","id":)" + std::to_string(i) + R"(,"method":"show.sa"})" + "\n";
+    client.send(many);
+    for (int i = 0; i < 50; ++i) CHECK(holds(client.line(), "\"id\":" + std::to_string(i) + ","));
+}
+
+TEST_CASE("an answer too large for the output limit closes its client alone") {
+    House house{{.answer_octets = 10'000}};
+    house.control.sas = 300;
+    auto greedy = house.client(), other = house.client();
+    CHECK(greedy.ask(R"({"jsonrpc":"2.0","id":1,"method":"show.sa"})") == "closed");
+    CHECK(other.ask(version_request) == version_answer);
+}
+
+TEST_CASE("clients that vanish at any moment leave nothing behind") {
+    House house;
+    house.control.sas = 100;
+    for (const auto* before : {"", "{", "\n",
+                               R"({"jsonrpc":"2.0","id":1,"method":"show.sa"})"
+                               "\n",
+                               R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe"})"
+                               "\n"}) {
+        house.client().send(before);
+        for (int i = 0; i < 20; ++i) house.loop->turn();
+        CHECK(house.server->clients() == 0);
+        CHECK(house.server->subscribers() == 0);
+    }
+    CHECK(house.control.listeners() == 0);
+    CHECK(house.client().ask(version_request) == version_answer);
+}
+
+TEST_CASE("clients beyond the limit are told so and closed") {
+    House house{{.clients = 2}};
+    auto first = house.client(), second = house.client();
+    CHECK(first.ask(version_request) == version_answer);
+    CHECK(second.ask(version_request) == version_answer);
+    auto third = house.client();
+    CHECK(holds(third.line(), "2 clients are connected already"));
+    CHECK(third.line() == "closed");
+}
+
+// ---- events
+
+TEST_CASE("subscribers get events as notifications, the others nothing") {
+    House house;
+    auto subscriber = house.client(), other = house.client();
+    CHECK(house.control.listeners() == 0);
+    CHECK(holds(subscriber.ask(R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe"})"), R"("subscribed":true)"));
+    CHECK(house.control.listeners() == 1);
+    control::Event event{.kind = control::Event::Kind::bad_icv, .sequence = 9, .repeated = 3};
+    event.sa = {Address::v4(0x14000001), Address::v4(0x14000002), IpsecProtocol::esp, control::Spi{0x1001}};
+    house.control.tell(event);
+    const auto told = subscriber.line();
+    CHECK(holds(told, R"({"jsonrpc":"2.0","method":"event","params":{"unix_milliseconds":)"));
+    CHECK(holds(
+        told,
+        R"("kind":"bad_icv","sa":{"source":"20.0.0.1","destination":"20.0.0.2","protocol":"esp","spi":4097},"sequence":9,"repeated":3}})"));
+    CHECK(other.line(20) == "silence");
+}
+
+TEST_CASE("a slow subscriber loses events, is told how many, and goes on") {
+    House house{{.event_octets = 2000, .stalled = 20ms}};
+    auto subscriber = house.client();
+    subscriber.ask(R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe"})");
+    constexpr int told = 2'000;
+    for (int i = 0; i < told; ++i) {
+        house.control.tell({.kind = control::Event::Kind::acquire, .policy = PolicyId{1}});
+        if (i % 20 == 0) house.loop->turn();
+    }
+    const auto until = EventLoop::Clock::now() + 100ms;  // well beyond `stalled`: slow is not hostile
+    while (EventLoop::Clock::now() < until) house.loop->turn();
+    CHECK(house.server->clients() == 1);
+    int received = 0, lost = 0;
+    for (auto line = subscriber.line(); line != "silence"; line = subscriber.line()) {
+        REQUIRE(line != "closed");
+        if (const auto at = line.find(R"("lost":)"); at != std::string::npos)
+            lost += std::stoi(line.substr(at + 7));
+        else
+            ++received;
+    }
+    CHECK(lost > 0);
+    CHECK(received + lost == told);
+    house.control.tell({.kind = control::Event::Kind::acquire});
+    CHECK(holds(subscriber.line(), R"("kind":"acquire")"));
+}
