@@ -112,8 +112,8 @@ show() {  # show CITY WORD...   one-shot command of the CLI
 }
 ping_across() {  # ping_across FROM TO ADDRESS
   step "$1 pings $2 ($3)"
-  inside "$1" ping -n -c 3 -i 0.2 -W 2 -p "$(printf %s "$hidden" | od -An -tx1 | tr -d ' \n')" "$3" >"$folder/ping.log" ||
-    { indent <"$folder/ping.log" && fail "no answer, or not to every ping, from $3"; }
+  inside "$1" ping -n -c 3 -i 0.2 -W 2 -p "$(printf %s "$hidden" | od -An -tx1 | tr -d ' \n')" "$3" >"$folder/ping.log" || true
+  grep -q '3 received' "$folder/ping.log" || { indent <"$folder/ping.log" && fail "not every ping was answered by $3"; }
   grep -E 'bytes from|packet loss|rtt' "$folder/ping.log" | indent
 }
 

@@ -106,7 +106,7 @@ def run_named(name):
         return tally
     build = os.path.join(HOUSE, 'build', kind) if kind else ''
     start = time.monotonic()
-    tally = run_suite([command], {'TORII_BUILD': build}, seconds)
+    tally = run_suite([command], {'TORII_BUILD': build, 'PYTHONDONTWRITEBYTECODE': '1'}, seconds)
     say(f'== {name}: {tally} ({time.monotonic() - start:.1f} s)')
     return tally
 

@@ -136,12 +136,10 @@ class Guest:
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, pass_fds=[serial], env=environment,
                 start_new_session=True)
         try:
-            while self._line(BOOT_SECONDS) != b'ready':
-                pass
-        except Failed as error:
-            text = self.console()
+            self._wait_until_ready()
+        except BaseException:  # also when this process is asked to end meanwhile: the guest must not outlive it
             self.stop()
-            raise Failed(f'the guest did not boot: {error}; its console ends with: {text[-300:]}') from error
+            raise
 
     def __enter__(self):
         return self
@@ -196,6 +194,13 @@ class Guest:
         self.process.wait()
         self.line.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _wait_until_ready(self):
+        try:
+            while self._line(BOOT_SECONDS) != b'ready':
+                pass
+        except Failed as error:
+            raise Failed(f'the guest did not boot: {error}; its console ends with: {self.console()[-300:]}') from error
 
     def _line(self, seconds):
         """The next line from the guest, without its end."""
