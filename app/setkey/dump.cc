@@ -131,9 +131,6 @@ std::string selector_text(const Selector& selector) {
 std::string policy_entry(const control::PolicyView& view, const DumpOptions& options, std::size_t remaining) {
     const Policy& policy = view.policy;
     std::string text = selector_text(policy.selector) + "\n\t" + policy_text(policy, "\n\t") + "\n";
-    if (policy.created_unix_seconds != 0)
-        text += "\tcreated: " + time_text(policy.created_unix_seconds) +
-                "  lastused: " + time_text(view.last_used_unix_seconds) + "\n\tlifetime: 0(s) validtime: 0(s)\n";
     return text + "\tspid=" + std::to_string(static_cast<std::uint32_t>(policy.id)) +
            " seq=" + std::to_string(remaining) + " pid=" + std::to_string(options.pid) + "\n\trefcnt=0\n";
 }

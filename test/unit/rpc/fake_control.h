@@ -48,7 +48,7 @@ public:
     }
     void each_policy(const std::function<bool(const control::PolicyView&)>& visit) const override {
         for (const Policy& policy : policies_) {
-            if (!visit({policy, 3, 0})) return;
+            if (!visit({policy})) return;
         }
     }
     std::shared_ptr<void> listen(Listener listener) override {

@@ -158,23 +158,6 @@ TEST_CASE("setkey -DP prints the SPD as KAME does, inbound first") {
           "\trefcnt=0\n");
 }
 
-TEST_CASE("a policy's times are told where the gateway knows them") {
-    const InUtc utc;
-    FakeControl control;
-    load(control, "spdadd ::1 ::2 any -P out none;");
-    control.policies.front().created_unix_seconds = created;
-    control.last_used_of_policies = created + 1;
-    CHECK(dump_policies(control, rooted) ==
-          "::1[any] ::2[any] 255(reserved)\n"
-          "\tout none\n"
-          "\tcreated: Nov 23 13:54:13 2026  lastused: Nov 23 13:54:14 2026\n"
-          "\tlifetime: 0(s) validtime: 0(s)\n"
-          "\tspid=1 seq=0 pid=4711\n"
-          "\trefcnt=0\n");
-    control.last_used_of_policies = 0;
-    CHECK(dump_policies(control, rooted).find("  lastused:                     \n") != std::string::npos);
-}
-
 TEST_CASE("selectors and requests read in a dump as KAME writes them") {
     const auto shown = [](std::string_view text) {
         FakeControl control;

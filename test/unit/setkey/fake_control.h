@@ -22,7 +22,6 @@ public:
 
     std::list<Sa> sas;
     std::vector<Policy> policies;  // in order of addition
-    std::int64_t last_used_of_policies = 0;
     std::size_t transactions = 0;  // applied
     std::uint32_t next_policy_id = 1;
 
@@ -48,7 +47,7 @@ public:
     void each_policy(const std::function<bool(const control::PolicyView&)>& visit) const override {
         for (const auto direction : {Direction::inbound, Direction::outbound})
             for (const Policy& policy : policies)
-                if (policy.direction == direction && !visit({policy, 0, last_used_of_policies})) return;
+                if (policy.direction == direction && !visit({policy})) return;
     }
 
     std::shared_ptr<void> listen(Listener) override { return {}; }

@@ -1,0 +1,64 @@
+#include "app/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace torii::log {
+
+namespace {
+
+constexpr unsigned audits_per_second = 10;
+
+std::string spi_text(control::Spi spi) { return fmt::format("0x{:08x}", static_cast<std::uint32_t>(spi)); }
+
+}  // namespace
+
+Result<void> open(const std::string& file, const std::string& level) {
+    try {
+        spdlog::sink_ptr sink;
+        if (file.empty())
+            sink = std::make_shared<spdlog::sinks::stderr_sink_st>();
+        else
+            sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(file);
+        auto logger = std::make_shared<spdlog::logger>("toriid", std::move(sink));
+        logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+        logger->set_level(spdlog::level::from_str(level));
+        logger->flush_on(spdlog::level::info);
+        spdlog::set_default_logger(std::move(logger));
+    } catch (const spdlog::spdlog_ex& problem) {
+        return fail(Errc::io, problem.what());
+    }
+    return {};
+}
+
+void info(std::string_view line) { spdlog::info("{}", line); }
+void warning(std::string_view line) { spdlog::warn("{}", line); }
+void error(std::string_view line) { spdlog::error("{}", line); }
+void flush() { spdlog::default_logger()->flush(); }
+
+void Audit::tell(const control::Event& event) {
+    using Kind = control::Event::Kind;
+    const bool change = event.kind == Kind::sa_added || event.kind == Kind::sa_deleted || event.kind == Kind::policy_added ||
+                        event.kind == Kind::policy_deleted;
+    if (change) return;  // the front door that asked for it has told
+    if (told_ == audits_per_second) {
+        left_out_ += event.repeated;
+        return;
+    }
+    ++told_;
+    const std::string times = event.repeated > 1 ? fmt::format(", {} times", event.repeated) : "";
+    if (event.kind == Kind::acquire)
+        spdlog::info("acquire: {} wants an SA that is not there{}", event.packet.text(), times);
+    else
+        spdlog::warn("audit: {} spi {} {} -> {} sequence {}{}", control::name_of(event.kind), spi_text(event.sa.spi),
+                     event.sa.source.text(), event.sa.destination.text(), event.sequence, times);
+}
+
+void Audit::tick() {
+    if (left_out_ != 0) spdlog::warn("audit: {} more events in the last second were not logged", left_out_);
+    told_ = 0;
+    left_out_ = 0;
+}
+
+}  // namespace torii::log

@@ -1,0 +1,48 @@
+#include "app/packet_sockets.h"
+
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <charconv>
+#include <filesystem>
+
+namespace torii {
+
+namespace {
+
+/// The packet socket's interface, or 0 when `fd` is none.
+unsigned packet_socket_interface(int fd) {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_PACKET) return 0;
+    sockaddr_ll bound{};
+    size = sizeof bound;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0 || bound.sll_ifindex < 0) return 0;
+    return static_cast<unsigned>(bound.sll_ifindex);
+}
+
+}  // namespace
+
+std::uint64_t PacketSocketLosses::of(const std::string& device) {
+    constexpr std::string_view key = "iface=";
+    const auto at = device.find(key);
+    if (device.rfind("net_af_packet", 0) != 0 || at == device.npos) return 0;
+    const std::string interface = device.substr(at + key.size(), device.find(',', at) - at - key.size());
+    std::uint64_t& lost = lost_[interface];
+    const unsigned index = if_nametoindex(interface.c_str());
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd", ignored}) {
+        const std::string name = entry.path().filename();
+        int fd = -1;
+        std::from_chars(name.data(), name.data() + name.size(), fd);
+        if (fd < 0 || index == 0 || packet_socket_interface(fd) != index) continue;
+        tpacket_stats counted{};
+        socklen_t size = sizeof counted;
+        if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &counted, &size) == 0) lost += counted.tp_drops;
+    }
+    return lost;
+}
+
+}  // namespace torii
