@@ -1,11 +1,8 @@
 // The CryptoBook: every suite of the registry, its candidates, their proofs and times, and the choice. Then the
 // worker's engine over what was chosen.
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 #include <limits>
-#include <stdexcept>
 
 #include "base/secret_bytes.h"
 #include "crypto/engine.h"
@@ -81,8 +78,6 @@ std::size_t fastest(std::span<const Candidate> candidates) {
     return static_cast<std::size_t>(std::ranges::min_element(score) - score.begin());
 }
 
-class Engine;
-
 class Book final : public CryptoBook {
 public:
     Result<void> fill(const Options& options);
@@ -98,8 +93,11 @@ public:
     std::vector<KernelChoice> choices() const override { return choices_; }
     const Kernel& kernel(SuiteIndex index) const { return *rows_[static_cast<std::size_t>(index)].kernel; }
 
+    void prepare(Workbench& bench) const {
+        for (const Row& row : rows_) row.kernel->prepare(bench);
+    }
+
 private:
-    friend class Engine;
     struct Row {
         Suite suite;
         std::unique_ptr<Kernel> kernel;
@@ -181,14 +179,14 @@ Result<void> Book::expand(SuiteIndex index, std::span<const std::byte> cipher_ke
     const std::size_t bits = cipher_key.size() * 8 - info(of.cipher).salt_octets * 8u;
     if (!any_key_length(of.cipher) && bits != of.cipher_key_bits)
         return fail(Errc::bad_key_length, name_of(of) + " does not take a key of " + std::to_string(bits) + " bits");
-    return kernel(index).expand({cipher_key, auth_key}, block);
+    auto done = kernel(index).expand({cipher_key, auth_key}, block);
+    if (!done) wipe({block, key_block_octets});
+    return done;
 }
 
 class Engine final : public CryptoEngine {
 public:
-    explicit Engine(const Book& book) : book_(book), bench_(std::make_unique<Workbench>()) {
-        for (const auto& row : book.rows_) row.kernel->prepare(*bench_);
-    }
+    explicit Engine(const Book& book) : book_(book), bench_(std::make_unique<Workbench>()) { book.prepare(*bench_); }
     void seal(std::span<CryptoJob> jobs) override {
         by_suite(jobs, [&](const Kernel& kernel, std::span<CryptoJob> group) { kernel.seal(*bench_, group); });
     }

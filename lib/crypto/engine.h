@@ -25,7 +25,8 @@ enum class SuiteIndex : std::uint8_t {};
 struct Suite {
     CipherId cipher = CipherId::null;
     AuthId auth = AuthId::null;
-    std::uint16_t cipher_key_bits = 0;  // without the salt; 0 from CryptoBook where any length is the same suite (blowfish)
+    std::uint16_t cipher_key_bits =
+        0;  // without the salt; 0 from CryptoBook where any length is the same suite (blowfish)
     friend bool operator==(const Suite&, const Suite&) = default;
 };
 
@@ -34,11 +35,11 @@ inline constexpr std::size_t key_block_octets = 1280;
 
 /// One packet's work. 40 octets.
 struct CryptoJob {
-    const std::byte* key = nullptr;  // the SA's key block
-    std::byte* head = nullptr;       // the ESP header; IV and text follow it without a gap
-    std::byte* icv = nullptr;        // right behind the text. Outbound: where it is written; inbound: the received one
-    std::uint32_t text_octets = 0;   // behind the IV: payload, padding and trailer
-    std::uint32_t sequence_high = 0; // authenticated but not sent, when `esn` (RFC 4303 2.2.1)
+    const std::byte* key = nullptr;   // the SA's key block
+    std::byte* head = nullptr;        // the ESP header; IV and text follow it without a gap
+    std::byte* icv = nullptr;         // right behind the text. Outbound: where it is written; inbound: the received one
+    std::uint32_t text_octets = 0;    // behind the IV: payload, padding and trailer
+    std::uint32_t sequence_high = 0;  // authenticated but not sent, when `esn` (RFC 4303 2.2.1)
     SuiteIndex suite{};
     bool esn = false;
     bool authentic = false;  // open() answers here; true for a suite without ICV
@@ -46,12 +47,12 @@ struct CryptoJob {
 
 /// What `show crypto` prints: one row a suite and candidate.
 struct KernelChoice {
-    std::string suite;      // "aes-gcm-16 128", "aes-cbc 128 + hmac-sha256"
-    std::string kernel;     // "ipsec-mb avx512 direct", "openssl"
-    bool proven = false;    // passed every known answer
+    std::string suite;    // "aes-gcm-16 128", "aes-cbc 128 + hmac-sha256"
+    std::string kernel;   // "ipsec-mb avx512 direct", "openssl"
+    bool proven = false;  // passed every known answer
     bool chosen = false;
-    std::string note;       // why not, when not proven
-    double cycles_64 = 0;   // TSC cycles per packet, outbound, 64 and 1420 octets of text; 0 when not timed
+    std::string note;      // why not, when not proven
+    double cycles_64 = 0;  // TSC cycles per packet, outbound, 64 and 1420 octets of text; 0 when not timed
     double cycles_1420 = 0;
 };
 
@@ -65,7 +66,8 @@ public:
         std::string only;          // keep kernels whose name contains this, for tests and bench; empty: all. A suite
                                    // that none of them does is then not offered.
     };
-    /// Errc::internal when a suite of the registry has no proven kernel, Errc::not_found when no kernel is called `only`.
+    /// Errc::internal when a suite of the registry has no proven kernel, Errc::not_found when no kernel is called
+    /// `only`.
     static Result<std::unique_ptr<CryptoBook>> make(const Options& options);
     virtual ~CryptoBook() = default;
 
@@ -76,8 +78,8 @@ public:
     /// Expands `cipher_key` (salt at its end, when the cipher has one) and `auth_key` into `block`, which is
     /// key_block_octets long, 64-octet aligned and all zero; it must not move until erase(). One thread at a time may
     /// seal or open with it. Errc::bad_key_length. Control thread.
-    virtual Result<void> expand(SuiteIndex suite, std::span<const std::byte> cipher_key, std::span<const std::byte> auth_key,
-                                std::byte* block) const = 0;
+    virtual Result<void> expand(SuiteIndex suite, std::span<const std::byte> cipher_key,
+                                std::span<const std::byte> auth_key, std::byte* block) const = 0;
     /// Frees what expand() made for `block` and wipes it to zero. Control thread, when no worker can hold it.
     virtual void erase(SuiteIndex suite, std::byte* block) const = 0;
     /// One per worker; used by that worker alone.
@@ -92,7 +94,7 @@ public:
     virtual ~CryptoEngine() = default;
     /// Encrypts each text in place and writes its ICV. The IVs stand on the wire already. Jobs may mix suites and
     /// keys in any order; 0..256 of them. Reads jobs' keys a few packets ahead. Each text is padded to its cipher's
-    /// blocks, and what is not is left alone.
+    /// blocks, and what is not is zeroed rather than sent in clear.
     virtual void seal(std::span<CryptoJob> jobs) = 0;
     /// Verifies each ICV in constant time and decrypts in place; sets `authentic`. Text whose ICV fails is undefined.
     /// Text that is no positive multiple of a CBC cipher's block is not authentic. ICVs stay as received.

@@ -58,7 +58,7 @@ IMB_MGR* ImbManagers::need(ImbArch arch) {
 
 namespace {
 
-/// IPsec-MB's words for a suite; what it lacks is absent. `hash` state sizes are those of the one-block functions.
+/// IPsec-MB's words for an authenticator.
 struct ImbHash {
     IMB_HASH_ALG hash;
     std::size_t block_octets;
@@ -109,27 +109,32 @@ void fetch_aes(const CbcKeyBlock& keys, IMB_CIPHER_DIRECTION direction) {
     for (std::size_t at = 0; at < round_keys.size(); at += 64) __builtin_prefetch(&round_keys[at]);
 }
 
-/// Puts the high half of the sequence number behind the text, where an HMAC expects it (RFC 4303 2.2.1), and takes it
-/// away again. Nothing is lost: outbound the ICV is not there yet, and inbound it is put back.
-class SequenceTail {
-public:
-    explicit SequenceTail(const SuiteShape& shape) : shape_(shape) {}
-    std::size_t hashed(const CryptoJob& job) const { return shape_.covered(job) + (extended(job) ? 4 : 0); }
-    void put(const CryptoJob& job, std::uint32_t& saved) const {
-        if (!extended(job)) return;
-        std::byte* const tail = job.head + shape_.covered(job);
-        const Big32 high = job.sequence_high;
-        std::memcpy(&saved, tail, 4);
-        std::memcpy(tail, &high, 4);
-    }
-    void take(const CryptoJob& job, const std::uint32_t& saved) const {
-        if (extended(job)) std::memcpy(job.head + shape_.covered(job), &saved, 4);
-    }
+// With an extended sequence number an HMAC covers its high half too, as if it stood behind the text (RFC 4303 2.2.1).
+// It is put there for as long as the hash runs. Nothing is lost: outbound the ICV is not there yet, and inbound what
+// was received is put back before it is compared.
 
-private:
-    bool extended(const CryptoJob& job) const { return job.esn && shape_.icv_octets != 0; }
-    const SuiteShape& shape_;
-};
+bool has_tail(const SuiteShape& shape, const CryptoJob& job) { return job.esn && shape.icv_octets != 0; }
+
+std::size_t hashed_octets(const SuiteShape& shape, const CryptoJob& job) {
+    return shape.covered(job) + (has_tail(shape, job) ? 4 : 0);
+}
+
+void put_tail(const SuiteShape& shape, const CryptoJob& job, std::uint32_t& saved) {
+    if (!has_tail(shape, job)) return;
+    std::byte* const tail = job.head + shape.covered(job);
+    const Big32 high = job.sequence_high;
+    std::memcpy(&saved, tail, 4);
+    std::memcpy(tail, &high, 4);
+}
+
+/// The end of every inbound hash: takes the tails away and compares what was received with the tags on the bench.
+void compare(const SuiteShape& shape, const Workbench& bench, std::span<CryptoJob* const> jobs) {
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        CryptoJob& job = *jobs[i];
+        if (has_tail(shape, job)) std::memcpy(job.head + shape.covered(job), &bench.tails[i], 4);
+        job.authentic = same_icv(job.icv, bench.tags[i].data(), shape.icv_octets);
+    }
+}
 
 /// The job's fields that every packet of a suite and direction shares.
 IMB_JOB job_template(const Suite& suite, const SuiteShape& shape, IMB_CIPHER_DIRECTION direction) {
@@ -144,13 +149,11 @@ IMB_JOB job_template(const Suite& suite, const SuiteShape& shape, IMB_CIPHER_DIR
     return job;
 }
 
-/// Submits jobs to one manager and sees them through. A class of its own because chained kernels and hash parts share
-/// it.
+/// Submits jobs to one manager and sees them through; chained kernels and hash parts share it.
 class JobRunner {
 public:
     /// `shape` is the packet's; `suite` is what this runner does of it.
-    JobRunner(const SuiteShape& shape, const Suite& suite, ImbArch arch)
-        : shape_(shape), tail_(shape_), suite_(suite), arch_(arch) {
+    JobRunner(const SuiteShape& shape, const Suite& suite, ImbArch arch) : shape_(shape), suite_(suite), arch_(arch) {
         for (const auto direction : {IMB_DIR_ENCRYPT, IMB_DIR_DECRYPT}) {
             IMB_JOB& job = templates_[direction - 1];
             job = job_template(suite, shape, direction);
@@ -169,14 +172,9 @@ public:
     }
 
     void run(Workbench& bench, std::span<CryptoJob* const> jobs, IMB_CIPHER_DIRECTION direction) const {
-        const bool inbound = direction == IMB_DIR_DECRYPT;
-        for (std::size_t i = 0; i < jobs.size(); ++i) tail_.put(*jobs[i], bench.tails[i]);
+        for (std::size_t i = 0; i < jobs.size(); ++i) put_tail(shape_, *jobs[i], bench.tails[i]);
         submit(bench, jobs, direction);
-        if (!inbound) return;
-        for (std::size_t i = 0; i < jobs.size(); ++i) {
-            tail_.take(*jobs[i], bench.tails[i]);
-            jobs[i]->authentic = same_icv(jobs[i]->icv, bench.tags[i].data(), shape_.icv_octets);
-        }
+        if (direction == IMB_DIR_DECRYPT) compare(shape_, bench, jobs);
     }
     const SuiteShape& shape() const { return shape_; }
     ImbArch arch() const { return arch_; }
@@ -208,7 +206,7 @@ private:
         out.iv = reinterpret_cast<const std::uint8_t*>(job.head + esp_header_octets);
         out.cipher_start_src_offset_in_bytes = shape_.text_at();
         out.msg_len_to_cipher_in_bytes = job.text_octets;
-        out.msg_len_to_hash_in_bytes = tail_.hashed(job);
+        out.msg_len_to_hash_in_bytes = hashed_octets(shape_, job);
         std::byte* const tag = direction == IMB_DIR_ENCRYPT ? job.icv : bench.tags[i].data();
         out.auth_tag_output = reinterpret_cast<std::uint8_t*>(tag);
         out.u.HMAC._hashed_auth_key_xor_ipad = reinterpret_cast<const std::uint8_t*>(keys.inner.data());
@@ -218,7 +216,6 @@ private:
     }
     static constexpr std::size_t burst_jobs = 32;  // small enough that the keys fetched for it are still near
     SuiteShape shape_;
-    SequenceTail tail_;
     Suite suite_;
     ImbArch arch_;
     std::array<IMB_JOB, 2> templates_;  // by direction - 1
@@ -235,10 +232,10 @@ public:
     }
     void prepare(Workbench& bench) const override { bench.managers.need(runner_.arch()); }
     void seal(Workbench& bench, std::span<CryptoJob> jobs) const override {
-        runner_.run(bench, gather(bench, runner_.shape(), jobs), IMB_DIR_ENCRYPT);
+        runner_.run(bench, gather_outbound(bench, runner_.shape(), jobs), IMB_DIR_ENCRYPT);
     }
     void open(Workbench& bench, std::span<CryptoJob> jobs) const override {
-        runner_.run(bench, gather(bench, runner_.shape(), jobs), IMB_DIR_DECRYPT);
+        runner_.run(bench, gather_inbound(bench, runner_.shape(), jobs), IMB_DIR_DECRYPT);
     }
 
 private:
@@ -269,7 +266,7 @@ private:
 /// submit_hash_burst: the library's shortest way to many HMACs, for the SHA family alone.
 class HashBurstPart final : public AuthPart {
 public:
-    HashBurstPart(const Suite& suite, ImbArch arch) : shape_(suite), tail_(shape_), auth_(suite.auth), arch_(arch) {}
+    HashBurstPart(const Suite& suite, ImbArch arch) : shape_(suite), auth_(suite.auth), arch_(arch) {}
     Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
         expand_hmac(imb_routines(arch_), auth_, key, CbcKeyBlock::in(block));
         return {};
@@ -280,10 +277,7 @@ public:
     }
     void verify(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
         hash(bench, jobs, [&](std::size_t i, CryptoJob&) { return bench.tags[i].data(); });
-        for (std::size_t i = 0; i < jobs.size(); ++i) {
-            tail_.take(*jobs[i], bench.tails[i]);
-            jobs[i]->authentic = same_icv(jobs[i]->icv, bench.tags[i].data(), shape_.icv_octets);
-        }
+        compare(shape_, bench, jobs);
     }
 
 private:
@@ -293,7 +287,7 @@ private:
             const std::size_t count = std::min(jobs.size() - at, imb_burst_jobs);
             for (std::size_t i = 0; i < count; ++i) {
                 CryptoJob& job = *jobs[at + i];
-                tail_.put(job, bench.tails[at + i]);
+                put_tail(shape_, job, bench.tails[at + i]);
                 fill(bench.imb_jobs[i], job, tag_of(at + i, job));
             }
             IMB_SUBMIT_HASH_BURST_NOCHECK(bench.managers[arch_], bench.imb_jobs.data(),
@@ -306,7 +300,7 @@ private:
         out.hash_alg = imb_hash(auth_).hash;
         out.src = reinterpret_cast<const std::uint8_t*>(job.head);
         out.hash_start_src_offset_in_bytes = 0;
-        out.msg_len_to_hash_in_bytes = tail_.hashed(job);
+        out.msg_len_to_hash_in_bytes = hashed_octets(shape_, job);
         out.auth_tag_output = reinterpret_cast<std::uint8_t*>(tag);
         out.auth_tag_output_len_in_bytes = shape_.icv_octets;
         out.u.HMAC._hashed_auth_key_xor_ipad = reinterpret_cast<const std::uint8_t*>(keys.inner.data());
@@ -314,7 +308,6 @@ private:
     }
 
     SuiteShape shape_;
-    SequenceTail tail_;
     AuthId auth_;
     ImbArch arch_;
 };

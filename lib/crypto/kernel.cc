@@ -51,12 +51,12 @@ public:
         auth_->prepare(bench);
     }
     void seal(Workbench& bench, std::span<CryptoJob> jobs) const override {
-        const auto live = gather(bench, shape_, jobs);
+        const auto live = gather_outbound(bench, shape_, jobs);
         cipher_->encrypt(bench, live);
         auth_->stamp(bench, live);
     }
     void open(Workbench& bench, std::span<CryptoJob> jobs) const override {
-        const auto live = gather(bench, shape_, jobs);
+        const auto live = gather_inbound(bench, shape_, jobs);
         auth_->verify(bench, live);
         const auto end =
             std::remove_if(bench.live.begin(), bench.live.begin() + static_cast<std::ptrdiff_t>(live.size()),
@@ -105,7 +105,19 @@ SuiteShape::SuiteShape(const Suite& of)
       icv_octets(icv_octets_of(of)),
       text_unit(is_cbc(of) ? info(of.cipher).block_octets : 1) {}
 
-std::span<CryptoJob* const> gather(Workbench& bench, const SuiteShape& shape, std::span<CryptoJob> jobs) {
+std::span<CryptoJob* const> gather_outbound(Workbench& bench, const SuiteShape& shape, std::span<CryptoJob> jobs) {
+    std::size_t count = 0;
+    for (CryptoJob& job : jobs) {
+        if (!shape.fits(job)) [[unlikely]] {
+            blot(shape, job);
+            continue;
+        }
+        bench.live[count++] = &job;
+    }
+    return {bench.live.data(), count};
+}
+
+std::span<CryptoJob* const> gather_inbound(Workbench& bench, const SuiteShape& shape, std::span<CryptoJob> jobs) {
     std::size_t count = 0;
     for (CryptoJob& job : jobs) {
         job.authentic = false;
@@ -113,6 +125,10 @@ std::span<CryptoJob* const> gather(Workbench& bench, const SuiteShape& shape, st
         count += shape.fits(job);
     }
     return {bench.live.data(), count};
+}
+
+void blot(const SuiteShape& shape, const CryptoJob& job) {
+    std::memset(job.head + shape.text_at(), 0, job.text_octets);
 }
 
 std::vector<std::unique_ptr<Kernel>> candidates(const Suite& suite) {

@@ -116,8 +116,13 @@ inline bool same_icv(const std::byte* a, const std::byte* b, std::size_t octets)
     return difference == 0;
 }
 
-/// The jobs whose text fits the suite, gathered on the bench; the others become not authentic and are left alone.
-std::span<CryptoJob* const> gather(Workbench& bench, const SuiteShape& shape, std::span<CryptoJob> jobs);
+/// The jobs whose text fits the suite, gathered on the bench. Of the others an outbound text is blotted out, and an
+/// inbound job is not authentic and left alone.
+std::span<CryptoJob* const> gather_outbound(Workbench& bench, const SuiteShape& shape, std::span<CryptoJob> jobs);
+std::span<CryptoJob* const> gather_inbound(Workbench& bench, const SuiteShape& shape, std::span<CryptoJob> jobs);
+
+/// Zeroes a text that was not encrypted: a fault of ours must not become clear text on the wire.
+void blot(const SuiteShape& shape, const CryptoJob& job);
 
 /// Every candidate for `suite` that this machine could run, the likely fastest first. Proven by nobody yet.
 std::vector<std::unique_ptr<Kernel>> candidates(const Suite& suite);

@@ -125,10 +125,8 @@ public:
         release_pair(CbcKeyBlock::in(block).encryptor, CbcKeyBlock::in(block).decryptor);
     }
     void encrypt(Workbench&, std::span<CryptoJob* const> jobs) const override {
-        for (const CryptoJob* job : jobs) {
-            [[maybe_unused]] const bool done = run(CbcKeyBlock::in(job->key).encryptor, *job);
-            assert(done);
-        }
+        for (const CryptoJob* job : jobs)
+            if (!run(CbcKeyBlock::in(job->key).encryptor, *job)) blot(shape_, *job);
     }
     void decrypt(Workbench&, std::span<CryptoJob* const> jobs) const override {
         for (CryptoJob* job : jobs) job->authentic &= run(CbcKeyBlock::in(job->key).decryptor, *job);
@@ -170,15 +168,14 @@ public:
     }
     void stamp(Workbench&, std::span<CryptoJob* const> jobs) const override {
         for (const CryptoJob* job : jobs) {
-            Tag tag;
-            [[maybe_unused]] const bool done = compute(*job, tag);
-            assert(done);
+            Tag tag{};
+            compute(*job, tag);
             std::memcpy(job->icv, tag.data(), shape_.icv_octets);
         }
     }
     void verify(Workbench&, std::span<CryptoJob* const> jobs) const override {
         for (CryptoJob* job : jobs) {
-            Tag tag;
+            Tag tag{};
             job->authentic = compute(*job, tag) && same_icv(job->icv, tag.data(), shape_.icv_octets);
         }
     }
@@ -217,10 +214,10 @@ public:
         for (const CryptoJob& job : jobs) {
             auto* const context = static_cast<EVP_CIPHER_CTX*>(block(job).encryptor);
             int written = 0;
-            [[maybe_unused]] const bool done =
+            const bool done =
                 text(context, job) && EVP_CipherFinal_ex(context, octets(job.icv), &written) == 1 &&
                 EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, length(shape_.icv_octets), job.icv) == 1;
-            assert(done);
+            if (!done) blot(shape_, job);
         }
     }
     void open(Workbench&, std::span<CryptoJob> jobs) const override {

@@ -253,3 +253,19 @@ TEST_CASE("fresh IVs never repeat, across refills and engines") {
         draw(*second, 32);
     }
 }
+
+TEST_CASE("outbound text that a cipher cannot take never leaves in clear") {
+    const auto made = book(GENERATE("", "burst", "openssl"));
+    const auto engine = made->make_engine();
+    std::mt19937 random{29};
+    for (const Suite& suite : suites_of(*made)) {
+        if (suite.cipher == CipherId::null || info(suite.cipher).aead()) continue;
+        CAPTURE(info(suite.cipher).name, info(suite.auth).name);
+        const auto key = random_key(random, *made, suite);
+        Packet unpadded = packet(random, suite, text_unit(suite) + 1);
+        CryptoJob job = unpadded.job(*key);
+        engine->seal({&job, 1});
+        const auto* const text = job.head + 8 + unpadded.iv_octets;
+        CHECK(std::all_of(text, text + unpadded.text_octets, [](std::byte b) { return b == std::byte{0}; }));
+    }
+}
