@@ -1,6 +1,5 @@
 #include "dataplane/port.h"
 
-#include <rte_bus_vdev.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 

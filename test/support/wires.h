@@ -1,0 +1,58 @@
+// A gateway whose ports are rings in memory and whose workers turn when the test says so: frames go in, frames come
+// out, and nothing happens by itself. One EAL per process (start_test_eal). Frames that go in may live in buffers of
+// exactly their size, in which the address sanitizer sees every octet read beyond the end.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/gateway.h"
+
+namespace torii::test {
+
+using Frame = std::vector<std::byte>;
+
+/// EAL without hugepages and PCI. Once per process; ended at exit.
+void start_test_eal(unsigned lcores = 4);
+
+/// Room around a frame that goes in. `exact`: none at all, in a buffer of its own; else as a mempool's mbuf has it.
+enum class Room { pool, exact };
+
+class Wires {
+public:
+    static constexpr unsigned queues = 4;  // at most, each way, on every wire
+
+    /// Ports of `configuration` whose device is empty become wires. Ends the test with the error when make() fails.
+    explicit Wires(Configuration configuration, bool launch_workers = false);
+    ~Wires();
+    Wires(const Wires&) = delete;
+    Wires& operator=(const Wires&) = delete;
+
+    /// A frame arrives on port number `port`. False when the wire's ring is full.
+    bool send(std::size_t port, std::span<const std::byte> frame, unsigned queue = 0, Room room = Room::pool);
+    /// Everything that has left by `port`, in order of leaving.
+    std::vector<Frame> sent_by(std::size_t port);
+    /// Every worker's and the control core's turn, `times` over; the clock advances by a millisecond each.
+    void turn(unsigned times = 4);
+    /// Lets time pass for ARP and the like.
+    void pass(std::chrono::milliseconds time);
+    Gateway& gateway() { return *gateway_; }
+    std::uint64_t drops(Drop reason) const { return gateway_->drop_count_of(reason); }
+    /// Applies a setkey text; an error fails loudly.
+    void setkey(std::string_view text);
+    /// Mbufs neither free nor on a wire: 0 when nobody lost one.
+    std::size_t buffers_missing();
+
+private:
+    struct Wire {
+        std::string name;
+        std::vector<rte_ring*> to_gateway, from_gateway;
+    };
+    std::vector<Wire> wires_;
+    std::unique_ptr<Gateway> gateway_;
+    SteadyTime now_{std::chrono::hours{1}};
+    rte_mempool* exact_pool_ = nullptr;
+};
+
+}  // namespace torii::test
