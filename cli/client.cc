@@ -78,7 +78,10 @@ Result<void> Client::connect() {
     if (path_.size() >= sizeof address.sun_path) return unreachable(ENAMETOOLONG);
     path_.copy(address.sun_path, path_.size());
     fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return {};
+    if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+        ++connections_;
+        return {};
+    }
     const int error = errno;
     close();
     return unreachable(error);

@@ -33,6 +33,8 @@ public:
 
     /// Whether the connection of the last request still stands.
     bool connected() const { return fd_ >= 0 && !broken(); }
+    /// How many connections were made so far: another number, maybe another toriid.
+    unsigned connections() const { return connections_; }
     static constexpr std::chrono::milliseconds answer_patience{30'000};  // a hundred thousand SAs take seconds
 
 private:
@@ -44,6 +46,7 @@ private:
 
     std::string path_;
     int fd_ = -1;
+    unsigned connections_ = 0;
     std::string input_;
 };
 

@@ -16,7 +16,7 @@ constexpr const char* default_socket = "/run/torii/control.sock";
 struct Arguments {
     std::string socket;
     std::vector<std::string> words = {};
-    bool version = false, help = false;
+    bool version = false, help = false, json = false;
 };
 
 /// Takes torii's own options out of the words, wherever they stand.
@@ -29,6 +29,8 @@ Result<Arguments> arguments_of(std::span<char*> given) {
             out.version = true;
         } else if (word == "--help" || word == "-h") {
             out.help = true;
+        } else if (word == "--json") {
+            out.json = true;
         } else if (word.starts_with("--socket=")) {
             out.socket = word.substr(9);
         } else if (word == "--socket") {
@@ -38,6 +40,7 @@ Result<Arguments> arguments_of(std::span<char*> given) {
             out.words.emplace_back(word);
         }
     }
+    if (out.json) out.words.emplace_back("--json");  // the command's own, wherever it stood
     return out;
 }
 

@@ -64,6 +64,7 @@ private:
     std::unique_ptr<History, void (*)(History*)> history_;
     std::string history_file_;
     std::string prompt_, gateway_;
+    unsigned connection_ = 0;  // that gateway_ was learnt over
     bool abandoned_ = false;
 };
 
@@ -120,9 +121,12 @@ void Shell::greet() {
 }
 
 std::string Shell::prompt_for_command() {
-    interrupted = 0;                                           // a Ctrl-C that ended the last command is over
-    if (gateway_.empty() || !session_.client().connected()) {  // also after toriid restarted, maybe with another name
-        const auto version = session_.client().ask("show.version");
+    interrupted = 0;  // a Ctrl-C that ended the last command is over
+    Client& client = session_.client();
+    if (gateway_.empty() || !client.connected() ||
+        client.connections() != connection_) {  // toriid may be another by now
+        const auto version = client.ask("show.version");
+        connection_ = client.connections();
         gateway_ = version ? printable((*version)["gateway_name"].text) : "";
     }
     return (gateway_.empty() ? "(no toriid)" : gateway_) + "> ";
