@@ -1,0 +1,41 @@
+// JSON as the command line needs it: a plain tree to draw tables from, requests, and a printer for --json. The one
+// file that knows the JSON library is json.cc. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+namespace torii::cli {
+
+/// One JSON value. Numbers stay text, as exact as they came.
+struct Value {
+    enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
+    Kind kind = Kind::null;
+    std::string text;  // number, string; "true" or "false"
+    std::vector<Value> items;
+    std::vector<std::pair<std::string, Value>> members;  // in the order they came
+
+    /// The member of that name; a null value when there is none.
+    const Value& operator[](std::string_view name) const;
+    bool is_null() const { return kind == Kind::null; }
+    bool truth() const { return text == "true"; }
+    /// The number; 0 for anything else, and for what does not fit.
+    std::uint64_t count() const;
+    double real() const;
+};
+
+/// Errc::bad_syntax for what is not JSON.
+Result<Value> parse_json(std::string_view text);
+/// One valid JSON document, indented, ending with a newline; on one line without the newline when `compact`.
+std::string print_json(const Value& value, bool compact = false);
+
+using Params = std::vector<std::pair<std::string_view, std::string_view>>;
+/// A JSON-RPC 2.0 request on one line, with its newline.
+std::string request_line(std::string_view method, const Params& params);
+
+}  // namespace torii::cli

@@ -1,0 +1,321 @@
+// The `torii` binary as its users meet it: against a real control socket, as one-shot command, as script, and as a
+// shell on a pseudo-terminal.
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "../rpc/fake_control.h"
+#include "app/rpc/server.h"
+#include "catch.h"
+#include "cli/json.h"
+
+using namespace torii;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+/// A gateway with a control socket, living in a thread of its own.
+class Gateway {
+public:
+    explicit Gateway(std::string path, const std::function<void(test::FakeControl&)>& prepare = {}) {
+        if (prepare) prepare(control_);
+        server_ = rpc::Server::open(*loop_, control_, test::fake_setkey(), std::move(path)).value();
+        thread_ = std::thread{[this] { loop_->run(); }};
+    }
+    ~Gateway() {
+        loop_->stop();
+        thread_.join();
+    }
+    Gateway(const Gateway&) = delete;
+    Gateway& operator=(const Gateway&) = delete;
+
+private:
+    test::FakeControl control_;
+    std::unique_ptr<EventLoop> loop_ = EventLoop::make().value();
+    std::unique_ptr<rpc::Server> server_;
+    std::thread thread_;
+};
+
+struct Scratch {
+    Scratch() {
+        char name[] = "/tmp/torii-cli-XXXXXX";
+        directory = mkdtemp(name);
+    }
+    ~Scratch() { std::filesystem::remove_all(directory); }
+    std::string socket() const { return directory + "/control.sock"; }
+    std::string directory;
+};
+
+[[noreturn]] void become_torii(const Scratch& scratch, const Strings& arguments) {
+    setenv("TORII_SOCKET", scratch.socket().c_str(), 1);
+    setenv("XDG_STATE_HOME", scratch.directory.c_str(), 1);
+    setenv("HOME", scratch.directory.c_str(), 1);
+    setenv("TERM", "xterm", 1);
+    std::vector<char*> argv{const_cast<char*>("torii")};
+    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    execv(TORII_CLI, argv.data());
+    _exit(127);
+}
+
+struct Ran {
+    int code = -1;
+    std::string out, err;
+};
+
+std::string contents(const std::string& path) {
+    std::ifstream in{path};
+    return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+Ran run_torii(const Scratch& scratch, const Strings& arguments, const std::string& input = {}) {
+    const auto file = [&](const char* name) { return scratch.directory + "/" + name; };
+    std::ofstream{file("in")} << input;
+    const pid_t child = fork();
+    if (child == 0) {
+        dup2(open(file("in").c_str(), O_RDONLY), STDIN_FILENO);
+        dup2(open(file("out").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600), STDOUT_FILENO);
+        dup2(open(file("err").c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600), STDERR_FILENO);
+        become_torii(scratch, arguments);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(file("out")), contents(file("err"))};
+}
+
+bool holds(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+/// `torii` without arguments on a terminal of its own.
+class Terminal {
+public:
+    explicit Terminal(const Scratch& scratch, const Strings& arguments = {}) {
+        const winsize size{.ws_row = 40, .ws_col = 150, .ws_xpixel = 0, .ws_ypixel = 0};
+        child_ = forkpty(&fd_, nullptr, nullptr, &size);
+        if (child_ == 0) become_torii(scratch, arguments);
+    }
+    ~Terminal() {
+        close(fd_);
+        if (child_ > 0) {
+            kill(child_, SIGKILL);
+            waitpid(child_, nullptr, 0);
+        }
+    }
+    Terminal(const Terminal&) = delete;
+    Terminal& operator=(const Terminal&) = delete;
+
+    /// Types `keys` and returns what is shown until `expected` comes; fails the test when it does not.
+    std::string type(std::string_view keys, std::string_view expected) {
+        REQUIRE(write(fd_, keys.data(), keys.size()) == static_cast<ssize_t>(keys.size()));
+        return await(expected);
+    }
+    std::string await(std::string_view expected) {
+        std::string shown;
+        const auto until = std::chrono::steady_clock::now() + 20s;
+        while (!holds(shown, expected)) {
+            pollfd waiting{fd_, POLLIN, 0};
+            char octets[4096];
+            const ssize_t count = poll(&waiting, 1, 200) > 0 ? read(fd_, octets, sizeof octets) : 0;
+            if (count > 0) shown.append(octets, static_cast<std::size_t>(count));
+            if (count < 0 || std::chrono::steady_clock::now() > until) {
+                INFO("wanted " << expected << ", was shown " << shown);
+                REQUIRE(holds(shown, expected));
+            }
+        }
+        return shown;
+    }
+    int wait_for_end() {
+        int status = 0;
+        char octets[4096];
+        while (read(fd_, octets, sizeof octets) > 0) continue;
+        waitpid(std::exchange(child_, -1), &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+
+private:
+    pid_t child_ = -1;
+    int fd_ = -1;
+};
+
+}  // namespace
+
+TEST_CASE("each show command prints an aligned table") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    const std::pair<const char*, const char*> table[] = {
+        {"ports",
+         "PORT  ROLE         LINK   MTU  MAC                QUEUES  ADDRESSES                 DRIVER         DEVICE\n"
+         "wan   unprotected  up    1500  02:00:00:00:00:01  0/0     20.0.0.1/24               net_af_packet  "
+         "net_af_packet0,iface=wan\n"},
+        {"routes", "0.0.0.0/0    20.0.0.2  wan   static\n10.0.1.0/24  -         lan   connected\n"},
+        {"neighbours", "20.0.0.2  02:00:00:00:00:02  wan   reachable  12 s        0\n"},
+        {"sa",
+         "0x00001001  out  20.0.0.1  20.0.0.2     esp/tunnel  aes-cbc 128 + hmac-sha256  mature        7     840"},
+        {"policy",
+         "\n 2  out         0  10.0.1.0/24  10.0.2.0/24  any       PROTECT  esp/tunnel/20.0.0.1-20.0.0.2/require     3 "
+         " never\n"},
+        {"policy", "\n\nEXEMPT FROM POLICY\nARP of the gateway itself passes.\n"},
+        {"drops", "PACKETS  REASON   CHECK\n      5  bad_icv  Compare the keys of both ends.\n"},
+        {"crypto", "aes-gcm-16 128  ipsec-mb avx2 direct  yes     yes            83          460  -\n"},
+        {"workers", "\n     0      1     1  adaptive       42"},
+        {"version", "tokyo    0.1.0  22.11.5  2.0.0     3.0.15   no         1 day 2 h\n"},
+    };
+    for (const auto& [what, row] : table) {
+        const Ran ran = run_torii(scratch, {"show", what});
+        INFO(what << "\n" << ran.out << ran.err);
+        CHECK(ran.code == 0);
+        CHECK(holds(ran.out, row));
+        CHECK(ran.err.empty());
+    }
+}
+
+TEST_CASE("each show command with --json prints one JSON document") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    for (const auto* what :
+         {"ports", "routes", "neighbours", "sa", "policy", "drops", "crypto", "workers", "version"}) {
+        const Ran ran = run_torii(scratch, {"show", what, "--json"});
+        INFO(what << "\n" << ran.out << ran.err);
+        CHECK(ran.code == 0);
+        const auto json = cli::parse_json(ran.out);
+        REQUIRE(json);
+        CHECK((json->items.size() + json->members.size()) > 0);
+        CHECK_FALSE(holds(ran.out, test::secret_key));
+    }
+    CHECK(run_torii(scratch, {"--json", "show", "sa"}).out == run_torii(scratch, {"show", "sa", "--json"}).out);
+    CHECK(cli::parse_json(run_torii(scratch, {"show", "sa", "0x1001", "--json"}).out).value().items.size() == 1);
+}
+
+TEST_CASE("setkey gives statements from standard input and files, dumps and flushes") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    std::ofstream{scratch.directory + "/ipsec.conf"} << "spdflush;\n";
+    CHECK(run_torii(scratch, {"setkey", "-c"}, "flush;\n").out == "ran flush;\n");
+    CHECK(run_torii(scratch, {"setkey", "-f", scratch.directory + "/ipsec.conf"}).out == "ran spdflush;\n");
+    CHECK(holds(run_torii(scratch, {"setkey", "-D"}).out, "20.0.0.1 20.0.0.2 E: aes-cbc"));
+    CHECK(run_torii(scratch, {"setkey", "-D", "-P"}).out == "10.0.1.0/24[any] 10.0.2.0/24[any] any\n");
+    CHECK(run_torii(scratch, {"setkey", "-F"}).out == "ran flush;\n");
+    CHECK(run_torii(scratch, {"setkey", "-FP"}).out == "ran spdflush;\n");
+    const Ran wrong = run_torii(scratch, {"setkey", "-c"}, "wrong\n");
+    CHECK(wrong.code == 1);
+    CHECK(wrong.err == "torii: stdin:1: unknown statement at 'wrong'\n");
+    const Ran missing = run_torii(scratch, {"setkey", "-f", "/no/such"});
+    CHECK(missing.code == 1);
+    CHECK(missing.err == "torii: /no/such: No such file or directory\n");
+    const Ran bare = run_torii(scratch, {"setkey", "add", "a", "b"});
+    CHECK(bare.code == 2);
+    CHECK(holds(bare.err, "-c or -f FILE"));
+}
+
+TEST_CASE("exit codes tell a failure from a misunderstanding, and errors carry the remedy") {
+    const Scratch scratch;
+    const Ran down = run_torii(scratch, {"show", "sa"});
+    CHECK(down.code == 1);
+    CHECK(down.out.empty());
+    CHECK(holds(down.err, "cannot reach toriid at " + scratch.socket() + ": is it running?"));
+    const Ran usage = run_torii(scratch, {"shwo", "sa"});
+    CHECK(usage.code == 2);
+    CHECK(usage.err == "torii: there is no command 'shwo': did you mean 'show'?\n");
+    CHECK(run_torii(scratch, {"--socket"}).code == 2);
+    CHECK(run_torii(scratch, {"--version"}).out == "torii " TORII_VERSION "\n");
+    CHECK(holds(run_torii(scratch, {"help"}).out, "show neighbours"));
+    CHECK(holds(run_torii(scratch, {"show", "drops", "--help"}).out, "NAME\n    show drops - "));
+    const Gateway gateway{scratch.directory + "/other.sock"};
+    CHECK(run_torii(scratch, {"show", "version", "--socket", scratch.directory + "/other.sock"}).code == 0);
+    CHECK(run_torii(scratch, {"show", "ports", "nowhere", "--socket=" + scratch.directory + "/other.sock"}).err ==
+          "torii: show ports: there is no 'nowhere'; there is wan, lan\n");
+}
+
+TEST_CASE("nothing dropped is said in words, and hostile names are shown harmless") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket(), [](test::FakeControl& control) {
+                              control.bad_icv = 0;
+                              control.gateway_name = "evil\x1b]0;title\x07";
+                          }};
+    CHECK(run_torii(scratch, {"show", "drops"}).out == "nothing was dropped\n");
+    CHECK(holds(run_torii(scratch, {"show", "drops", "--all"}).out, "0  unknown_spi"));
+    const Ran version = run_torii(scratch, {"show", "version"});
+    CHECK(holds(version.out, "evil\\x1b]0;title\\x07"));
+    CHECK_FALSE(holds(version.out, "\x1b"));
+}
+
+TEST_CASE("a script on standard input runs line by line, without prompts, and ends with its gravest code") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    const Ran good = run_torii(scratch, {}, "# a comment\n\nsh rou\nsetkey -c\nflush;\n.\nsetkey spdflush\n");
+    CHECK(good.code == 0);
+    CHECK(good.out == run_torii(scratch, {"show", "routes"}).out + "ran flush;\nran spdflush;\n");
+    const Ran bad = run_torii(scratch, {}, "nonsense\nshow routes\nexit\nshow sa\n");
+    CHECK(bad.code == 2);
+    CHECK(bad.out == run_torii(scratch, {"show", "routes"}).out);
+    CHECK(run_torii(scratch, {}, "show \"routes\n").err == "torii: a quote is not closed\n");
+}
+
+TEST_CASE("the shell completes, explains with ?, remembers, and leaves with Ctrl-D") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    {
+        Terminal shell{scratch};
+        shell.await("tokyo> ");
+        CHECK(holds(shell.type("?", "tokyo> "), "setkey    security associations"));
+        CHECK_FALSE(holds(shell.type("sh\tver?", "tokyo> show ver"), "GATEWAY"));  // ? executes nothing
+        CHECK(holds(shell.type("\r", "tokyo> "), "22.11.5"));
+        CHECK(holds(shell.type("show por w\t\r", "tokyo> "), "net_af_packet0,iface=wan"));  // a live name
+        CHECK(holds(shell.type("show sa \t\r", "tokyo> "), "0x00001001  out"));
+        CHECK(holds(shell.type("show po\t", "tokyo> show po"), "ports  policy"));
+        shell.type("\x03", "^C");  // abandons the line
+        CHECK_FALSE(holds(shell.await("tokyo> "), "may be"));
+        CHECK(holds(shell.type("shwo\r", "tokyo> "), "did you mean 'show'?"));
+        CHECK(holds(shell.type("setkey add a b esp 1 -E aes-cbc secretsecretsecr;\r", "tokyo> "), "ran add a b esp 1"));
+        shell.type("setkey -c\r", "setkey> ");
+        CHECK(holds(shell.type("flush;\r.\r", "tokyo> "), "ran flush;"));
+        shell.type("setkey -c\r", "setkey> ");
+        CHECK(holds(shell.type("\x03", "tokyo> "), "nothing was applied"));
+        shell.type("events\r", "events\r\n");
+        std::this_thread::sleep_for(200ms);
+        shell.type("\x03", "tokyo> ");
+        CHECK(holds(shell.type("show rou\r", "tokyo> "), "connected"));
+        shell.type("\x1b[A", "show rou");  // up: the last line again
+        CHECK(holds(shell.type("\r", "tokyo> "), "connected"));
+        shell.type("\x04", "^D");
+        CHECK(shell.wait_for_end() == 0);
+    }
+    const std::string history = scratch.directory + "/torii/history";
+    struct stat file {};
+    REQUIRE(stat(history.c_str(), &file) == 0);
+    CHECK((file.st_mode & 07777) == 0600);
+    CHECK(holds(contents(history), "show\\040rou"));
+    CHECK_FALSE(holds(contents(history), "secret"));
+    CHECK_FALSE(holds(contents(history), "flush;"));
+    Terminal again{scratch};
+    again.await("tokyo> ");
+    again.type("\x1b[A", "show rou");
+    again.type("\r", "connected");
+    again.type("exit\r", "exit");
+    CHECK(again.wait_for_end() == 0);
+}
+
+TEST_CASE("the shell outlives toriid and finds it again") {
+    const Scratch scratch;
+    auto gateway = std::make_unique<Gateway>(scratch.socket());
+    Terminal shell{scratch};
+    shell.await("tokyo> ");
+    gateway.reset();
+    CHECK(holds(shell.type("show sa\r", "(no toriid)> "), "cannot reach toriid"));
+    gateway =
+        std::make_unique<Gateway>(scratch.socket(), [](test::FakeControl& control) { control.gateway_name = "osaka"; });
+    CHECK(holds(shell.type("show sa\r", "osaka> "), "0x00001001"));
+    gateway.reset();
+    gateway = std::make_unique<Gateway>(scratch.socket());
+    CHECK(holds(shell.type("show routes\r", "tokyo> "), "connected"));  // a restart between two lines goes unnoticed
+}
