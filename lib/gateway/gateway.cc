@@ -45,7 +45,7 @@ std::string unique_name(const std::string& what) {
 
 }  // namespace
 
-Gateway::Gateway(const Configuration& configuration, const Options& options) : configuration_(configuration), options_(options) {}
+Gateway::Gateway(const Configuration& configuration, const Options& options) : configuration_(configuration), options_(options), now_(std::chrono::steady_clock::now()) {}
 
 Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuration, const Options& options) {
     std::unique_ptr<Gateway> gateway{new Gateway{configuration, options}};

@@ -39,10 +39,11 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
             p.resume = Resume::transmit;
             return neighbours_->hold(p.next_hop, mbuf, now);
         case Punt::glean: {
-            p.resume = Resume::classify;
             const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
             if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
-            return neighbours_->hold(neighbours_->want(answer.neighbour, answer.route->port, now), mbuf, now);
+            p.resume = Resume::transmit;
+            p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
+            return neighbours_->hold(p.next_hop, mbuf, now);
         }
     }
 }

@@ -37,7 +37,7 @@ enum class Punt : std::uint8_t {
     arp,          // the frame from its Ethernet header on
     local,        // for one of our own addresses
     neighbour,    // its next hop has no MAC yet; comes back by Resume::transmit
-    glean,        // its destination is on a connected network and unknown; comes back by Resume::classify
+    glean,        // the same, but nobody has asked ARP about it yet
     ttl_exceeded, // these want an ICMP error
     too_big,
     no_route,

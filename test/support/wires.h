@@ -51,7 +51,7 @@ private:
     };
     std::vector<Wire> wires_;
     std::unique_ptr<Gateway> gateway_;
-    SteadyTime now_{std::chrono::hours{1}};
+    SteadyTime now_ = std::chrono::steady_clock::now();
     rte_mempool* exact_pool_ = nullptr;
 };
 

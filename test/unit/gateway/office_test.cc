@@ -36,3 +36,65 @@ TEST_CASE("an office packet leaves as ESP between the gateways and arrives as it
     CHECK(newyork.sent_by(office).empty());
     CHECK(newyork.drops(Drop::replayed) == 1);
 }
+
+TEST_CASE("a neighbour nobody knows is asked for, and the packet that wanted it is delivered (RFC 826)") {
+    Configuration c = office_configuration();
+    c.neighbours.clear();
+    Wires tokyo{c};
+    tokyo.setkey(office_setkey);
+    tokyo.turn();
+    const auto early = tokyo.sent_by(world);  // the static route's next hop is asked for before any packet wants it
+    REQUIRE(early.size() == 1);
+    CHECK(early[0] == arp(1, {}, "20.0.0.1", {}, "20.0.0.2"));
+
+    tokyo.send(office, ethernet(ipv4("10.0.1.5", "10.0.2.5", 1, icmp_echo(1))));
+    tokyo.turn();
+    CHECK(tokyo.sent_by(world).empty());
+    tokyo.send(world, arp(2, peer_mac, "20.0.0.2", {}, "20.0.0.1"));
+    tokyo.turn();
+    const auto wire = tokyo.sent_by(world);
+    REQUIRE(wire.size() == 1);
+    CHECK(std::memcmp(wire[0].data(), peer_mac.octets.data(), 6) == 0);
+    CHECK(ip_of(wire[0]).protocol == 50);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("the gateway answers ARP and echo requests for its own addresses and for no others") {
+    Wires tokyo{office_configuration()};
+    tokyo.turn();
+    tokyo.send(office, arp(1, host_mac, "10.0.1.5", {}, "10.0.1.1"));
+    tokyo.send(office, arp(1, host_mac, "10.0.1.5", {}, "10.0.1.77"));
+    tokyo.send(office, ethernet(ipv4("10.0.1.5", "10.0.1.1", 1, icmp_echo(9))));
+    tokyo.turn();
+    const auto answers = tokyo.sent_by(office);
+    REQUIRE(answers.size() == 2);
+    CHECK(answers[0] == arp(2, {}, "10.0.1.1", host_mac, "10.0.1.5"));
+    const auto reply = ip_octets_of(answers[1]);
+    CHECK(std::to_integer<int>(reply[20]) == 0);
+    CHECK(internet_checksum(reply.data() + 20, reply.size() - 20) == 0);
+    CHECK(ip_of(answers[1]).source == number("10.0.1.1"));
+}
+
+TEST_CASE("a decrypted packet waits for its receiver's MAC like any other") {
+    Configuration c = newyork_configuration();
+    c.neighbours.pop_back();
+    Wires tokyo{office_configuration()}, newyork{c};
+    tokyo.setkey(office_setkey);
+    newyork.setkey(newyork_setkey);
+    newyork.turn();
+    tokyo.send(office, ethernet(ipv4("10.0.1.5", "10.0.2.5", 1, icmp_echo(1))));
+    tokyo.turn();
+    auto wire = tokyo.sent_by(world);
+    REQUIRE(wire.size() == 1);
+    std::memset(wire[0].data(), 0, 6);
+    newyork.send(world, wire[0]);
+    newyork.turn();
+    const auto asked = newyork.sent_by(office);
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0] == arp(1, {}, "10.0.2.1", {}, "10.0.2.5"));
+    newyork.send(office, arp(2, host_mac, "10.0.2.5", {}, "10.0.2.1"));
+    newyork.turn();
+    const auto delivered = newyork.sent_by(office);
+    REQUIRE(delivered.size() == 1);
+    CHECK(ip_octets_of(delivered[0]) == ipv4("10.0.1.5", "10.0.2.5", 1, icmp_echo(1), {.ttl = 62}));
+}
