@@ -39,8 +39,8 @@ void flush() { spdlog::default_logger()->flush(); }
 
 void Audit::tell(const control::Event& event) {
     using Kind = control::Event::Kind;
-    const bool change = event.kind == Kind::sa_added || event.kind == Kind::sa_deleted || event.kind == Kind::policy_added ||
-                        event.kind == Kind::policy_deleted;
+    const bool change = event.kind == Kind::sa_added || event.kind == Kind::sa_deleted ||
+                        event.kind == Kind::policy_added || event.kind == Kind::policy_deleted;
     if (change) return;  // the front door that asked for it has told
     if (told_ == audits_per_second) {
         left_out_ += event.repeated;

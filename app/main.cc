@@ -36,7 +36,8 @@ void guard_memory() {
 
 setkey::DumpOptions dump_options(rpc::Keys keys) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return {.show_keys = keys == rpc::Keys::shown, .pid = static_cast<std::uint32_t>(getpid()),
+    return {.show_keys = keys == rpc::Keys::shown,
+            .pid = static_cast<std::uint32_t>(getpid()),
             .now_unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count()};
 }
 
@@ -44,13 +45,17 @@ setkey::DumpOptions dump_options(rpc::Keys keys) {
 void warn_of_manual_counters(const setkey::Program& program) {
     std::size_t count = 0;
     for (const auto& located : program.operations)
-        if (const auto* const add = std::get_if<control::AddSa>(&located.operation)) count += info(add->spec.cipher).counter_mode;
+        if (const auto* const add = std::get_if<control::AddSa>(&located.operation))
+            count += info(add->spec.cipher).counter_mode;
     if (count != 0)
-        log::warning(std::to_string(count) + " SAs have manual keys for a counter-mode cipher, which RFC 8221 section 3 forbids: "
-                     "should this machine's clock ever go back, IVs repeat and the traffic can be read. Use IKE, or keys for tests only.");
+        log::warning(std::to_string(count) +
+                     " SAs have manual keys for a counter-mode cipher, which RFC 8221 section 3 forbids: "
+                     "should this machine's clock ever go back, IVs repeat and the traffic can be read. Use IKE, or "
+                     "keys for tests only.");
 }
 
-Result<std::string> run_setkey(control::ControlPlane& control, std::string_view text, std::string_view name, rpc::Keys keys) {
+Result<std::string> run_setkey(control::ControlPlane& control, std::string_view text, std::string_view name,
+                               rpc::Keys keys) {
     TORII_TRY(auto program, setkey::parse(text, name));
     warn_of_manual_counters(program);
     return setkey::run(control, std::move(program), dump_options(keys));
@@ -71,7 +76,8 @@ Result<SecretText> read_secret_file(const std::string& path) {
 Result<void> load_setkey_file(control::ControlPlane& control, const std::string& path, bool replace) {
     if (path.empty()) return {};
     TORII_TRY(const auto text, read_secret_file(path));
-    const SecretText whole{(replace ? "flush; spdflush; " : "") + text.view()};  // on the first line: its number stays right
+    const SecretText whole{(replace ? "flush; spdflush; " : "") +
+                           text.view()};  // on the first line: its number stays right
     TORII_TRY(const auto output, run_setkey(control, whole.view(), path, rpc::Keys::redacted));
     if (!output.empty()) log::info(output);
     return {};
@@ -94,17 +100,23 @@ Result<void> serve(const Configuration& configuration) {
         if (reload) reload();
     }));
 
-    TORII_CHECK(start_eal({.workers = configuration.workers, .cores = configuration.cores,
-                           .memory_megabytes = configuration.memory_megabytes, .pci_devices = pci_devices(configuration)}));
+    TORII_CHECK(start_eal({.workers = configuration.workers,
+                           .cores = configuration.cores,
+                           .memory_megabytes = configuration.memory_megabytes,
+                           .pci_devices = pci_devices(configuration)}));
     struct EalEnd {
         ~EalEnd() { stop_eal(); }
     } const eal_end;
     if (!uses_hugepages())
-        log::info("no hugepages: packet memory is in ordinary pages, which costs speed with many tunnels. To enable 512 MiB: "
-                  "echo 256 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages; mount -t hugetlbfs none /dev/hugepages");
+        log::info(
+            "no hugepages: packet memory is in ordinary pages, which costs speed with many tunnels. To enable 512 MiB: "
+            "echo 256 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages; mount -t hugetlbfs none "
+            "/dev/hugepages");
 
     PacketSocketLosses losses;
-    TORII_TRY(const auto gateway, Gateway::make(configuration, {.ring_losses = [&](const PortConfiguration& port) { return losses.of(port.device); }}));
+    TORII_TRY(const auto gateway, Gateway::make(configuration, {.ring_losses = [&](const PortConfiguration& port) {
+                                                    return losses.of(port.device);
+                                                }}));
     TORII_CHECK(load_setkey_file(*gateway, configuration.setkey_file, false));
     reload = [&] {
         const auto loaded = load_setkey_file(*gateway, configuration.setkey_file, true);
@@ -121,7 +133,8 @@ Result<void> serve(const Configuration& configuration) {
     loop->set_turn(std::chrono::milliseconds{1});
 
     rpc::Setkey language{
-        .run = [&](std::string_view text, std::string_view file, rpc::Keys keys) { return run_setkey(*gateway, text, file, keys); },
+        .run = [&](std::string_view text, std::string_view file,
+                   rpc::Keys keys) { return run_setkey(*gateway, text, file, keys); },
         .dump_sas = [&](rpc::Keys keys) { return setkey::dump_sas(*gateway, dump_options(keys)); },
         .dump_policies = [&] { return setkey::dump_policies(*gateway, dump_options(rpc::Keys::redacted)); }};
     TORII_TRY(auto server, rpc::Server::open(*loop, *gateway, std::move(language), configuration.control_socket));
@@ -154,8 +167,9 @@ int main(int argc, char** argv) {
     app.add_option("FILE,-c,--config", file, "run with this configuration (see docs/configuration.md)");
     app.add_option("--check", check, "check this configuration and its setkey file, say what was understood, and end");
     app.set_version_flag("--version", std::string{"toriid "} + TORII_VERSION);
-    app.footer("Signals: SIGTERM and SIGINT end it; SIGHUP loads the setkey file anew, whole or not at all.\n"
-               "Exit status: 0 ended as asked or the check passed, 1 it did not, 2 wrong use.");
+    app.footer(
+        "Signals: SIGTERM and SIGINT end it; SIGHUP loads the setkey file anew, whole or not at all.\n"
+        "Exit status: 0 ended as asked or the check passed, 1 it did not, 2 wrong use.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -173,12 +187,14 @@ int main(int argc, char** argv) {
         if (!configuration->setkey_file.empty()) {
             const auto text = read_secret_file(configuration->setkey_file);
             if (!text) return complain(text.error());
-            if (const auto program = setkey::parse(text->view(), configuration->setkey_file); !program) return complain(program.error());
+            if (const auto program = setkey::parse(text->view(), configuration->setkey_file); !program)
+                return complain(program.error());
         }
         std::cout << config::summary(*configuration);
         return 0;
     }
-    if (const auto opened = log::open(configuration->log_file, configuration->log_level); !opened) return complain(opened.error());
+    if (const auto opened = log::open(configuration->log_file, configuration->log_level); !opened)
+        return complain(opened.error());
     const auto served = serve(*configuration);
     log::flush();
     return served ? 0 : complain(served.error());

@@ -1,5 +1,6 @@
 // What the kernel lost on this process's packet sockets: DPDK 22.11's af_packet driver has rings whose overflow it
-// never counts, but the sockets are ours and the kernel tells per socket (packet(7), PACKET_STATISTICS). Control thread.
+// never counts, but the sockets are ours and the kernel tells per socket (packet(7), PACKET_STATISTICS). Control
+// thread.
 #pragma once
 
 #include <cstdint>

@@ -60,6 +60,6 @@ int main(int argc, char** argv) {
     catch_interrupts();
     if (arguments->help) arguments->words.insert(arguments->words.begin(), "help");
     if (arguments->words.empty()) return static_cast<int>(run_shell(arguments->socket));
-    Session session{arguments->socket, [] { return read_all(stdin); }};
-    return static_cast<int>(session.run(arguments->words));
+    Runner runner{arguments->socket, [] { return read_all(stdin); }};
+    return static_cast<int>(runner.run(arguments->words));
 }

@@ -20,7 +20,7 @@ namespace {
 constexpr int history_lines = 1000;
 constexpr std::size_t longest_spi = 10;  // "0x12345678": longer hexadecimal numbers may be keys
 
-ExitCode run_line(Session& session, const std::string& line) {
+ExitCode run_line(Runner& runner, const std::string& line) {
     const Words words = split(line);
     if (words.open_quote) {
         std::fputs("torii: a quote is not closed\n", stderr);
@@ -28,7 +28,7 @@ ExitCode run_line(Session& session, const std::string& line) {
     }
     std::vector<std::string> list;
     for (const Word& word : words.list) list.push_back(word.text);
-    return session.run(list, line);
+    return runner.run(list, line);
 }
 
 class Shell {
@@ -59,7 +59,7 @@ private:
     static Typed typed(EditLine* editor);
     std::vector<Candidate> candidates_for(const Typed& typed);
 
-    Session session_;
+    Runner runner_;
     std::unique_ptr<EditLine, void (*)(EditLine*)> editor_;
     std::unique_ptr<History, void (*)(History*)> history_;
     std::string history_file_;
@@ -69,7 +69,7 @@ private:
 };
 
 Shell::Shell(const std::string& socket)
-    : session_(socket, [this] { return read_statements(); }),
+    : runner_(socket, [this] { return read_statements(); }),
       editor_(el_init("torii", stdin, stdout, stderr), el_end),
       history_(history_init(), history_end),
       history_file_(history_path()) {
@@ -101,7 +101,7 @@ Shell& Shell::of(EditLine* editor) {
 
 ExitCode Shell::run() {
     greet();
-    while (!session_.left()) {
+    while (!runner_.left()) {
         const auto line = read_line(prompt_for_command());
         if (!line) {
             std::puts("");
@@ -109,20 +109,20 @@ ExitCode Shell::run() {
         }
         if (abandoned_ || split(*line).list.empty()) continue;
         remember(*line);
-        run_line(session_, *line);
+        run_line(runner_, *line);
     }
     return ExitCode::done;
 }
 
 void Shell::greet() {
     std::puts("torii " TORII_VERSION ": ? shows what may come next, Tab completes, help tells more, exit leaves");
-    if (auto reached = session_.client().ask("show.version"); !reached)
+    if (auto reached = runner_.client().ask("show.version"); !reached)
         std::fprintf(stderr, "torii: %s\n", printable(reached.error().message).c_str());
 }
 
 std::string Shell::prompt_for_command() {
     interrupted = 0;  // a Ctrl-C that ended the last command is over
-    Client& client = session_.client();
+    Client& client = runner_.client();
     if (gateway_.empty() || !client.connected() ||
         client.connections() != connection_) {  // toriid may be another by now
         const auto version = client.ask("show.version");
@@ -198,7 +198,7 @@ Shell::Typed Shell::typed(EditLine* editor) {
 
 std::vector<Candidate> Shell::candidates_for(const Typed& typed) {
     return candidates(typed.before, typed.partial,
-                      [this](const Command& command) { return session_.live_names(command); });
+                      [this](const Command& command) { return runner_.live_names(command); });
 }
 
 unsigned char Shell::complete(EditLine* editor, int key) {
@@ -264,13 +264,13 @@ ExitCode run_script(const std::string& socket) {
         while (std::getline(std::cin, line) && line != ".") out += line + '\n';
         return out;
     };
-    Session session{socket, read_statements};
+    Runner runner{socket, read_statements};
     ExitCode gravest = ExitCode::done;
     std::string line;
-    while (!session.left() && std::getline(std::cin, line)) {
+    while (!runner.left() && std::getline(std::cin, line)) {
         const auto first = line.find_first_not_of(" \t\r");
         if (first == std::string::npos || line[first] == '#') continue;
-        gravest = std::max(gravest, run_line(session, line));
+        gravest = std::max(gravest, run_line(runner, line));
     }
     return gravest;
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/session.h"
+#include "cli/runner.h"
 
 namespace torii::cli {
 

@@ -53,15 +53,15 @@ inline std::unexpected<Error> fail(Errc code, std::string message = {}) {
 #define TORII_CAT(a, b) TORII_CAT_(a, b)
 
 /// `TORII_TRY(const auto x, f());` binds the value of a Result, or returns its error from the enclosing function.
-#define TORII_TRY(declaration, ...)                                                                    \
-    auto TORII_CAT(result_, __LINE__) = (__VA_ARGS__);                                                 \
-    if (!TORII_CAT(result_, __LINE__)) [[unlikely]]                                                    \
-        return std::unexpected(std::move(TORII_CAT(result_, __LINE__)).error());                       \
+#define TORII_TRY(declaration, ...)                                              \
+    auto TORII_CAT(result_, __LINE__) = (__VA_ARGS__);                           \
+    if (!TORII_CAT(result_, __LINE__)) [[unlikely]]                              \
+        return std::unexpected(std::move(TORII_CAT(result_, __LINE__)).error()); \
     declaration = *std::move(TORII_CAT(result_, __LINE__))
 
 /// The same for a Result<void>, or for a value that is not needed.
-#define TORII_CHECK(...)                                                                               \
-    do {                                                                                               \
-        if (auto result_ = (__VA_ARGS__); !result_) [[unlikely]]                                       \
-            return std::unexpected(std::move(result_).error());                                        \
+#define TORII_CHECK(...)                                         \
+    do {                                                         \
+        if (auto result_ = (__VA_ARGS__); !result_) [[unlikely]] \
+            return std::unexpected(std::move(result_).error());  \
     } while (false)

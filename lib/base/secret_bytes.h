@@ -49,7 +49,9 @@ class SecretText {
 public:
     SecretText() = default;
     explicit SecretText(std::string text) : text_(std::move(text)) {}
-    SecretText(SecretText&& other) noexcept : text_(other.text_) { other.erase(); }  // a moved short string leaves its octets behind
+    SecretText(SecretText&& other) noexcept : text_(other.text_) {
+        other.erase();
+    }  // a moved short string leaves its octets behind
     SecretText& operator=(SecretText&&) = delete;
     SecretText(const SecretText&) = delete;
     ~SecretText() { erase(); }

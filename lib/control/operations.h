@@ -29,7 +29,11 @@ struct Lifetime {
     friend bool operator==(const Lifetime&, const Lifetime&) = default;
 };
 
-enum class Padding : std::uint8_t { sequential, random, zero };  // RFC 4303 2.4 wants sequential; KAME's -f names the others
+enum class Padding : std::uint8_t {
+    sequential,
+    random,
+    zero
+};  // RFC 4303 2.4 wants sequential; KAME's -f names the others
 
 /// Everything that defines an SA. Not copyable: it holds keys.
 struct SaSpec {
@@ -112,7 +116,7 @@ struct Located {
 
 /// What one operation of an applied transaction brought about; in the operations' order.
 struct Outcome {
-    std::optional<Spi> spi;         // GetSpi
+    std::optional<Spi> spi;          // GetSpi
     std::optional<PolicyId> policy;  // AddPolicy, UpdatePolicy
     std::size_t removed = 0;         // deletes and flushes
 };
@@ -121,7 +125,7 @@ struct Outcome {
 
 struct Event {
     enum class Kind : std::uint8_t {
-        acquire,             // a policy wants an SA that is not there
+        acquire,  // a policy wants an SA that is not there
         expire_soft,
         expire_hard,
         sequence_exhausted,  // the SA stopped (RFC 4303 3.3.3)
@@ -138,7 +142,7 @@ struct Event {
     SaId sa{};
     PolicyId policy{};
     std::uint64_t sequence = 0;
-    PacketSelector packet{};      // of the packet that caused it, where there is one
+    PacketSelector packet{};     // of the packet that caused it, where there is one
     std::uint64_t repeated = 1;  // how many the rate limit folded into this one
 };
 std::string_view name_of(Event::Kind kind);

@@ -43,9 +43,20 @@ std::string lcores(const EalOptions& options) {
 
 Result<void> start_eal(const EalOptions& options) {
     const std::string prefix = "torii-" + std::to_string(getpid());
-    std::vector<std::string> words{"torii", "--lcores", lcores(options), "--main-lcore", "0", "--no-telemetry",
-                                   "--file-prefix", prefix, "--log-level", "lib.*:warning", "--log-level", "pmd.*:warning",
-                                   "-m", std::to_string(options.memory_megabytes)};
+    std::vector<std::string> words{"torii",
+                                   "--lcores",
+                                   lcores(options),
+                                   "--main-lcore",
+                                   "0",
+                                   "--no-telemetry",
+                                   "--file-prefix",
+                                   prefix,
+                                   "--log-level",
+                                   "lib.*:warning",
+                                   "--log-level",
+                                   "pmd.*:warning",
+                                   "-m",
+                                   std::to_string(options.memory_megabytes)};
     if (hugepages_available(options.memory_megabytes))
         words.insert(words.end(), {"--huge-unlink"});
     else
@@ -59,8 +70,8 @@ Result<void> start_eal(const EalOptions& options) {
     runtime_directory = geteuid() == 0 ? base + prefix : (base ? base : "/tmp") + ("/dpdk/" + prefix);
     if (rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) < 0)
         return fail(Errc::io, std::string{"DPDK does not start: "} + rte_strerror(rte_errno) +
-                                  " (see its messages above; packet memory of " + std::to_string(options.memory_megabytes) +
-                                  " MiB was asked for)");
+                                  " (see its messages above; packet memory of " +
+                                  std::to_string(options.memory_megabytes) + " MiB was asked for)");
     return {};
 }
 

@@ -11,7 +11,8 @@ namespace torii {
 
 struct EalOptions {
     unsigned workers = 1;
-    std::vector<unsigned> cores;  // control core first, then the workers'; shorter lists wrap around the machine's cores
+    std::vector<unsigned>
+        cores;  // control core first, then the workers'; shorter lists wrap around the machine's cores
     unsigned memory_megabytes = 256;
     std::vector<std::string> pci_devices;  // allowed ones; without any, the PCI bus is left alone
 };

@@ -10,7 +10,8 @@ namespace torii {
 namespace {
 
 std::unexpected<Error> refused(const Port::Wish& wish, const std::string& what, int code) {
-    return fail(Errc::io, "port " + wish.name + " (" + wish.device + "): " + what + ": " + rte_strerror(code < 0 ? -code : code));
+    return fail(Errc::io,
+                "port " + wish.name + " (" + wish.device + "): " + what + ": " + rte_strerror(code < 0 ? -code : code));
 }
 
 constexpr std::uint16_t descriptors = 1024;
@@ -22,7 +23,8 @@ Result<std::unique_ptr<Port>> Port::open(const Wish& wish, rte_mempool* pool) {
     port->wish_ = wish;
     const std::string device_name = wish.device.substr(0, wish.device.find(','));
     if (rte_eth_dev_get_port_by_name(device_name.c_str(), &port->id_) != 0) {
-        if (const int code = rte_dev_probe(wish.device.c_str()); code != 0) return refused(wish, "the device cannot be probed", code);
+        if (const int code = rte_dev_probe(wish.device.c_str()); code != 0)
+            return refused(wish, "the device cannot be probed", code);
         port->probed_ = true;
         if (const int code = rte_eth_dev_get_port_by_name(device_name.c_str(), &port->id_); code != 0)
             return refused(wish, "the device is no network port", code);
@@ -43,22 +45,30 @@ Result<void> Port::start(rte_mempool* pool) {
     conf.txmode.offloads = device.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
     if (rx_queues_ > 1 && device.flow_type_rss_offloads != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf.rx_adv_conf.rss_conf.rss_hf = device.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);
+        conf.rx_adv_conf.rss_conf.rss_hf =
+            device.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);
     }
-    int code = rte_eth_dev_configure(id_, static_cast<std::uint16_t>(rx_queues_), static_cast<std::uint16_t>(tx_queues_), &conf);
-    if (code != 0) return refused(wish_, "cannot be configured with " + std::to_string(rx_queues_) + " queues and MTU " + std::to_string(wish_.mtu), code);
+    int code = rte_eth_dev_configure(id_, static_cast<std::uint16_t>(rx_queues_),
+                                     static_cast<std::uint16_t>(tx_queues_), &conf);
+    if (code != 0)
+        return refused(
+            wish_,
+            "cannot be configured with " + std::to_string(rx_queues_) + " queues and MTU " + std::to_string(wish_.mtu),
+            code);
     std::uint16_t rx = descriptors, tx = descriptors;
     rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);
     for (unsigned q = 0; q < rx_queues_; ++q) {
         rte_eth_rxconf queue = device.default_rxconf;
         queue.offloads = conf.rxmode.offloads;
-        code = rte_eth_rx_queue_setup(id_, static_cast<std::uint16_t>(q), rx, static_cast<unsigned>(rte_eth_dev_socket_id(id_)), &queue, pool);
+        code = rte_eth_rx_queue_setup(id_, static_cast<std::uint16_t>(q), rx,
+                                      static_cast<unsigned>(rte_eth_dev_socket_id(id_)), &queue, pool);
         if (code != 0) return refused(wish_, "receive queue " + std::to_string(q), code);
     }
     for (unsigned q = 0; q < tx_queues_; ++q) {
         rte_eth_txconf queue = device.default_txconf;
         queue.offloads = conf.txmode.offloads;
-        code = rte_eth_tx_queue_setup(id_, static_cast<std::uint16_t>(q), tx, static_cast<unsigned>(rte_eth_dev_socket_id(id_)), &queue);
+        code = rte_eth_tx_queue_setup(id_, static_cast<std::uint16_t>(q), tx,
+                                      static_cast<unsigned>(rte_eth_dev_socket_id(id_)), &queue);
         if (code != 0) return refused(wish_, "transmit queue " + std::to_string(q), code);
     }
     rte_eth_dev_set_mtu(id_, static_cast<std::uint16_t>(wish_.mtu));  // virtual devices may know no MTU of their own

@@ -17,7 +17,8 @@ namespace torii {
 
 class RetireList {
 public:
-    RetireList(rte_rcu_qsbr* workers, std::vector<const rte_ring*> rings) : workers_(workers), rings_(std::move(rings)) {}
+    RetireList(rte_rcu_qsbr* workers, std::vector<const rte_ring*> rings)
+        : workers_(workers), rings_(std::move(rings)) {}
     ~RetireList() { free_all(); }
     RetireList(const RetireList&) = delete;
     RetireList& operator=(const RetireList&) = delete;

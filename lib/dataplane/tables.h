@@ -38,7 +38,7 @@ struct Rules {
     std::shared_ptr<const PairCells> pairs;
     ChainCell* cells = nullptr;  // by Policy::slot
     PolicyAction default_action = PolicyAction::discard;
-    std::vector<Arrival> port_arrival;      // by DPDK port id: which side it is on
+    std::vector<Arrival> port_arrival;  // by DPDK port id: which side it is on
     HopIndex host_hop{};
 };
 

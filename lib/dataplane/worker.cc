@@ -15,7 +15,9 @@ constexpr std::size_t ahead = 4;  // packets between a prefetch and its use
 constexpr unsigned turns_before_napping = 2000;
 
 bool is_ike(const Packet& p) {  // RFC 7296 2.23: UDP 500 and 4500, to us, before any policy
-    if (p.protocol != static_cast<std::uint8_t>(IpProtocol::udp) || p.fragment || p.payload_octets() < sizeof(UdpHeader)) return false;
+    if (p.protocol != static_cast<std::uint8_t>(IpProtocol::udp) || p.fragment ||
+        p.payload_octets() < sizeof(UdpHeader))
+        return false;
     const unsigned port = reinterpret_cast<const UdpHeader*>(p.payload())->destination_port;
     return port == 500 || port == 4500;
 }
@@ -59,8 +61,9 @@ bool satisfies(const Policy& policy, const PacketSelector& selector, const Packe
     for (auto request = policy.requests.rbegin(); request != policy.requests.rend(); ++request) {
         const InboundSa* const sa = opened < p.opened ? p.used[opened] : nullptr;
         const Endpoints ends = request->endpoints.value_or(Endpoints{selector.source, selector.destination});
-        const bool answered = sa != nullptr && request->protocol == IpsecProtocol::esp && sa->destination == ends.destination &&
-                              sa->source == ends.source && (sa->mode == Mode::any || sa->mode == request->mode) &&
+        const bool answered = sa != nullptr && request->protocol == IpsecProtocol::esp &&
+                              sa->destination == ends.destination && sa->source == ends.source &&
+                              (sa->mode == Mode::any || sa->mode == request->mode) &&
                               (request->level != Level::unique || sa->reqid == request->reqid);
         if (answered)
             ++opened;
@@ -73,7 +76,10 @@ bool satisfies(const Policy& policy, const PacketSelector& selector, const Packe
 }  // namespace
 
 Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto)
-    : setup_(std::move(setup)), tables_(tables), crypto_(std::move(crypto)), flows_(setup_.flow_entries, setup_.seed),
+    : setup_(std::move(setup)),
+      tables_(tables),
+      crypto_(std::move(crypto)),
+      flows_(setup_.flow_entries, setup_.seed),
       outgoing_(setup_.tx_queues.size()) {
     for (std::size_t port = 0; port < setup_.tx_queues.size(); ++port)
         if (setup_.tx_queues[port] != 0) ports_.push_back(static_cast<std::uint16_t>(port));
@@ -84,12 +90,12 @@ Worker::~Worker() = default;
 // ---- the life of a packet, on one page
 
 void Worker::carry() {
-    parse();                                // arrived_ -> encrypted_, clear_, control core
-    while (!encrypted_.empty()) open();     // encrypted_ -> encrypted_ (nested), clear_, another worker
-    classify();                             // clear_ -> protect_, leaving_, control core
-    while (!protect_.empty()) protect();    // protect_ -> protect_ (bundles), leaving_, another worker
-    emit();                                 // leaving_ -> ports, control core (no MAC yet)
-    finish();                               // what was dropped on the way is counted and freed
+    parse();                              // arrived_ -> encrypted_, clear_, control core
+    while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
+    classify();                           // clear_ -> protect_, leaving_, control core
+    while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
+    emit();                               // leaving_ -> ports, control core (no MAC yet)
+    finish();                             // what was dropped on the way is counted and freed
 }
 
 std::size_t Worker::turn() {
@@ -98,7 +104,8 @@ std::size_t Worker::turn() {
     sad_ = tables_.sad.load(std::memory_order_acquire);
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
-        const std::size_t count = rte_eth_rx_burst(queue.port, queue.queue, mbufs.data(), static_cast<std::uint16_t>(setup_.burst));
+        const std::size_t count =
+            rte_eth_rx_burst(queue.port, queue.queue, mbufs.data(), static_cast<std::uint16_t>(setup_.burst));
         if (count == 0) continue;
         moved += count;
         receive(mbufs.data(), count, queue.port, rules_->port_arrival[queue.port]);
@@ -163,7 +170,8 @@ void Worker::parse() {
             Batch::drop(p, ethernet.destination[0] & 1 ? Drop::multicast : Drop::not_our_mac);
         } else if (type == EtherType::ipv4) [[likely]] {
             p.ip += sizeof(EthernetHeader);
-            if (const Drop reason = parse_ipv4(p, frame_octets - sizeof(EthernetHeader)); reason != Drop::none) [[unlikely]]
+            if (const Drop reason = parse_ipv4(p, frame_octets - sizeof(EthernetHeader)); reason != Drop::none)
+                [[unlikely]]
                 Batch::drop(p, reason);
             else
                 route_arrived(p);
@@ -196,9 +204,13 @@ void Worker::open() {
             }
             Batch::drop(p, Drop::unknown_spi);
             const auto& esp = *reinterpret_cast<const EspHeader*>(p.payload());
-            notices_.tell({.kind = control::Event::Kind::unknown_spi, .inbound = true, .spi = Spi{esp.spi.value()},
+            notices_.tell({.kind = control::Event::Kind::unknown_spi,
+                           .inbound = true,
+                           .spi = Spi{esp.spi.value()},
                            .sequence = esp.sequence_low,
-                           .packet = {.source = Address::v4(ip.source), .destination = destination, .protocol = p.protocol,
+                           .packet = {.source = Address::v4(ip.source),
+                                      .destination = destination,
+                                      .protocol = p.protocol,
                                       .ports_known = false}});
         } else if (p.opened == max_nesting) [[unlikely]] {
             Batch::drop(p, Drop::nested_too_deep);
@@ -291,7 +303,8 @@ Drop Worker::inbound_verdict(const PacketSelector& selector, const Packet& p) co
 Worker::Verdict Worker::outbound_verdict(const PacketSelector& selector, Verdict verdict) const {
     const RouteAnswer route = rules_->routes->find(selector.destination);
     verdict.hop = route.hop;
-    verdict.kind = route.route != nullptr && route.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
+    verdict.kind =
+        route.route != nullptr && route.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
     verdict.reason = Drop::none;
     if (route.route != nullptr && rules_->port_arrival[route.route->port] != Arrival::outside) return verdict;
 
@@ -299,7 +312,9 @@ Worker::Verdict Worker::outbound_verdict(const PacketSelector& selector, Verdict
     const PolicyAction action = found.policy ? found.policy->action : rules_->default_action;
     if (found.needs_ports || action == PolicyAction::discard) {
         verdict.kind = Verdict::Kind::drop;
-        verdict.reason = found.needs_ports ? Drop::fragment_needs_ports : found.policy ? Drop::policy_discard : Drop::no_policy;
+        verdict.reason = found.needs_ports ? Drop::fragment_needs_ports
+                         : found.policy    ? Drop::policy_discard
+                                           : Drop::no_policy;
     } else if (action == PolicyAction::protect) {
         verdict.cell = &rules_->cells[found.policy->slot];
         if (is_per_pair(*found.policy)) {
@@ -384,7 +399,8 @@ bool Worker::fits(Packet& p) {
     const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
     const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
     const unsigned octets = protected_octets(p, p.ip_octets);
-    if (octets <= mtu) [[likely]] return true;
+    if (octets <= mtu) [[likely]]
+        return true;
     if (!(p.ipv4().flags_offset & Ipv4Header::dont_fragment)) {
         Batch::drop(p, Drop::needs_fragmentation);
         return false;
@@ -442,7 +458,8 @@ void Worker::flush(std::uint16_t port) {
     if (out.size == 0) return;
     std::uint64_t octets = 0;
     for (std::size_t i = 0; i < out.size; ++i) octets += out.frames[i]->pkt_len;
-    const std::size_t sent = rte_eth_tx_burst(port, static_cast<std::uint16_t>(setup_.index), out.frames.data(), static_cast<std::uint16_t>(out.size));
+    const std::size_t sent = rte_eth_tx_burst(port, static_cast<std::uint16_t>(setup_.index), out.frames.data(),
+                                              static_cast<std::uint16_t>(out.size));
     for (std::size_t i = sent; i < out.size; ++i) {
         octets -= out.frames[i]->pkt_len;
         rte_pktmbuf_free(out.frames[i]);
@@ -498,7 +515,8 @@ void Worker::finish() {
     unsigned count = 0;
     for (std::size_t i = 0; i < burst_size_; ++i) {
         const Packet& p = burst_[i];
-        if (p.mbuf == nullptr) [[likely]] continue;
+        if (p.mbuf == nullptr) [[likely]]
+            continue;
         assert(p.drop != Drop::none);
         counters_.drops[static_cast<std::size_t>(p.drop)].add(1);
         dropped[count++] = p.mbuf;

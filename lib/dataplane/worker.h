@@ -38,17 +38,17 @@ using RingPtr = std::unique_ptr<rte_ring, RingRelease>;
 
 /// Rings between a worker and others: mbufs whose private area holds the Packet.
 struct WorkerRings {
-    std::vector<rte_ring*> to_worker;    // by index; null for itself
+    std::vector<rte_ring*> to_worker;  // by index; null for itself
     std::vector<rte_ring*> from_worker;
-    rte_ring* to_control = nullptr;      // punted packets
-    rte_ring* from_control = nullptr;    // replies and packets that waited
+    rte_ring* to_control = nullptr;    // punted packets
+    rte_ring* from_control = nullptr;  // replies and packets that waited
 };
 
 struct WorkerSetup {
     unsigned index = 0;
     std::vector<WorkerQueue> rx;
-    std::vector<unsigned> tx_queues;     // by DPDK port id: how many transmit queues it has; 0: not a port of ours
-    std::vector<MacAddress> port_macs;   // by DPDK port id
+    std::vector<unsigned> tx_queues;    // by DPDK port id: how many transmit queues it has; 0: not a port of ours
+    std::vector<MacAddress> port_macs;  // by DPDK port id
     WorkerRings rings;
     rte_rcu_qsbr* quiescence = nullptr;
     unsigned burst = 64;
@@ -117,7 +117,7 @@ private:
 
     WorkerSetup setup_;
     const Tables& tables_;
-    const Rules* rules_ = nullptr;    // of this turn
+    const Rules* rules_ = nullptr;  // of this turn
     const SpiIndex* sad_ = nullptr;
     std::unique_ptr<CryptoEngine> crypto_;
     WorkerCounters counters_;

@@ -8,10 +8,15 @@ namespace {
 
 void tell(Notices& notices, control::Event::Kind kind, const Packet& p) {
     const Ipv4Header& ip = p.ipv4();
-    notices.tell({.kind = kind, .inbound = true, .serial = p.inbound_sa->serial, .spi = Spi{p.inbound_sa->spi.value()},
+    notices.tell({.kind = kind,
+                  .inbound = true,
+                  .serial = p.inbound_sa->serial,
+                  .spi = Spi{p.inbound_sa->spi.value()},
                   .sequence = p.sequence,
-                  .packet = {.source = Address::v4(ip.source), .destination = Address::v4(ip.destination),
-                             .protocol = p.protocol, .ports_known = false}});
+                  .packet = {.source = Address::v4(ip.source),
+                             .destination = Address::v4(ip.destination),
+                             .protocol = p.protocol,
+                             .ports_known = false}});
 }
 
 const EspHeader& esp_header(const Packet& p) { return *reinterpret_cast<const EspHeader*>(p.payload()); }
@@ -23,7 +28,8 @@ void check_replay(Notices& notices, Batch& batch) {
         InboundSa& sa = *p.inbound_sa;
         p.sequence = esp_header(p).sequence_low;
         if (sa.extended_sequence)
-            p.sequence = recovered_sequence(static_cast<std::uint32_t>(p.sequence), sa.replay.highest(), std::max(sa.replay.size(), 32u));
+            p.sequence = recovered_sequence(static_cast<std::uint32_t>(p.sequence), sa.replay.highest(),
+                                            std::max(sa.replay.size(), 32u));
         if (sa.expired.load(std::memory_order_relaxed)) [[unlikely]] {
             Batch::drop(p, Drop::lifetime_exceeded);
         } else if (!sa.replay.admits(p.sequence)) [[unlikely]] {
@@ -56,7 +62,8 @@ void open_payload(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, B
     }
     crypto.open(scratch.all());
     for (std::size_t i = 0; i < scratch.size; ++i) {
-        if (scratch.jobs[i].authentic) [[likely]] continue;
+        if (scratch.jobs[i].authentic) [[likely]]
+            continue;
         Packet& p = *scratch.packets[i];
         Batch::drop(p, Drop::bad_icv);
         p.inbound_sa->icv_failures.add(1);
@@ -158,18 +165,20 @@ void find_inbound_sas(const SpiIndex& sad, Batch& batch) {
     for (Packet& p : batch.live()) {
         const Address destination = Address::v4(p.ipv4().destination);
         const Big32 spi = esp_header(p).spi;
-        if (InboundSa* const sa = p.inbound_sa; sa != nullptr && (sa->spi != spi || sa->destination != destination)) [[unlikely]]
+        if (InboundSa* const sa = p.inbound_sa; sa != nullptr && (sa->spi != spi || sa->destination != destination))
+            [[unlikely]]
             p.inbound_sa = sad.find_exact(destination, spi);
     }
 }
 
 void open_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Batch& batch) {
-    check_replay(notices, batch);                    // drops: replayed, before paying for the ICV
-    open_payload(crypto, scratch, notices, batch);   // drops: esp_truncated, bad_icv
-    commit_replay(notices, batch);                   // drops: replayed, lifetime_exceeded
+    check_replay(notices, batch);                   // drops: replayed, before paying for the ICV
+    open_payload(crypto, scratch, notices, batch);  // drops: esp_truncated, bad_icv
+    commit_replay(notices, batch);                  // drops: replayed, lifetime_exceeded
     for (std::size_t i = 0; i < scratch.size; ++i) {
         Packet& p = *scratch.packets[i];
-        if (p.drop != Drop::none) [[unlikely]] continue;
+        if (p.drop != Drop::none) [[unlikely]]
+            continue;
         if (const Drop reason = strip(p, scratch.jobs[i]); reason != Drop::none) [[unlikely]] {
             Batch::drop(p, reason);
             continue;

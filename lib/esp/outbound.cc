@@ -6,7 +6,8 @@ namespace torii {
 
 namespace {
 
-// Padding octets are 1, 2, 3, ... (RFC 4303 2.4). No suite pads to more than 16 octets, so 16 are always enough to copy.
+// Padding octets are 1, 2, 3, ... (RFC 4303 2.4). No suite pads to more than 16 octets, so 16 are always enough to
+// copy.
 constexpr std::uint8_t sequential_padding[16]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 constexpr unsigned ethernet_room = 16;  // what the frame's own header will want in front
 
@@ -74,8 +75,10 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
 
 /// False, and marked, when the buffer cannot hold `before` octets more in front or padding, trailer and ICV behind.
 bool has_room(Packet& p, unsigned before) {
-    const unsigned behind = unsigned{sizeof sequential_padding} + unsigned{sizeof(EspTrailer)} + p.outbound_sa->icv_octets;
-    if (p.room_before() >= before + ethernet_room && p.room_behind() >= behind) [[likely]] return true;
+    const unsigned behind =
+        unsigned{sizeof sequential_padding} + unsigned{sizeof(EspTrailer)} + p.outbound_sa->icv_octets;
+    if (p.room_before() >= before + ethernet_room && p.room_behind() >= behind) [[likely]]
+        return true;
     Batch::drop(p, Drop::no_room);
     return false;
 }
@@ -88,7 +91,8 @@ void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     if (!has_room(p, before)) return;
     const unsigned total = p.ip_octets + esp_overhead(sa, p.ip_octets, p.ip_header_octets);
     write_esp(crypto, scratch, p, p.ip - esp_head, p.ip_octets, static_cast<std::uint8_t>(IpProtocol::ipv4));
-    write_outer(p.ip - before, sa.outer, p.ipv4(), static_cast<std::uint16_t>(total), static_cast<std::uint16_t>(p.sequence));
+    write_outer(p.ip - before, sa.outer, p.ipv4(), static_cast<std::uint16_t>(total),
+                static_cast<std::uint16_t>(p.sequence));
     p.ip -= before;
     p.ip_octets = static_cast<std::uint16_t>(total);
     p.ip_header_octets = sizeof(Ipv4Header);

@@ -15,9 +15,13 @@ bool is_icmp_error(std::uint8_t type) { return type == 3 || type == 4 || type ==
 bool answer_echo(std::span<std::byte> octets) {
     auto& ip = *reinterpret_cast<Ipv4Header*>(octets.data());
     const auto payload = octets.subspan(ip.header_octets());
-    if (ip.protocol != static_cast<std::uint8_t>(IpProtocol::icmp) || ip.is_fragment() || payload.size() < sizeof(IcmpHeader)) return false;
+    if (ip.protocol != static_cast<std::uint8_t>(IpProtocol::icmp) || ip.is_fragment() ||
+        payload.size() < sizeof(IcmpHeader))
+        return false;
     auto& icmp = *reinterpret_cast<IcmpHeader*>(payload.data());
-    if (icmp.type != static_cast<std::uint8_t>(IcmpType::echo) || internet_checksum(payload.data(), payload.size()) != 0) return false;
+    if (icmp.type != static_cast<std::uint8_t>(IcmpType::echo) ||
+        internet_checksum(payload.data(), payload.size()) != 0)
+        return false;
     const std::uint32_t asker = ip.source;
     ip.source = ip.destination;
     ip.destination = asker;
@@ -49,7 +53,11 @@ std::vector<std::byte> icmp_error(std::span<const std::byte> offender, std::uint
     ip.source = source;
     ip.destination = sender;
     ip.checksum = internet_checksum(&ip, sizeof ip);
-    IcmpHeader icmp{.type = static_cast<std::uint8_t>(error.type), .code = error.code, .checksum = 0, .rest_high = 0, .rest_low = error.mtu};
+    IcmpHeader icmp{.type = static_cast<std::uint8_t>(error.type),
+                    .code = error.code,
+                    .checksum = 0,
+                    .rest_high = 0,
+                    .rest_low = error.mtu};
     std::byte* const body = out.data() + sizeof ip;
     std::memcpy(out.data(), &ip, sizeof ip);
     std::memcpy(body + sizeof icmp, offender.data(), quoted);

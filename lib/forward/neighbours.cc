@@ -10,9 +10,17 @@ constexpr std::uint16_t request = 1, reply = 2;  // RFC 826
 constexpr MacAddress broadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 constexpr MacAddress nobody{};
 
-ArpIpv4 arp_packet(std::uint16_t operation, const MacAddress& sender_mac, std::uint32_t sender, const MacAddress& target_mac, std::uint32_t target) {
-    return {.hardware = 1, .protocol = static_cast<std::uint16_t>(EtherType::ipv4), .hardware_octets = 6, .protocol_octets = 4,
-            .operation = operation, .sender_mac = sender_mac.octets, .sender = sender, .target_mac = target_mac.octets, .target = target};
+ArpIpv4 arp_packet(std::uint16_t operation, const MacAddress& sender_mac, std::uint32_t sender,
+                   const MacAddress& target_mac, std::uint32_t target) {
+    return {.hardware = 1,
+            .protocol = static_cast<std::uint16_t>(EtherType::ipv4),
+            .hardware_octets = 6,
+            .protocol_octets = 4,
+            .operation = operation,
+            .sender_mac = sender_mac.octets,
+            .sender = sender,
+            .target_mac = target_mac.octets,
+            .target = target};
 }
 
 }  // namespace
@@ -112,7 +120,8 @@ void Neighbours::ask(Neighbour& neighbour, SteadyTime now) {
     neighbour.last_asked = now;
     const LocalInterface* const ours = interface_at(neighbour.port);
     if (ours == nullptr || ours->addresses.empty() || !neighbour.address.is_v4()) return;
-    const auto same_network = std::ranges::find_if(ours->addresses, [&](const auto& a) { return a.second.contains(neighbour.address); });
+    const auto same_network =
+        std::ranges::find_if(ours->addresses, [&](const auto& a) { return a.second.contains(neighbour.address); });
     const Address& sender = same_network == ours->addresses.end() ? ours->addresses.front().first : same_network->first;
     const bool refresh = neighbour.state == NeighbourState::probing;  // RFC 1122 2.3.2.1: ask it directly
     actions_.send_arp(neighbour.port, refresh ? neighbour.mac : broadcast,
@@ -131,7 +140,8 @@ Drop Neighbours::arrived(std::uint16_t port, const ArpIpv4& arp, SteadyTime now)
     };
     if (is_ours(sender)) return Drop::bad_arp;
     const bool asked_for_us = is_ours(target) || (ours->answers_for_all && target != sender);
-    const bool on_link = std::ranges::any_of(ours->addresses, [&](const auto& own) { return own.second.contains(sender); });
+    const bool on_link =
+        std::ranges::any_of(ours->addresses, [&](const auto& own) { return own.second.contains(sender); });
 
     const MacAddress sender_mac{arp.sender_mac};
     const auto known = by_address_.find(sender);
@@ -142,12 +152,14 @@ Drop Neighbours::arrived(std::uint16_t port, const ArpIpv4& arp, SteadyTime now)
         if (Neighbour* const neighbour = add(sender, port, now)) resolve(*neighbour, sender_mac, now);
     }
     if (arp.operation == request && asked_for_us)
-        actions_.send_arp(port, sender_mac, arp_packet(reply, ours->mac, target.v4_number(), sender_mac, sender.v4_number()));
+        actions_.send_arp(port, sender_mac,
+                          arp_packet(reply, ours->mac, target.v4_number(), sender_mac, sender.v4_number()));
     return Drop::none;
 }
 
 void Neighbours::resolve(Neighbour& neighbour, const MacAddress& mac, SteadyTime now) {
-    const bool news = neighbour.mac != mac || neighbour.state == NeighbourState::incomplete || neighbour.state == NeighbourState::failed;
+    const bool news = neighbour.mac != mac || neighbour.state == NeighbourState::incomplete ||
+                      neighbour.state == NeighbourState::failed;
     neighbour.state = NeighbourState::reachable;
     neighbour.mac = mac;
     neighbour.since = now;

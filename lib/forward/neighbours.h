@@ -24,9 +24,9 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 enum class NeighbourState : std::uint8_t {
     incomplete,  // asked, no answer yet
     reachable,
-    probing,     // was reachable, is asked again; its MAC is still used
-    failed,      // did not answer; asked again when a packet wants it
-    fixed,       // from the configuration
+    probing,  // was reachable, is asked again; its MAC is still used
+    failed,   // did not answer; asked again when a packet wants it
+    fixed,    // from the configuration
 };
 std::string_view name_of(NeighbourState state);
 
@@ -96,7 +96,7 @@ private:
         HopIndex hop{};
         NeighbourState state = NeighbourState::incomplete;
         MacAddress mac;
-        SteadyTime since{};       // of the state, or the last confirmation
+        SteadyTime since{};  // of the state, or the last confirmation
         SteadyTime last_asked{};
         unsigned asked = 0;
         bool pinned = false;

@@ -4,7 +4,8 @@
 
 namespace torii {
 
-Routes::Routes(std::vector<Route> routes, std::unordered_map<Address, HopIndex, AddressHash> hops, std::vector<Address> own)
+Routes::Routes(std::vector<Route> routes, std::unordered_map<Address, HopIndex, AddressHash> hops,
+               std::vector<Address> own)
     : routes_(std::move(routes)), hops_(std::move(hops)), own_(std::move(own)) {
     for (std::size_t i = 0; i < routes_.size(); ++i) {
         const Prefix& prefix = routes_[i].destination;

@@ -13,7 +13,8 @@
 namespace torii {
 
 enum class Polling : std::uint8_t { busy, adaptive };
-/// protected: behind the gateway, its packets are outbound; unprotected: the world; host: the door to this machine's own stack.
+/// protected: behind the gateway, its packets are outbound; unprotected: the world; host: the door to this machine's
+/// own stack.
 enum class PortRole : std::uint8_t { unprotected_port, protected_port, host_port };
 
 struct InterfaceAddress {
@@ -45,12 +46,12 @@ struct NeighbourConfiguration {  // a static one
 
 struct Configuration {
     std::string name = "torii";
-    unsigned workers = 1;          // 1 .. 16
-    std::vector<unsigned> cores;   // control core first, then one per worker; empty: spread over what there is
+    unsigned workers = 1;         // 1 .. 16
+    std::vector<unsigned> cores;  // control core first, then one per worker; empty: spread over what there is
     Polling polling = Polling::adaptive;
-    unsigned burst = 64;           // packets taken from a queue at once: 1 .. 256
+    unsigned burst = 64;  // packets taken from a queue at once: 1 .. 256
     unsigned memory_megabytes = 256;
-    unsigned mbufs = 16384;        // in the packet pool
+    unsigned mbufs = 16384;  // in the packet pool
     std::vector<PortConfiguration> ports;
     std::vector<RouteConfiguration> routes;
     std::vector<NeighbourConfiguration> neighbours;
@@ -61,11 +62,11 @@ struct Configuration {
     Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
     bool prefer_old_sa = false;  // net.key.prefered_oldsa
 
-    std::string setkey_file;     // loaded at start; empty: none
+    std::string setkey_file;  // loaded at start; empty: none
     std::string control_socket = "/run/torii/control.sock";
-    std::string log_file;        // empty: standard error
+    std::string log_file;  // empty: standard error
     std::string log_level = "info";
-    std::string only_kernels;    // CryptoBook::Options::only
+    std::string only_kernels;  // CryptoBook::Options::only
     bool time_kernels = true;
 };
 

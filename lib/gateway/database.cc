@@ -13,7 +13,8 @@ using control::SaId;
 namespace {
 
 std::string described(const SaId& id) {
-    return id.source.text() + " " + id.destination.text() + " spi " + std::to_string(static_cast<std::uint32_t>(id.spi));
+    return id.source.text() + " " + id.destination.text() + " spi " +
+           std::to_string(static_cast<std::uint32_t>(id.spi));
 }
 
 Result<void> check(const SaId& id) {
@@ -40,7 +41,8 @@ Result<void> check(const Policy& policy) {
         return fail(Errc::no_room, "at most " + std::to_string(max_requests) + " requests fit one policy");
     for (const Request& request : policy.requests) {
         if (request.protocol != IpsecProtocol::esp) return fail(Errc::unsupported, "this version offers ESP only");
-        if (request.mode == Mode::tunnel && !request.endpoints) return fail(Errc::bad_value, "tunnel mode needs both end addresses");
+        if (request.mode == Mode::tunnel && !request.endpoints)
+            return fail(Errc::bad_value, "tunnel mode needs both end addresses");
         if (request.endpoints && !(request.endpoints->source.is_v4() && request.endpoints->destination.is_v4()))
             return fail(Errc::unsupported, "this version carries IPv4 only");
     }
@@ -91,7 +93,9 @@ struct Database::Run {
                     db.builder_.discard(*change.sa);
                     break;
                 case Change::Kind::sa_removed: insert(change.sa); break;
-                case Change::Kind::policy_added: (void)db.spd_.remove(change.policy->direction, change.policy->selector); break;
+                case Change::Kind::policy_added:
+                    (void)db.spd_.remove(change.policy->direction, change.policy->selector);
+                    break;
                 case Change::Kind::policy_removed: db.spd_.restore(change.policy, change.order); break;
             }
         journal.clear();
@@ -165,7 +169,8 @@ struct Database::Run {
     }
     Result<Outcome> operator()(control::DeleteAllSas& op) {
         return remove_sas([&](const SaId& id) {
-            return id.source == op.source && id.destination == op.destination && (!op.protocol || id.protocol == *op.protocol);
+            return id.source == op.source && id.destination == op.destination &&
+                   (!op.protocol || id.protocol == *op.protocol);
         });
     }
     Result<Outcome> operator()(control::FlushSas& op) {
@@ -185,8 +190,9 @@ struct Database::Run {
     void settle(Request& request) {
         const auto& s = db.settings_;
         if (request.level == Level::system_default)
-            request.level = request.protocol == IpsecProtocol::ah ? (request.mode == Mode::tunnel ? s.ah_net_deflev : s.ah_trans_deflev)
-                                                                  : (request.mode == Mode::tunnel ? s.esp_net_deflev : s.esp_trans_deflev);
+            request.level = request.protocol == IpsecProtocol::ah
+                                ? (request.mode == Mode::tunnel ? s.ah_net_deflev : s.ah_trans_deflev)
+                                : (request.mode == Mode::tunnel ? s.esp_net_deflev : s.esp_trans_deflev);
         if (request.level == Level::unique && request.reqid == ReqId{}) request.reqid = ReqId{db.next_reqid_++};
     }
     Result<Outcome> operator()(control::UpdatePolicy& op) {
@@ -211,7 +217,8 @@ struct Database::Run {
     }
 };
 
-Result<std::vector<Outcome>> Database::apply(std::vector<control::Located> transaction, std::int64_t now_unix_seconds, Journal& journal) {
+Result<std::vector<Outcome>> Database::apply(std::vector<control::Located> transaction, std::int64_t now_unix_seconds,
+                                             Journal& journal) {
     Run run{*this, journal, now_unix_seconds};
     std::vector<Outcome> outcomes;
     for (control::Located& located : transaction) {

@@ -58,7 +58,8 @@ public:
     Database(const Settings& settings, Builder builder) : settings_(settings), builder_(std::move(builder)) {}
 
     /// Applies all of `transaction`, or none of it; the journal tells what changed, in order.
-    Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction, std::int64_t now_unix_seconds, Journal& journal);
+    Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction,
+                                                std::int64_t now_unix_seconds, Journal& journal);
 
     const std::map<std::uint32_t, SaPtr>& sas() const { return by_serial_; }  // in order of creation
     SaPtr find(const control::SaId& id) const;
@@ -68,7 +69,7 @@ public:
 
 private:
     using SpiKey = std::tuple<Address, IpsecProtocol, Spi>;  // destination first: what makes an SA unique
-    struct Run;  // one transaction under way
+    struct Run;                                              // one transaction under way
 
     Settings settings_;
     Builder builder_;

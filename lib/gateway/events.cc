@@ -14,7 +14,8 @@ namespace {
 constexpr unsigned notices_per_poll = 256;
 
 bool same_cause(const Event& a, const Event& b) {
-    return a.kind == b.kind && a.sa == b.sa && a.packet.source == b.packet.source && a.packet.destination == b.packet.destination;
+    return a.kind == b.kind && a.sa == b.sa && a.packet.source == b.packet.source &&
+           a.packet.destination == b.packet.destination;
 }
 
 }  // namespace
@@ -24,7 +25,8 @@ bool Gateway::serve_notices() {
     for (const auto& worker : workers_) {
         Notice notice;
         for (unsigned i = 0; i < notices_per_poll && worker->notices().take(notice); ++i) {
-            Event event{.kind = notice.kind, .policy = notice.policy, .sequence = notice.sequence, .packet = notice.packet};
+            Event event{
+                .kind = notice.kind, .policy = notice.policy, .sequence = notice.sequence, .packet = notice.packet};
             if (const auto sa = database_->sas().find(notice.serial); sa != database_->sas().end())
                 event.sa = sa->second->spec.id;
             else
@@ -71,7 +73,8 @@ std::shared_ptr<void> Gateway::listen(Listener listener) {
 
 /// Once a second: when each SA was last used, and lifetimes in seconds. Octets are watched by the workers themselves.
 void Gateway::check_lifetimes() {
-    const auto unix_now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto unix_now =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     std::vector<Event> events;
     for (const auto& [serial, sa] : database_->sas()) {
         const std::uint64_t packets = view(*sa).packets;
@@ -79,8 +82,10 @@ void Gateway::check_lifetimes() {
         sa->packets_seen = packets;
         const auto age = static_cast<std::uint64_t>(std::max<std::int64_t>(0, unix_now - sa->created_unix_seconds));
         const auto& [hard, soft] = std::pair{sa->spec.hard, sa->spec.soft};
-        const bool hard_over = (hard.seconds != 0 && age >= hard.seconds) || (hard.packets != 0 && packets >= hard.packets);
-        const bool soft_over = (soft.seconds != 0 && age >= soft.seconds) || (soft.packets != 0 && packets >= soft.packets);
+        const bool hard_over =
+            (hard.seconds != 0 && age >= hard.seconds) || (hard.packets != 0 && packets >= hard.packets);
+        const bool soft_over =
+            (soft.seconds != 0 && age >= soft.seconds) || (soft.packets != 0 && packets >= soft.packets);
         if (hard_over && sa->state != SaState::dead) {
             sa->state = SaState::dead;
             if (sa->inbound) sa->inbound->expired.store(true, std::memory_order_relaxed);

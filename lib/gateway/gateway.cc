@@ -45,21 +45,26 @@ std::string unique_name(const std::string& what) {
 
 }  // namespace
 
-Gateway::Gateway(const Configuration& configuration, const Options& options) : configuration_(configuration), options_(options), now_(std::chrono::steady_clock::now()) {}
+Gateway::Gateway(const Configuration& configuration, const Options& options)
+    : configuration_(configuration), options_(options), now_(std::chrono::steady_clock::now()) {}
 
 Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuration, const Options& options) {
     std::unique_ptr<Gateway> gateway{new Gateway{configuration, options}};
     Gateway& g = *gateway;
-    TORII_TRY(g.crypto_, CryptoBook::make({.time_kernels = configuration.time_kernels, .only = configuration.only_kernels}));
+    TORII_TRY(g.crypto_,
+              CryptoBook::make({.time_kernels = configuration.time_kernels, .only = configuration.only_kernels}));
     TORII_CHECK(g.open_ports());
     TORII_CHECK(g.make_rings());
-    const Publisher::Settings settings{.workers = configuration.workers, .default_action = configuration.default_policy,
-                                       .prefer_old_sa = configuration.prefer_old_sa, .seed = random_seed()};
+    const Publisher::Settings settings{.workers = configuration.workers,
+                                       .default_action = configuration.default_policy,
+                                       .prefer_old_sa = configuration.prefer_old_sa,
+                                       .seed = random_seed()};
     TORII_TRY(g.publisher_, Publisher::make(settings, *g.crypto_, g.surroundings()));
-    g.database_ = std::make_unique<Database>(
-        Database::Settings{.esp_trans_deflev = configuration.esp_trans_deflev, .esp_net_deflev = configuration.esp_net_deflev,
-                           .ah_trans_deflev = configuration.ah_trans_deflev, .ah_net_deflev = configuration.ah_net_deflev},
-        g.publisher_->builder());
+    g.database_ = std::make_unique<Database>(Database::Settings{.esp_trans_deflev = configuration.esp_trans_deflev,
+                                                                .esp_net_deflev = configuration.esp_net_deflev,
+                                                                .ah_trans_deflev = configuration.ah_trans_deflev,
+                                                                .ah_net_deflev = configuration.ah_net_deflev},
+                                             g.publisher_->builder());
     g.make_interfaces();
     g.make_workers();
     return gateway;
@@ -69,7 +74,8 @@ Gateway::~Gateway() {
     stop();
     neighbours_.reset();  // hands back what waited
     for (const RingPtr& ring : rings_)
-        for (void* mbuf = nullptr; rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;) forget(static_cast<rte_mbuf*>(mbuf), Drop::shutting_down);
+        for (void* mbuf = nullptr; rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;)
+            forget(static_cast<rte_mbuf*>(mbuf), Drop::shutting_down);
     workers_.clear();
     if (database_ && publisher_ && retired_) {  // wipe every key before the memory goes
         Journal journal;
@@ -89,21 +95,28 @@ Gateway::~Gateway() {
 
 Result<void> Gateway::open_ports() {
     unsigned room = RTE_MBUF_DEFAULT_DATAROOM;
-    for (const PortConfiguration& port : configuration_.ports) room = std::max(room, static_cast<unsigned>(receive_room_octets(port)));
+    for (const PortConfiguration& port : configuration_.ports)
+        room = std::max(room, static_cast<unsigned>(receive_room_octets(port)));
     constexpr unsigned tail_for_bundles = 256;  // padding, trailers and ICVs of nested SAs behind a full frame
     pool_.reset(rte_pktmbuf_pool_create(unique_name("mbufs").c_str(), configuration_.mbufs, 256, private_octets,
-                                        static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room + tail_for_bundles), SOCKET_ID_ANY));
+                                        static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room + tail_for_bundles),
+                                        SOCKET_ID_ANY));
     if (!pool_)
-        return fail(Errc::no_room, "no memory for " + std::to_string(configuration_.mbufs) + " packet buffers of " + std::to_string(room) +
-                                       " octets: raise memory_megabytes or lower mbufs (" + rte_strerror(rte_errno) + ")");
+        return fail(Errc::no_room, "no memory for " + std::to_string(configuration_.mbufs) + " packet buffers of " +
+                                       std::to_string(room) + " octets: raise memory_megabytes or lower mbufs (" +
+                                       rte_strerror(rte_errno) + ")");
     our_macs_.resize(max_ports);
     for (const PortConfiguration& port : configuration_.ports) {
         const unsigned queues = port.queues != 0 ? port.queues : configuration_.workers;
-        const Port::Wish wish{.name = port.name, .device = completed_devargs(port, queues), .mtu = port.mtu, .queues = queues,
+        const Port::Wish wish{.name = port.name,
+                              .device = completed_devargs(port, queues),
+                              .mtu = port.mtu,
+                              .queues = queues,
                               .arrival = arrival_of(port.role)};
         TORII_TRY(auto opened, Port::open(wish, pool_.get()));
         if (opened->id() >= max_ports) return fail(Errc::no_room, "at most " + std::to_string(max_ports) + " ports");
-        our_macs_[opened->id()] = port.role == PortRole::host_port ? gateway_side_of_host_port(opened->mac()) : opened->mac();
+        our_macs_[opened->id()] =
+            port.role == PortRole::host_port ? gateway_side_of_host_port(opened->mac()) : opened->mac();
         ports_.push_back(std::move(opened));
     }
     return {};
@@ -119,7 +132,8 @@ Result<void> Gateway::make_rings() {
 
     std::vector<const rte_ring*> carrying;
     const auto ring = [&](unsigned slots) -> rte_ring* {
-        rings_.emplace_back(rte_ring_create(unique_name("ring").c_str(), slots, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ));
+        rings_.emplace_back(
+            rte_ring_create(unique_name("ring").c_str(), slots, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ));
         return rings_.back().get();
     };
     worker_rings_.resize(workers);
@@ -151,15 +165,18 @@ void Gateway::make_interfaces() {
     for (std::size_t i = 0; i < ports_.size(); ++i) {
         const PortConfiguration& wish = configuration_.ports[i];
         const std::uint16_t id = ports_[i]->id();
-        LocalInterface ours{.port = id, .mac = our_macs_[id], .mtu = static_cast<std::uint16_t>(wish.mtu), .addresses = {}};
+        LocalInterface ours{
+            .port = id, .mac = our_macs_[id], .mtu = static_cast<std::uint16_t>(wish.mtu), .addresses = {}};
         ours.answers_for_all = wish.role == PortRole::host_port;
-        for (const InterfaceAddress& a : wish.addresses) ours.addresses.emplace_back(a.address, Prefix{a.address, a.prefix_length});
+        for (const InterfaceAddress& a : wish.addresses)
+            ours.addresses.emplace_back(a.address, Prefix{a.address, a.prefix_length});
         interfaces.push_back(std::move(ours));
         port_arrival[id] = arrival_of(wish.role);
     }
     neighbours_ = std::make_unique<Neighbours>(std::move(interfaces), *this);
     for (std::size_t i = 0; i < ports_.size(); ++i)
-        if (configuration_.ports[i].role == PortRole::host_port) host_hop_ = neighbours_->fix(Address{}, ports_[i]->id(), ports_[i]->mac());
+        if (configuration_.ports[i].role == PortRole::host_port)
+            host_hop_ = neighbours_->fix(Address{}, ports_[i]->id(), ports_[i]->mac());
     for (const NeighbourConfiguration& n : configuration_.neighbours)
         for (std::size_t i = 0; i < ports_.size(); ++i)
             if (configuration_.ports[i].name == n.port) neighbours_->fix(n.address, ports_[i]->id(), n.mac);
@@ -172,9 +189,14 @@ void Gateway::make_workers() {
     for (const auto& port : ports_) tx_queues[port->id()] = port->tx_queues();
     const std::uint64_t seed = random_seed();
     for (unsigned index = 0; index < configuration_.workers; ++index) {
-        WorkerSetup setup{.index = index, .tx_queues = tx_queues, .port_macs = our_macs_, .rings = worker_rings_[index],
-                          .quiescence = quiescence_.get(), .burst = configuration_.burst,
-                          .polling = {.adaptive = configuration_.polling == Polling::adaptive}, .seed = seed};
+        WorkerSetup setup{.index = index,
+                          .tx_queues = tx_queues,
+                          .port_macs = our_macs_,
+                          .rings = worker_rings_[index],
+                          .quiescence = quiescence_.get(),
+                          .burst = configuration_.burst,
+                          .polling = {.adaptive = configuration_.polling == Polling::adaptive},
+                          .seed = seed};
         for (const auto& port : ports_)
             for (unsigned queue = index; queue < port->rx_queues(); queue += configuration_.workers)
                 setup.rx.push_back({port->id(), static_cast<std::uint16_t>(queue)});
@@ -240,11 +262,13 @@ std::vector<Route> Gateway::route_list() const {
     const std::size_t connected = list.size();
     for (const RouteConfiguration& route : configuration_.routes) {
         for (std::size_t i = 0; i < ports_.size(); ++i)
-            if (route.port && configuration_.ports[i].name == *route.port) list.push_back({route.destination, route.via, ports_[i]->id()});
+            if (route.port && configuration_.ports[i].name == *route.port)
+                list.push_back({route.destination, route.via, ports_[i]->id()});
         if (route.port) continue;
         const auto behind = std::find_if(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(connected),
                                          [&](const Route& r) { return r.destination.contains(route.via); });
-        if (behind != list.begin() + static_cast<std::ptrdiff_t>(connected)) list.push_back({route.destination, route.via, behind->port});
+        if (behind != list.begin() + static_cast<std::ptrdiff_t>(connected))
+            list.push_back({route.destination, route.via, behind->port});
     }
     return list;
 }
@@ -266,7 +290,8 @@ Surroundings Gateway::surroundings() {
     return {.is_own =
                 [this](const Address& address) {
                     return std::ranges::any_of(configuration_.ports, [&](const PortConfiguration& port) {
-                        return std::ranges::any_of(port.addresses, [&](const InterfaceAddress& a) { return a.address == address; });
+                        return std::ranges::any_of(port.addresses,
+                                                   [&](const InterfaceAddress& a) { return a.address == address; });
                     });
                 },
             .toward =
@@ -275,7 +300,8 @@ Surroundings Gateway::surroundings() {
                     const RouteAnswer answer = routes_->find(address);
                     if (answer.route == nullptr) return toward;
                     toward.hop = neighbours_->want(answer.neighbour, answer.route->port, now_, true);
-                    if (const Port* const port = port_by_id(answer.route->port)) toward.mtu = static_cast<std::uint16_t>(port->wish().mtu);
+                    if (const Port* const port = port_by_id(answer.route->port))
+                        toward.mtu = static_cast<std::uint16_t>(port->wish().mtu);
                     return toward;
                 }};
 }
@@ -294,7 +320,8 @@ std::string Gateway::port_name(std::uint16_t id) const {
 
 Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Located> transaction) {
     Journal journal;
-    const auto unix_now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto unix_now =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     TORII_TRY(auto outcomes, database_->apply(std::move(transaction), unix_now, journal));
     publisher_->publish(journal, *database_);
     tell(journal);

@@ -45,7 +45,8 @@ public:
     // ---- the control seam
     Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override;
     void each_sa(const std::function<bool(const control::SaView&)>& visit) const override;
-    Result<void> with_sa(const control::SaId& id, const std::function<void(const control::SaView&)>& visit) const override;
+    Result<void> with_sa(const control::SaId& id,
+                         const std::function<void(const control::SaView&)>& visit) const override;
     void each_policy(const std::function<bool(const control::PolicyView&)>& visit) const override;
     std::shared_ptr<void> listen(Listener listener) override;
     std::vector<control::PortStatus> ports() const override;

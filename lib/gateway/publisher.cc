@@ -40,18 +40,26 @@ std::uint8_t alignment_mask(const control::SaSpec& spec) {
 
 }  // namespace
 
-Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings) {
+Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, const CryptoBook& crypto,
+                                                   Surroundings surroundings) {
     TORII_TRY(auto inbound, Arena<InboundSa>::make(most_sas));
     TORII_TRY(auto outbound, Arena<OutboundSa>::make(most_sas));
-    return std::unique_ptr<Publisher>{new Publisher{settings, crypto, std::move(surroundings), std::move(inbound), std::move(outbound)}};
+    return std::unique_ptr<Publisher>{
+        new Publisher{settings, crypto, std::move(surroundings), std::move(inbound), std::move(outbound)}};
 }
 
-Publisher::Publisher(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings, Arena<InboundSa> inbound,
-                     Arena<OutboundSa> outbound)
-    : settings_(settings), crypto_(crypto), surroundings_(std::move(surroundings)), inbound_(std::move(inbound)),
-      outbound_(std::move(outbound)), cells_(std::make_unique<ChainCell[]>(most_cells)),
-      spd_in_(std::make_shared<SpdIndex>(std::vector<PolicyPtr>{})), spd_out_(spd_in_),
-      routes_(std::make_shared<Routes>(std::vector<Route>{}, std::unordered_map<Address, HopIndex, AddressHash>{}, std::vector<Address>{})) {
+Publisher::Publisher(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings,
+                     Arena<InboundSa> inbound, Arena<OutboundSa> outbound)
+    : settings_(settings),
+      crypto_(crypto),
+      surroundings_(std::move(surroundings)),
+      inbound_(std::move(inbound)),
+      outbound_(std::move(outbound)),
+      cells_(std::make_unique<ChainCell[]>(most_cells)),
+      spd_in_(std::make_shared<SpdIndex>(std::vector<PolicyPtr>{})),
+      spd_out_(spd_in_),
+      routes_(std::make_shared<Routes>(std::vector<Route>{}, std::unordered_map<Address, HopIndex, AddressHash>{},
+                                       std::vector<Address>{})) {
     for (std::uint32_t i = most_cells; i > 0; --i) free_cells_.push_back(i - 1);
     tables_.sad.store(new SpiIndex{64, settings_.seed});
 }
@@ -72,7 +80,8 @@ void Publisher::start(RetireList& retired, std::vector<Arrival> port_arrival, Ho
 // ---- SA blocks
 
 Database::Builder Publisher::builder() {
-    return {.build = [this](SaEntry& entry) { return build(entry); }, .discard = [this](SaEntry& entry) { release(entry); }};
+    return {.build = [this](SaEntry& entry) { return build(entry); },
+            .discard = [this](SaEntry& entry) { release(entry); }};
 }
 
 /// An SA toward one of our own addresses is inbound; every other one is outbound, and so is one between two of ours.
@@ -195,7 +204,8 @@ void Publisher::publish(const Journal& journal, const Database& database) {
         }
         if (change.policy) policies_changed = true;
         if (change.kind == Change::Kind::policy_removed) remove_policy(change.policy);
-        if (change.kind == Change::Kind::policy_added && database.spd().find(change.policy->id) != nullptr) add_policy(change.policy, database);
+        if (change.kind == Change::Kind::policy_added && database.spd().find(change.policy->id) != nullptr)
+            add_policy(change.policy, database);
     }
     // Cells leave the SAs that went before those may be freed, and reach the new ones.
     for (const Change& change : journal)
@@ -223,7 +233,8 @@ void Publisher::publish_rules() {
     if (pairs_changed_ || !pairs_) {
         auto pairs = std::make_shared<PairCells>();
         for (const std::uint32_t id : per_pair_)
-            for (const auto& [ends, cell] : policies_.at(id).pairs) pairs->emplace(AddressPair{PolicyId{id}, ends.first, ends.second}, cell);
+            for (const auto& [ends, cell] : policies_.at(id).pairs)
+                pairs->emplace(AddressPair{PolicyId{id}, ends.first, ends.second}, cell);
         pairs_ = std::move(pairs);
         pairs_changed_ = false;
     }
@@ -288,7 +299,8 @@ void Publisher::add_policy(const PolicyPtr& policy, const Database& database) {
     for (const Ends& ends : fixed_ends(*policy)) by_ends_.emplace(ends, id);
     if (per_pair)
         for (const auto& [serial, sa] : database.sas())
-            if (sa->outbound && policy->selector.source.contains(sa->spec.id.source) && policy->selector.destination.contains(sa->spec.id.destination))
+            if (sa->outbound && policy->selector.source.contains(sa->spec.id.source) &&
+                policy->selector.destination.contains(sa->spec.id.destination))
                 cells.pairs.emplace(Ends{sa->spec.id.source, sa->spec.id.destination}, nullptr);
     refresh(cells, database);
 }
@@ -324,10 +336,12 @@ void Publisher::refresh(PolicyCells& cells, const Database& database) {
     const Policy& policy = *cells.policy;
     if (!is_per_pair(policy)) {
         if (policy.slot != most_cells - 1)
-            set(cells_[policy.slot], resolve(policy, {policy.selector.source.base(), policy.selector.destination.base()}, database));
+            set(cells_[policy.slot],
+                resolve(policy, {policy.selector.source.base(), policy.selector.destination.base()}, database));
         return;
     }
-    const bool all_optional = std::ranges::all_of(policy.requests, [](const Request& r) { return r.level == Level::use; });
+    const bool all_optional =
+        std::ranges::all_of(policy.requests, [](const Request& r) { return r.level == Level::use; });
     if (policy.slot != most_cells - 1) set(cells_[policy.slot], all_optional ? ChainCell::clear() : ChainCell::none());
     for (auto& [ends, cell] : cells.pairs) {
         if (cell == nullptr) {
@@ -340,7 +354,8 @@ void Publisher::refresh(PolicyCells& cells, const Database& database) {
 }
 
 /// KAME's levels (DESIGN 3): a `use` request without SA is skipped, the others still apply; `require` and `unique`
-/// without SA stop the packet. `packet` holds the addresses a transport request protects, until a tunnel's replace them.
+/// without SA stop the packet. `packet` holds the addresses a transport request protects, until a tunnel's replace
+/// them.
 ChainCell::Value Publisher::resolve(const Policy& policy, Ends packet, const Database& database) {
     SaChain chain;
     for (const Request& request : policy.requests) {

@@ -28,7 +28,7 @@ struct Surroundings {
 
 class Publisher {
 public:
-    static constexpr std::size_t most_sas = 131072;   // each way
+    static constexpr std::size_t most_sas = 131072;    // each way
     static constexpr std::size_t most_cells = 262144;  // policies and address pairs under them
 
     struct Settings {
@@ -38,7 +38,8 @@ public:
         std::uint64_t seed = 0;
     };
     /// Errc::io when memory cannot be reserved.
-    static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings);
+    static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto,
+                                                   Surroundings surroundings);
     ~Publisher();
 
     /// The retire list is known once the workers' rings are; before start().
@@ -55,7 +56,8 @@ public:
     std::size_t outbound_sas() const { return outbound_.in_use(); }
 
 private:
-    Publisher(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings, Arena<InboundSa> inbound, Arena<OutboundSa> outbound);
+    Publisher(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings, Arena<InboundSa> inbound,
+              Arena<OutboundSa> outbound);
 
     // SA blocks
     Result<void> build(SaEntry& entry);
@@ -93,8 +95,8 @@ private:
     std::vector<std::uint32_t> free_cells_;
     Tables tables_;
 
-    std::map<std::uint32_t, PolicyCells> policies_;      // outbound, PROTECT; by PolicyId
-    std::multimap<Ends, std::uint32_t> by_ends_;         // fixed endpoints -> policies that may use SAs between them
+    std::map<std::uint32_t, PolicyCells> policies_;  // outbound, PROTECT; by PolicyId
+    std::multimap<Ends, std::uint32_t> by_ends_;     // fixed endpoints -> policies that may use SAs between them
     std::set<std::uint32_t> per_pair_;
 
     // the parts of the next Rules

@@ -8,8 +8,8 @@ namespace torii {
 
 namespace {
 
-constexpr unsigned punts_per_poll = 256;                       // a flood must not keep the control core from its timers
-constexpr double icmp_per_second = 200, icmp_at_once = 50;     // errors we send (RFC 1812 4.3.2.8)
+constexpr unsigned punts_per_poll = 256;                    // a flood must not keep the control core from its timers
+constexpr double icmp_per_second = 200, icmp_at_once = 50;  // errors we send (RFC 1812 4.3.2.8)
 
 std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
 
@@ -35,9 +35,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
         case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
         case Punt::too_big: return report(mbuf, fragmentation_needed(p.mtu), Drop::too_big);
         case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
-        case Punt::neighbour:
-            p.resume = Resume::transmit;
-            return neighbours_->hold(p.next_hop, mbuf, now);
+        case Punt::neighbour: p.resume = Resume::transmit; return neighbours_->hold(p.next_hop, mbuf, now);
         case Punt::glean: {
             const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
             if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
@@ -69,7 +67,8 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
         p.resume = Resume::classify;
         return inject(mbuf);
     }
-    if (p.protocol == static_cast<std::uint8_t>(IpProtocol::udp)) return report(mbuf, {IcmpType::unreachable, 3}, Drop::local_unwanted);
+    if (p.protocol == static_cast<std::uint8_t>(IpProtocol::udp))
+        return report(mbuf, {IcmpType::unreachable, 3}, Drop::local_unwanted);
     forget(mbuf, Drop::local_unwanted);
 }
 
@@ -120,12 +119,15 @@ std::optional<Address> Gateway::error_source(const Packet& offender) const {
                 if (!at_port || ports_[i]->id() == offender.port) at_port = a.address;
                 continue;
             }
-            const PacketSelector back{.source = a.address, .destination = Address::v4(offender.ipv4().source),
-                                      .source_port = 3, .protocol = static_cast<std::uint8_t>(IpProtocol::icmp)};
+            const PacketSelector back{.source = a.address,
+                                      .destination = Address::v4(offender.ipv4().source),
+                                      .source_port = 3,
+                                      .protocol = static_cast<std::uint8_t>(IpProtocol::icmp)};
             const Found found = rules.outbound->find(back);
             if (found.policy == nullptr || found.policy->action != PolicyAction::protect) continue;
             const ChainCell* cell = &rules.cells[found.policy->slot];
-            if (const auto pair = rules.pairs->find({found.policy->id, back.source, back.destination}); pair != rules.pairs->end())
+            if (const auto pair = rules.pairs->find({found.policy->id, back.source, back.destination});
+                pair != rules.pairs->end())
                 cell = pair->second;
             const auto kind = cell->read().kind();
             if (kind == ChainCell::Kind::one_sa || kind == ChainCell::Kind::chain) return a.address;

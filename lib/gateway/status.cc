@@ -26,8 +26,11 @@ std::string_view name_of(PortRole role) {
 }  // namespace
 
 control::SaView Gateway::view(const SaEntry& entry) const {
-    control::SaView view{.spec = entry.spec, .state = entry.state, .inbound = entry.inbound != nullptr,
-                         .created_unix_seconds = entry.created_unix_seconds, .last_used_unix_seconds = entry.last_used_unix_seconds,
+    control::SaView view{.spec = entry.spec,
+                         .state = entry.state,
+                         .inbound = entry.inbound != nullptr,
+                         .created_unix_seconds = entry.created_unix_seconds,
+                         .last_used_unix_seconds = entry.last_used_unix_seconds,
                          .worker = entry.worker};
     if (const InboundSa* const sa = entry.inbound) {
         view.octets = sa->octets.read();
@@ -49,7 +52,9 @@ void Gateway::each_sa(const std::function<bool(const control::SaView&)>& visit) 
 
 Result<void> Gateway::with_sa(const control::SaId& id, const std::function<void(const control::SaView&)>& visit) const {
     const SaPtr sa = database_->find(id);
-    if (!sa) return fail(Errc::not_found, "no SA from " + id.source.text() + " to " + id.destination.text() + " has this SPI");
+    if (!sa)
+        return fail(Errc::not_found,
+                    "no SA from " + id.source.text() + " to " + id.destination.text() + " has this SPI");
     visit(view(*sa));
     return {};
 }
@@ -66,11 +71,20 @@ std::vector<control::PortStatus> Gateway::ports() const {
         const PortConfiguration& wish = configuration_.ports[i];
         const Port& port = *ports_[i];
         const rte_eth_stats device = port.stats();
-        control::PortStatus status{.name = wish.name, .device = wish.device, .driver = port.driver(), .role = std::string{name_of(wish.role)},
-                                   .mac = our_macs_[port.id()].text(), .mtu = wish.mtu, .link_up = port.link_up(),
-                                   .rx_queues = port.rx_queues(), .tx_queues = port.tx_queues(),
-                                   .rx_missed = device.imissed, .rx_errors = device.ierrors, .rx_no_mbuf = device.rx_nombuf};
-        for (const InterfaceAddress& a : wish.addresses) status.addresses.push_back(a.address.text() + "/" + std::to_string(a.prefix_length));
+        control::PortStatus status{.name = wish.name,
+                                   .device = wish.device,
+                                   .driver = port.driver(),
+                                   .role = std::string{name_of(wish.role)},
+                                   .mac = our_macs_[port.id()].text(),
+                                   .mtu = wish.mtu,
+                                   .link_up = port.link_up(),
+                                   .rx_queues = port.rx_queues(),
+                                   .tx_queues = port.tx_queues(),
+                                   .rx_missed = device.imissed,
+                                   .rx_errors = device.ierrors,
+                                   .rx_no_mbuf = device.rx_nombuf};
+        for (const InterfaceAddress& a : wish.addresses)
+            status.addresses.push_back(a.address.text() + "/" + std::to_string(a.prefix_length));
         for (const auto& worker : workers_) {
             const PortCounters& counted = worker->counters().ports[port.id()];
             status.rx_packets += counted.rx_packets.read();
@@ -88,7 +102,9 @@ std::vector<control::PortStatus> Gateway::ports() const {
 std::vector<control::RouteStatus> Gateway::routes() const {
     std::vector<control::RouteStatus> out;
     for (const Route& route : routes_->all())
-        out.push_back({.prefix = route.destination.text(), .via = route.via ? route.via->text() : "", .port = port_name(route.port),
+        out.push_back({.prefix = route.destination.text(),
+                       .via = route.via ? route.via->text() : "",
+                       .port = port_name(route.port),
                        .origin = route.via ? "static" : "connected"});
     return out;
 }
@@ -97,7 +113,9 @@ std::vector<control::NeighbourStatus> Gateway::neighbours() const {
     std::vector<control::NeighbourStatus> out;
     for (const auto& n : neighbours_->all(now_)) {
         if (host_hop_ != HopIndex::none && n.address.is_unspecified()) continue;  // the host port's own stack
-        out.push_back({.address = n.address.text(), .mac = n.mac ? n.mac->text() : "", .port = port_name(n.port),
+        out.push_back({.address = n.address.text(),
+                       .mac = n.mac ? n.mac->text() : "",
+                       .port = port_name(n.port),
                        .state = std::string{torii::name_of(n.state)},
                        .age_seconds = n.state == NeighbourState::fixed ? 0 : static_cast<std::uint64_t>(n.age.count()),
                        .waiting = static_cast<unsigned>(n.waiting)});
@@ -115,7 +133,8 @@ std::uint64_t Gateway::drop_count_of(Drop reason) const {
 std::vector<control::DropStatus> Gateway::drops() const {
     std::vector<control::DropStatus> out;
     for (std::size_t i = 1; i < drop_count; ++i) {
-        control::DropStatus status{.reason = std::string{drop_table[i].name}, .advice = std::string{drop_table[i].advice},
+        control::DropStatus status{.reason = std::string{drop_table[i].name},
+                                   .advice = std::string{drop_table[i].advice},
                                    .total = drop_count_of(static_cast<Drop>(i))};
         for (const auto& worker : workers_) status.by_worker.push_back(worker->counters().drops[i].read());
         out.push_back(std::move(status));
@@ -128,11 +147,18 @@ std::vector<control::WorkerStatus> Gateway::workers() const {
     for (const auto& worker : workers_) {
         const WorkerCounters& c = worker->counters();
         const unsigned lcore = worker->index() + 1;
-        control::WorkerStatus status{.index = worker->index(), .lcore = lcore, .core = static_cast<unsigned>(rte_lcore_to_cpu_id(static_cast<int>(lcore))),
+        control::WorkerStatus status{.index = worker->index(),
+                                     .lcore = lcore,
+                                     .core = static_cast<unsigned>(rte_lcore_to_cpu_id(static_cast<int>(lcore))),
                                      .polling = configuration_.polling == Polling::busy ? "busy" : "adaptive",
-                                     .bursts = c.bursts.read(), .packets = c.packets.read(), .empty_polls = c.empty_polls.read(),
-                                     .sleeps = c.sleeps.read(), .handed_over = c.handed_over.read(), .taken_over = c.taken_over.read(),
-                                     .flow_hits = c.flow_hits.read(), .flow_misses = c.flow_misses.read()};
+                                     .bursts = c.bursts.read(),
+                                     .packets = c.packets.read(),
+                                     .empty_polls = c.empty_polls.read(),
+                                     .sleeps = c.sleeps.read(),
+                                     .handed_over = c.handed_over.read(),
+                                     .taken_over = c.taken_over.read(),
+                                     .flow_hits = c.flow_hits.read(),
+                                     .flow_misses = c.flow_misses.read()};
         for (const auto& [serial, sa] : database_->sas()) {
             if (sa->worker != worker->index()) continue;
             status.inbound_sas += sa->inbound != nullptr;
@@ -146,15 +172,24 @@ std::vector<control::WorkerStatus> Gateway::workers() const {
 std::vector<control::CryptoStatus> Gateway::crypto() const {
     std::vector<control::CryptoStatus> out;
     for (KernelChoice& choice : crypto_->choices())
-        out.push_back({.suite = std::move(choice.suite), .kernel = std::move(choice.kernel), .note = std::move(choice.note),
-                       .proven = choice.proven, .chosen = choice.chosen, .cycles_64 = choice.cycles_64, .cycles_1420 = choice.cycles_1420});
+        out.push_back({.suite = std::move(choice.suite),
+                       .kernel = std::move(choice.kernel),
+                       .note = std::move(choice.note),
+                       .proven = choice.proven,
+                       .chosen = choice.chosen,
+                       .cycles_64 = choice.cycles_64,
+                       .cycles_1420 = choice.cycles_1420});
     return out;
 }
 
 control::VersionStatus Gateway::version() const {
     const auto up = std::chrono::duration_cast<std::chrono::seconds>(now_ - started_).count();
-    return {.torii = TORII_VERSION, .dpdk = rte_version(), .ipsec_mb = imb_get_version_str(), .openssl = OpenSSL_version(OPENSSL_VERSION),
-            .gateway_name = configuration_.name, .uptime_seconds = running_ && up > 0 ? static_cast<std::uint64_t>(up) : 0,
+    return {.torii = TORII_VERSION,
+            .dpdk = rte_version(),
+            .ipsec_mb = imb_get_version_str(),
+            .openssl = OpenSSL_version(OPENSSL_VERSION),
+            .gateway_name = configuration_.name,
+            .uptime_seconds = running_ && up > 0 ? static_cast<std::uint64_t>(up) : 0,
             .hugepages = uses_hugepages()};
 }
 

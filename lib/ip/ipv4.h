@@ -29,7 +29,8 @@ inline std::uint16_t plain_header_sum(const std::byte* ip) {
 /// Addresses that may never be a packet's source or destination on a wire (RFC 1812 5.3.7, RFC 6890).
 inline bool is_martian(std::uint32_t source, std::uint32_t destination) {
     const auto bad = [](std::uint32_t a) { return a >> 24 == 0 || a >> 24 == 127; };
-    return bad(source) || bad(destination) || source >> 28 >= 14 || (destination >> 28 == 15 && destination != 0xffffffff);
+    return bad(source) || bad(destination) || source >> 28 >= 14 ||
+           (destination >> 28 == 15 && destination != 0xffffffff);
 }
 
 /// Checks the IPv4 header at `packet.ip`, of which `available` octets arrived, and fills in what later stages read:
@@ -51,7 +52,9 @@ inline Drop parse_ipv4(Packet& packet, std::size_t available) {
             const auto option = std::to_integer<unsigned>(packet.ip[i]);
             if (option == 0) break;
             if (option == 131 || option == 137) return Drop::source_route;
-            const unsigned octets = option == 1 ? 1 : i + 1 < header_octets ? std::to_integer<unsigned>(packet.ip[i + 1]) : 0;
+            const unsigned octets = option == 1             ? 1
+                                    : i + 1 < header_octets ? std::to_integer<unsigned>(packet.ip[i + 1])
+                                                            : 0;
             if (octets == 0 || (octets == 1 && option != 1) || i + octets > header_octets) return Drop::bad_ip_header;
             i += octets;
         }
@@ -79,8 +82,8 @@ inline OuterHeader outer_header(std::uint32_t source, std::uint32_t destination,
     outer.ip.protocol = static_cast<std::uint8_t>(protocol);
     outer.ip.source = source;
     outer.ip.destination = destination;
-    outer.checksum_part = 0x4500u + (64u << 8) + static_cast<std::uint8_t>(protocol) + (source >> 16) + (source & 0xffff) +
-                          (destination >> 16) + (destination & 0xffff);
+    outer.checksum_part = 0x4500u + (64u << 8) + static_cast<std::uint8_t>(protocol) + (source >> 16) +
+                          (source & 0xffff) + (destination >> 16) + (destination & 0xffff);
     return outer;
 }
 
@@ -106,11 +109,13 @@ inline void write_outer(std::byte* at, const OuterHeader& outer, const Ipv4Heade
 inline bool inherit_ecn(std::uint8_t outer_dscp_ecn, Ipv4Header& inner) {
     enum : unsigned { not_ect, ect1, ect0, ce };
     const unsigned outer = outer_dscp_ecn & 3u, own = inner.dscp_ecn & 3u;
-    if (outer != ce && !(outer == ect1 && own == ect0)) [[likely]] return true;
+    if (outer != ce && !(outer == ect1 && own == ect0)) [[likely]]
+        return true;
     if (own == not_ect) return outer != ce;
     const auto before = static_cast<std::uint16_t>(inner.version_ihl << 8 | inner.dscp_ecn);
     inner.dscp_ecn = static_cast<std::uint8_t>((inner.dscp_ecn & ~3u) | outer);
-    inner.checksum = adjusted_checksum(inner.checksum, before, static_cast<std::uint16_t>(inner.version_ihl << 8 | inner.dscp_ecn));
+    inner.checksum =
+        adjusted_checksum(inner.checksum, before, static_cast<std::uint16_t>(inner.version_ihl << 8 | inner.dscp_ecn));
     return true;
 }
 

@@ -52,7 +52,8 @@ Result<Prefix> Prefix::parse(std::string_view text) {
     unsigned length = 0;
     const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
     if (problem != std::errc{} || end != digits.data() + digits.size() || length > base.bits())
-        return fail(Errc::bad_value, "'" + std::string{text} + "' has no prefix length of 0 to " + std::to_string(base.bits()));
+        return fail(Errc::bad_value,
+                    "'" + std::string{text} + "' has no prefix length of 0 to " + std::to_string(base.bits()));
     return Prefix{base, length};
 }
 

@@ -22,7 +22,8 @@ public:
     constexpr Address() = default;  // 0.0.0.0
     static constexpr Address v4(std::uint32_t host_order) {
         Address a;
-        for (int i = 0; i < 4; ++i) a.octets_[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
+        for (int i = 0; i < 4; ++i)
+            a.octets_[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
         return a;
     }
     /// `octets` holds 4 (IPv4) or 16 (IPv6) octets in network order; any other count is a programming mistake.
@@ -42,7 +43,8 @@ public:
     const std::array<std::uint8_t, 16>& raw() const { return octets_; }
     /// The IPv4 address as a host-order number; meaningless for IPv6.
     constexpr std::uint32_t v4_number() const {
-        return std::uint32_t{octets_[0]} << 24 | std::uint32_t{octets_[1]} << 16 | std::uint32_t{octets_[2]} << 8 | octets_[3];
+        return std::uint32_t{octets_[0]} << 24 | std::uint32_t{octets_[1]} << 16 | std::uint32_t{octets_[2]} << 8 |
+               octets_[3];
     }
     bool is_unspecified() const { return *this == any(family_); }
     std::string text() const;

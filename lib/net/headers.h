@@ -41,7 +41,18 @@ using Big64 = Big<std::uint64_t>;
 enum class EtherType : std::uint16_t { ipv4 = 0x0800, arp = 0x0806, ipv6 = 0x86dd };
 
 enum class IpProtocol : std::uint8_t {
-    icmp = 1, ipv4 = 4, tcp = 6, udp = 17, ipv6 = 41, esp = 50, ah = 51, icmpv6 = 58, none = 59, ipcomp = 108, sctp = 132, udp_lite = 136
+    icmp = 1,
+    ipv4 = 4,
+    tcp = 6,
+    udp = 17,
+    ipv6 = 41,
+    esp = 50,
+    ah = 51,
+    icmpv6 = 58,
+    none = 59,
+    ipcomp = 108,
+    sctp = 132,
+    udp_lite = 136
 };
 
 struct EthernetHeader {
@@ -117,7 +128,8 @@ std::uint16_t internet_checksum(const void* octets, std::size_t count);
 
 /// The checksum after one 16-bit word of what it covers went from `before` to `after` (RFC 1624 eqn 3).
 inline std::uint16_t adjusted_checksum(std::uint16_t checksum, std::uint16_t before, std::uint16_t after) {
-    std::uint32_t sum = static_cast<std::uint16_t>(~checksum) + static_cast<std::uint32_t>(static_cast<std::uint16_t>(~before)) + after;
+    std::uint32_t sum =
+        static_cast<std::uint16_t>(~checksum) + static_cast<std::uint32_t>(static_cast<std::uint16_t>(~before)) + after;
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     return static_cast<std::uint16_t>(~sum);

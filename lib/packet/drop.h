@@ -10,52 +10,80 @@
 namespace torii {
 
 // name, what to check
-#define TORII_DROPS(X) \
+#define TORII_DROPS(X)                                                                                                 \
     X(truncated, "The frame ended before its headers did. Look for a faulty link or a device that cuts frames (MTU).") \
-    X(multi_segment, "A frame came in several buffers. Raise the port's mtu setting so that the buffers hold a whole frame.") \
-    X(unknown_ethertype, "Neither IPv4 nor ARP. Normal on office networks (LLDP, spanning tree); otherwise check the cabling.") \
-    X(ipv6_not_offered, "IPv6 is not forwarded by this version. Disable IPv6 on the hosts, or route it elsewhere.") \
-    X(not_our_mac, "Unicast for another station's MAC: the switch floods, or a neighbour has a stale ARP entry.") \
-    X(multicast, "Multicast and broadcast are not forwarded. Normal on office networks.") \
-    X(bad_ip_version, "The IP header does not start with version 4. Look for a corrupting device.") \
-    X(bad_ip_header, "The IPv4 header is shorter than 20 octets or longer than the packet (RFC 1812 5.2.2).") \
-    X(bad_ip_length, "The IPv4 total length is below the header's or beyond the octets that arrived (RFC 1812 5.2.2).") \
-    X(bad_ip_checksum, "The IPv4 header checksum is wrong. Look for a faulty device or a sender's offload setting.") \
-    X(martian, "Source or destination may not appear on a wire (loopback, multicast source, 0.0.0.0, 240/4). Someone spoofs or is misconfigured.") \
-    X(source_route, "The packet asks for source routing, which is refused.") \
-    X(own_source, "The packet claims to come from one of our own addresses. Someone spoofs, or two hosts share an address.") \
-    X(ttl_exceeded, "The hop limit ran out here. Look for a routing loop; traceroute causes these by design.") \
-    X(no_route, "No route for the destination. Check `torii show routes`.") \
+    X(multi_segment,                                                                                                   \
+      "A frame came in several buffers. Raise the port's mtu setting so that the buffers hold a whole frame.")         \
+    X(unknown_ethertype,                                                                                               \
+      "Neither IPv4 nor ARP. Normal on office networks (LLDP, spanning tree); otherwise check the cabling.")           \
+    X(ipv6_not_offered, "IPv6 is not forwarded by this version. Disable IPv6 on the hosts, or route it elsewhere.")    \
+    X(not_our_mac, "Unicast for another station's MAC: the switch floods, or a neighbour has a stale ARP entry.")      \
+    X(multicast, "Multicast and broadcast are not forwarded. Normal on office networks.")                              \
+    X(bad_ip_version, "The IP header does not start with version 4. Look for a corrupting device.")                    \
+    X(bad_ip_header, "The IPv4 header is shorter than 20 octets or longer than the packet (RFC 1812 5.2.2).")          \
+    X(bad_ip_length,                                                                                                   \
+      "The IPv4 total length is below the header's or beyond the octets that arrived (RFC 1812 5.2.2).")               \
+    X(bad_ip_checksum, "The IPv4 header checksum is wrong. Look for a faulty device or a sender's offload setting.")   \
+    X(martian,                                                                                                         \
+      "Source or destination may not appear on a wire (loopback, multicast source, 0.0.0.0, 240/4). Someone spoofs "   \
+      "or is misconfigured.")                                                                                          \
+    X(source_route, "The packet asks for source routing, which is refused.")                                           \
+    X(own_source,                                                                                                      \
+      "The packet claims to come from one of our own addresses. Someone spoofs, or two hosts share an address.")       \
+    X(ttl_exceeded, "The hop limit ran out here. Look for a routing loop; traceroute causes these by design.")         \
+    X(no_route, "No route for the destination. Check `torii show routes`.")                                            \
     X(no_neighbour, "The next hop did not answer ARP in time. Check the host, its cable and `torii show neighbours`.") \
-    X(neighbour_queue_full, "More packets waited for an ARP answer than are held. Retries will pass once the neighbour answers.") \
-    X(too_big, "Larger than the next link's MTU and not to be fragmented; the sender was told (ICMP fragmentation needed).") \
+    X(neighbour_queue_full,                                                                                            \
+      "More packets waited for an ARP answer than are held. Retries will pass once the neighbour answers.")            \
+    X(too_big,                                                                                                         \
+      "Larger than the next link's MTU and not to be fragmented; the sender was told (ICMP fragmentation needed).")    \
     X(needs_fragmentation, "Larger than the next link's MTU; this version does not fragment. Lower the sender's MTU.") \
-    X(policy_discard, "A policy says discard. Check `torii show policy`.") \
-    X(no_policy, "No policy matches and def_policy is discard. Add a policy, or set def_policy to none.") \
-    X(policy_mismatch, "It came in clear, or through other SAs, than the inbound policy requires. Compare `torii setkey -DP` on both ends.") \
-    X(no_sa, "The policy requires an SA that is not there. Check `torii show sa` for its addresses and reqid.") \
-    X(fragment_needs_ports, "A fragment without ports met a policy that asks for ports. Use policies without ports for fragmented traffic.") \
-    X(fragment_in_transport, "Transport mode is not applied to fragments (RFC 4303 3.3.4). Lower the sender's MTU.") \
-    X(unknown_spi, "No SA has this SPI and destination. The peer uses an SA we lack: compare `torii show sa` on both ends.") \
-    X(fragmented_esp, "An ESP packet came in fragments, which this version does not reassemble. Lower the MTU behind the peer.") \
-    X(esp_truncated, "The packet is too short for its SA's ESP header, IV, trailer and ICV, or not in whole cipher blocks.") \
-    X(replayed, "The sequence number was seen before or lies left of the replay window. Reordering: enlarge the window (-r). Otherwise someone replays.") \
-    X(bad_icv, "The integrity check failed: different keys or algorithms on both ends, or tampering. Compare keys with `torii setkey -D`.") \
-    X(bad_padding, "The ESP padding is longer than the payload or not 1, 2, 3, ...: without authentication, a wrong key looks like this too.") \
-    X(bad_inner_protocol, "The decrypted packet carries no protocol that its SA's mode allows. A wrong key without authentication looks like this too.") \
-    X(dummy_packet, "Next header 59: the peer hides its traffic's volume with dummy packets (RFC 4303 2.6). Normal.") \
-    X(bad_ecn, "Congestion was marked on the tunnel for a packet that cannot carry the mark (RFC 6040 4.2).") \
-    X(nested_too_deep, "More than 4 IPsec headers on one packet.") \
-    X(sequence_exhausted, "The SA has used all its sequence numbers and stopped (RFC 4303 3.3.3). Replace it.") \
-    X(lifetime_exceeded, "The SA reached its hard lifetime. Replace it.") \
-    X(no_room, "No room in the packet's buffer for the IPsec headers. Too many nested tunnels, or an MTU setting below the frames' size.") \
-    X(local_unwanted, "For one of our own addresses, but nobody here takes it: no host port is configured for other than ICMP echo.") \
+    X(policy_discard, "A policy says discard. Check `torii show policy`.")                                             \
+    X(no_policy, "No policy matches and def_policy is discard. Add a policy, or set def_policy to none.")              \
+    X(policy_mismatch,                                                                                                 \
+      "It came in clear, or through other SAs, than the inbound policy requires. Compare `torii setkey -DP` on both "  \
+      "ends.")                                                                                                         \
+    X(no_sa, "The policy requires an SA that is not there. Check `torii show sa` for its addresses and reqid.")        \
+    X(fragment_needs_ports,                                                                                            \
+      "A fragment without ports met a policy that asks for ports. Use policies without ports for fragmented traffic.") \
+    X(fragment_in_transport, "Transport mode is not applied to fragments (RFC 4303 3.3.4). Lower the sender's MTU.")   \
+    X(unknown_spi,                                                                                                     \
+      "No SA has this SPI and destination. The peer uses an SA we lack: compare `torii show sa` on both ends.")        \
+    X(fragmented_esp,                                                                                                  \
+      "An ESP packet came in fragments, which this version does not reassemble. Lower the MTU behind the peer.")       \
+    X(esp_truncated,                                                                                                   \
+      "The packet is too short for its SA's ESP header, IV, trailer and ICV, or not in whole cipher blocks.")          \
+    X(replayed,                                                                                                        \
+      "The sequence number was seen before or lies left of the replay window. Reordering: enlarge the window (-r). "   \
+      "Otherwise someone replays.")                                                                                    \
+    X(bad_icv,                                                                                                         \
+      "The integrity check failed: different keys or algorithms on both ends, or tampering. Compare keys with `torii " \
+      "setkey -D`.")                                                                                                   \
+    X(bad_padding,                                                                                                     \
+      "The ESP padding is longer than the payload or not 1, 2, 3, ...: without authentication, a wrong key looks "     \
+      "like this too.")                                                                                                \
+    X(bad_inner_protocol,                                                                                              \
+      "The decrypted packet carries no protocol that its SA's mode allows. A wrong key without authentication looks "  \
+      "like this too.")                                                                                                \
+    X(dummy_packet, "Next header 59: the peer hides its traffic's volume with dummy packets (RFC 4303 2.6). Normal.")  \
+    X(bad_ecn, "Congestion was marked on the tunnel for a packet that cannot carry the mark (RFC 6040 4.2).")          \
+    X(nested_too_deep, "More than 4 IPsec headers on one packet.")                                                     \
+    X(sequence_exhausted, "The SA has used all its sequence numbers and stopped (RFC 4303 3.3.3). Replace it.")        \
+    X(lifetime_exceeded, "The SA reached its hard lifetime. Replace it.")                                              \
+    X(no_room,                                                                                                         \
+      "No room in the packet's buffer for the IPsec headers. Too many nested tunnels, or an MTU setting below the "    \
+      "frames' size.")                                                                                                 \
+    X(local_unwanted,                                                                                                  \
+      "For one of our own addresses, but nobody here takes it: no host port is configured for other than ICMP echo.")  \
     X(icmp_limited, "An ICMP error was due but the rate limit or the rules (RFC 1122 3.2.2) kept it from being sent.") \
-    X(icmp_error_unprotected, "An ICMP error about a decrypted packet has no SA to leave by, and never leaves in clear. Add a policy for the gateway's own address.") \
-    X(bad_arp, "An ARP packet that is cut short, not for IPv4 over Ethernet, or claims our own address.") \
-    X(punt_full, "More packets for the control core than it takes. Someone floods the gateway's own addresses.") \
-    X(handover_full, "The worker that owns the SA is too busy to take more packets. Spread the tunnels, or add workers.") \
-    X(tx_full, "The device took no more frames: the link is saturated or down. Check `torii show ports`.") \
+    X(icmp_error_unprotected,                                                                                          \
+      "An ICMP error about a decrypted packet has no SA to leave by, and never leaves in clear. Add a policy for the " \
+      "gateway's own address.")                                                                                        \
+    X(bad_arp, "An ARP packet that is cut short, not for IPv4 over Ethernet, or claims our own address.")              \
+    X(punt_full, "More packets for the control core than it takes. Someone floods the gateway's own addresses.")       \
+    X(handover_full,                                                                                                   \
+      "The worker that owns the SA is too busy to take more packets. Spread the tunnels, or add workers.")             \
+    X(tx_full, "The device took no more frames: the link is saturated or down. Check `torii show ports`.")             \
     X(shutting_down, "Held for later when the gateway stopped.")
 
 enum class Drop : std::uint8_t {
@@ -69,10 +97,9 @@ struct DropInfo {
     std::string_view name, advice;
 };
 
-inline constexpr auto drop_table = std::to_array<DropInfo>({
-    {"none", ""},
+inline constexpr auto drop_table = std::to_array<DropInfo>({{"none", ""},
 #define X(name, advice) {#name, advice},
-    TORII_DROPS(X)
+                                                            TORII_DROPS(X)
 #undef X
 });
 inline constexpr std::size_t drop_count = drop_table.size();

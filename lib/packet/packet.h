@@ -34,11 +34,11 @@ enum class Resume : std::uint8_t { open, classify, protect, transmit, frame };  
 
 /// Why a packet goes to the control core.
 enum class Punt : std::uint8_t {
-    arp,          // the frame from its Ethernet header on
-    local,        // for one of our own addresses
-    neighbour,    // its next hop has no MAC yet; comes back by Resume::transmit
-    glean,        // the same, but nobody has asked ARP about it yet
-    ttl_exceeded, // these want an ICMP error
+    arp,           // the frame from its Ethernet header on
+    local,         // for one of our own addresses
+    neighbour,     // its next hop has no MAC yet; comes back by Resume::transmit
+    glean,         // the same, but nobody has asked ARP about it yet
+    ttl_exceeded,  // these want an ICMP error
     too_big,
     no_route,
 };
@@ -47,26 +47,26 @@ enum class Punt : std::uint8_t {
 enum class HopIndex : std::uint16_t { none = 0 };
 
 struct Packet {
-    rte_mbuf* mbuf = nullptr;      // null once somebody else owns it
-    std::byte* ip = nullptr;       // the outermost IP header that is still there
+    rte_mbuf* mbuf = nullptr;  // null once somebody else owns it
+    std::byte* ip = nullptr;   // the outermost IP header that is still there
     InboundSa* inbound_sa = nullptr;
     OutboundSa* outbound_sa = nullptr;
     const SaChain* chain = nullptr;  // what follows outbound_sa; null: nothing
     std::uint64_t sequence = 0;
-    std::uint64_t hash = 0;        // of whatever is looked up next
-    std::uint16_t ip_octets = 0;   // total length by the IP header
+    std::uint64_t hash = 0;       // of whatever is looked up next
+    std::uint16_t ip_octets = 0;  // total length by the IP header
     std::uint8_t ip_header_octets = 0;
-    std::uint8_t protocol = 0;     // behind the IP header
+    std::uint8_t protocol = 0;  // behind the IP header
     HopIndex next_hop{};
-    std::uint16_t port = 0;        // where it arrived
+    std::uint16_t port = 0;  // where it arrived
     Drop drop = Drop::none;
     Arrival arrival = Arrival::outside;
     Resume resume = Resume::classify;
     Punt punt = Punt::local;
-    std::uint8_t chain_step = 0;   // transforms of `chain` already applied
-    std::uint8_t opened = 0;       // how many of `used` there are
+    std::uint8_t chain_step = 0;  // transforms of `chain` already applied
+    std::uint8_t opened = 0;      // how many of `used` there are
     bool fragment = false;
-    std::uint16_t mtu = 0;         // with Punt::too_big: what would have fitted
+    std::uint16_t mtu = 0;                       // with Punt::too_big: what would have fitted
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
 
     Ipv4Header& ipv4() const { return *reinterpret_cast<Ipv4Header*>(ip); }
@@ -112,7 +112,7 @@ public:
 
     private:
         void skip() {
-            while (at_ != end_ && (*at_)->drop != Drop::none) [[unlikely]] ++at_;
+            while (at_ != end_ && (*at_)->drop != Drop::none) [[unlikely]]++ at_;
         }
         Packet* const* at_;
         Packet* const* end_;

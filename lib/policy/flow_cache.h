@@ -19,7 +19,7 @@ struct FlowKey {
     std::uint16_t source_port = 0, destination_port = 0;  // as on the wire
     std::uint8_t protocol = 0;
     std::uint8_t family = 0;
-    std::uint8_t arrival = 0;      // which checks the packet owes: the caller's numbering
+    std::uint8_t arrival = 0;  // which checks the packet owes: the caller's numbering
     std::uint8_t ports_known = 0;
 
     using Words = std::array<std::uint64_t, 5>;
@@ -48,7 +48,8 @@ public:
 
     std::uint64_t hash(const FlowKey& key) const {
         const auto w = key.words();
-        std::uint64_t h = (w[0] ^ seed_) * 0x9e3779b97f4a7c15u ^ (w[2] + seed_) * 0xc2b2ae3d27d4eb4fu ^ w[4] * 0x165667b19e3779f9u;
+        std::uint64_t h =
+            (w[0] ^ seed_) * 0x9e3779b97f4a7c15u ^ (w[2] + seed_) * 0xc2b2ae3d27d4eb4fu ^ w[4] * 0x165667b19e3779f9u;
         h ^= (w[1] * 0x85ebca77c2b2ae63u) ^ std::rotl(w[3] * 0x27d4eb2f165667c5u, 29);
         h ^= h >> 32;
         h *= 0xd6e8feb86659fd93u;
@@ -61,7 +62,8 @@ public:
     Entry* find(std::uint64_t hash, const FlowKey& key, std::uint32_t generation) {
         for (std::uint64_t way = 0; way < 2; ++way) {
             Entry& entry = entries_[(hash ^ way) & mask_];
-            if (entry.generation == generation && entry.key == key) [[likely]] return &entry;
+            if (entry.generation == generation && entry.key == key) [[likely]]
+                return &entry;
         }
         return nullptr;
     }

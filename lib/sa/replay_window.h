@@ -13,9 +13,7 @@ enum class Replay : std::uint8_t { fresh, duplicate, too_old };
 inline constexpr std::uint32_t smallest_replay_window = 32, largest_replay_window = 65536;
 
 /// How many words a ring for `window` packets needs: one more than the window fills, rounded up to a power of two.
-constexpr std::uint32_t replay_words(std::uint32_t window) {
-    return std::bit_ceil((window + 63) / 64 + 1);
-}
+constexpr std::uint32_t replay_words(std::uint32_t window) { return std::bit_ceil((window + 63) / 64 + 1); }
 
 /// Accepts each sequence number once, as long as it is less than `window` behind the highest accepted one.
 class ReplayWindow {
@@ -75,7 +73,7 @@ inline std::uint64_t recovered_sequence(std::uint32_t low, std::uint64_t highest
     const auto top_low = static_cast<std::uint32_t>(highest);
     auto high = static_cast<std::uint32_t>(highest >> 32);
     const std::uint32_t bottom = top_low - window + 1;
-    if (top_low >= window - 1) {           // the window lies within one subspace
+    if (top_low >= window - 1) {  // the window lies within one subspace
         if (low < bottom) ++high;
     } else if (low >= bottom && high != 0) {  // it spans two, and this one is in the lower
         --high;

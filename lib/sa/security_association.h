@@ -31,32 +31,32 @@ inline constexpr std::uint64_t unlimited = ~std::uint64_t{0};
 
 /// Head of a tunnel's packets: outer IP header with everything that does not change from packet to packet.
 struct OuterHeader {
-    Ipv4Header ip{};                 // total length, identification, DSCP/ECN, DF and checksum are filled in per packet
+    Ipv4Header ip{};  // total length, identification, DSCP/ECN, DF and checksum are filled in per packet
     std::uint32_t checksum_part = 0;  // ones' complement sum of the constant fields, host order
 };
 
 struct alignas(64) OutboundSa {
     // ---- line 0: every packet
-    Counter next_sequence;                      // owner: the number the next packet gets; starts at 1
-    std::uint64_t last_sequence = unlimited;    // the last number that may be sent
-    std::uint64_t iv_start = 0;                 // counter modes: IV = this + sequence, never twice under one key
-    Counter octets;                             // owner: octets of protected IP packets
-    std::uint64_t octets_soft = unlimited;      // owner: ~0 once told
+    Counter next_sequence;                    // owner: the number the next packet gets; starts at 1
+    std::uint64_t last_sequence = unlimited;  // the last number that may be sent
+    std::uint64_t iv_start = 0;               // counter modes: IV = this + sequence, never twice under one key
+    Counter octets;                           // owner: octets of protected IP packets
+    std::uint64_t octets_soft = unlimited;    // owner: ~0 once told
     std::uint64_t octets_hard = unlimited;
     Big32 spi{};
-    std::atomic<std::uint16_t> next_hop{0};     // control: HopIndex toward the tunnel's far end
-    std::atomic<std::uint16_t> mtu{1500};       // control: octets of an IP packet toward there
-    std::uint8_t owner = 0;                     // worker index
+    std::atomic<std::uint16_t> next_hop{0};  // control: HopIndex toward the tunnel's far end
+    std::atomic<std::uint16_t> mtu{1500};    // control: octets of an IP packet toward there
+    std::uint8_t owner = 0;                  // worker index
     SuiteIndex suite{};
-    Mode mode = Mode::transport;                // transport or tunnel
+    Mode mode = Mode::transport;  // transport or tunnel
     std::uint8_t iv_octets = 0;
     std::uint8_t icv_octets = 0;
-    std::uint8_t alignment_mask = 3;            // text is padded to a multiple of this + 1
+    std::uint8_t alignment_mask = 3;  // text is padded to a multiple of this + 1
     bool counter_iv = false;
     bool extended_sequence = false;
     // ---- line 1
-    std::atomic<bool> expired{false};           // control: the hard lifetime in seconds is over
-    std::uint32_t serial = 0;                   // of this SA, never reused
+    std::atomic<bool> expired{false};  // control: the hard lifetime in seconds is over
+    std::uint32_t serial = 0;          // of this SA, never reused
     OuterHeader outer;
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
@@ -65,28 +65,28 @@ static_assert(offsetof(OutboundSa, expired) == 64 && offsetof(OutboundSa, key) =
 
 struct alignas(64) InboundSa {
     // ---- line 0: every packet
-    ReplayWindow replay;                        // owner; 40 octets
+    ReplayWindow replay;  // owner; 40 octets
     Big32 spi{};
     SuiteIndex suite{};
     std::uint8_t iv_octets = 0;
     std::uint8_t icv_octets = 0;
     std::uint8_t alignment_mask = 3;
     std::uint8_t owner = 0;
-    Mode mode = Mode::any;                      // any: tunnel when the inner protocol is IP, transport otherwise
+    Mode mode = Mode::any;  // any: tunnel when the inner protocol is IP, transport otherwise
     bool extended_sequence = false;
-    bool ordered_padding = true;                // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
-    std::atomic<bool> expired{false};           // control
+    bool ordered_padding = true;       // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
+    std::atomic<bool> expired{false};  // control
     // ---- line 1
-    alignas(64) Counter octets;                 // owner
-    Counter packets;                            // owner
-    std::uint64_t octets_soft = unlimited;      // owner: ~0 once told
+    alignas(64) Counter octets;             // owner
+    Counter packets;                        // owner
+    std::uint64_t octets_soft = unlimited;  // owner: ~0 once told
     std::uint64_t octets_hard = unlimited;
-    Address destination;                        // ours
+    Address destination;  // ours
     std::uint32_t serial = 0;
     // ---- line 2: what the policy check and a bad day want
     Address source;
     ReqId reqid{};
-    Counter icv_failures, replays;              // owner
+    Counter icv_failures, replays;  // owner
     // ---- lines 3..
     alignas(64) std::byte key[key_block_octets]{};
 };
@@ -111,7 +111,9 @@ public:
         const SaChain* chain() const { return reinterpret_cast<const SaChain*>(bits & ~std::uintptr_t{3}); }
     };
     static Value one(OutboundSa* sa) { return {reinterpret_cast<std::uintptr_t>(sa)}; }
-    static Value many(const SaChain* chain) { return {reinterpret_cast<std::uintptr_t>(chain) | static_cast<std::uintptr_t>(Kind::chain)}; }
+    static Value many(const SaChain* chain) {
+        return {reinterpret_cast<std::uintptr_t>(chain) | static_cast<std::uintptr_t>(Kind::chain)};
+    }
     static Value clear() { return {static_cast<std::uintptr_t>(Kind::clear)}; }
     static Value none() { return {}; }
 

@@ -36,7 +36,8 @@ public:
         const auto tag = hash & tag_mask;
         for (const auto& place : bucket(hash).places) {
             const auto value = place.load(std::memory_order_acquire);
-            if ((value & tag_mask) == tag && value != 0) [[likely]] return pointer(value);
+            if ((value & tag_mask) == tag && value != 0) [[likely]]
+                return pointer(value);
         }
         return nullptr;
     }

@@ -53,13 +53,19 @@ inline Octets ethernet(const Octets& payload, const MacAddress& destination = {}
                        const MacAddress& source = {{2, 0, 0, 0, 0, 99}}) {
     return octets_of(EthernetHeader{destination.octets, source.octets, static_cast<std::uint16_t>(type)}) + payload;
 }
-inline Octets arp(std::uint16_t operation, const MacAddress& sender_mac, std::string_view sender, const MacAddress& target_mac, std::string_view target) {
-    return ethernet(octets_of(ArpIpv4{1, 0x0800, 6, 4, operation, sender_mac.octets, number(sender), target_mac.octets, number(target)}),
-                    operation == 1 ? MacAddress{{255, 255, 255, 255, 255, 255}} : target_mac, EtherType::arp, sender_mac);
+inline Octets arp(std::uint16_t operation, const MacAddress& sender_mac, std::string_view sender,
+                  const MacAddress& target_mac, std::string_view target) {
+    return ethernet(octets_of(ArpIpv4{1, 0x0800, 6, 4, operation, sender_mac.octets, number(sender), target_mac.octets,
+                                      number(target)}),
+                    operation == 1 ? MacAddress{{255, 255, 255, 255, 255, 255}} : target_mac, EtherType::arp,
+                    sender_mac);
 }
-inline const Ipv4Header& ip_of(const Octets& frame) { return *reinterpret_cast<const Ipv4Header*>(frame.data() + sizeof(EthernetHeader)); }
+inline const Ipv4Header& ip_of(const Octets& frame) {
+    return *reinterpret_cast<const Ipv4Header*>(frame.data() + sizeof(EthernetHeader));
+}
 inline Octets ip_octets_of(const Octets& frame) {
-    return {frame.begin() + sizeof(EthernetHeader), frame.begin() + static_cast<std::ptrdiff_t>(sizeof(EthernetHeader) + ip_of(frame).total_octets)};
+    return {frame.begin() + sizeof(EthernetHeader),
+            frame.begin() + static_cast<std::ptrdiff_t>(sizeof(EthernetHeader) + ip_of(frame).total_octets)};
 }
 
 }  // namespace torii::test

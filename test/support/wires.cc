@@ -1,7 +1,7 @@
 #include "test/support/wires.h"
 
-#include <rte_eth_ring.h>
 #include <rte_dev.h>
+#include <rte_eth_ring.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -26,7 +26,8 @@ std::string fresh_name(const char* what) {
 }  // namespace
 
 void start_test_eal(unsigned lcores) {
-    if (const auto started = start_eal({.workers = lcores, .cores = {}, .memory_megabytes = 512, .pci_devices = {}}); !started)
+    if (const auto started = start_eal({.workers = lcores, .cores = {}, .memory_megabytes = 512, .pci_devices = {}});
+        !started)
         give_up(started.error().text());
     std::atexit(stop_eal);
 }
@@ -39,7 +40,8 @@ Wires::Wires(Configuration configuration, bool launch_workers) {
             wire.to_gateway.push_back(rte_ring_create(fresh_name("in").c_str(), 4096, SOCKET_ID_ANY, 0));
             wire.from_gateway.push_back(rte_ring_create(fresh_name("out").c_str(), 4096, SOCKET_ID_ANY, 0));
         }
-        if (rte_eth_from_rings(wire.name.c_str(), wire.to_gateway.data(), queues, wire.from_gateway.data(), queues, SOCKET_ID_ANY) < 0)
+        if (rte_eth_from_rings(wire.name.c_str(), wire.to_gateway.data(), queues, wire.from_gateway.data(), queues,
+                               SOCKET_ID_ANY) < 0)
             give_up("no ring port");
         wire.name = "net_ring_" + wire.name;
         port.device = wire.name;
@@ -50,7 +52,8 @@ Wires::Wires(Configuration configuration, bool launch_workers) {
     if (!made) give_up(made.error().text());
     gateway_ = std::move(*made);
     gateway_->start();
-    exact_pool_ = rte_pktmbuf_pool_create(fresh_name("exact").c_str(), 8192, 0, private_octets, RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+    exact_pool_ = rte_pktmbuf_pool_create(fresh_name("exact").c_str(), 8192, 0, private_octets, RTE_PKTMBUF_HEADROOM,
+                                          SOCKET_ID_ANY);
     if (exact_pool_ == nullptr) give_up("no pool");
 }
 
@@ -59,7 +62,8 @@ Wires::~Wires() {
     for (std::size_t i = 0; i < wires_.size(); ++i) sent_by(i);
     for (const Wire& wire : wires_)
         for (rte_ring* ring : wire.to_gateway)
-            for (void* mbuf = nullptr; rte_ring_dequeue(ring, &mbuf) == 0;) rte_pktmbuf_free(static_cast<rte_mbuf*>(mbuf));
+            for (void* mbuf = nullptr; rte_ring_dequeue(ring, &mbuf) == 0;)
+                rte_pktmbuf_free(static_cast<rte_mbuf*>(mbuf));
     gateway_.reset();
     for (const Wire& wire : wires_) {
         rte_eal_hotplug_remove("vdev", wire.name.c_str());
@@ -93,7 +97,8 @@ bool Wires::send(std::size_t port, std::span<const std::byte> frame, unsigned qu
         };
         held->info.fcb_opaque = held;
         rte_mbuf_ext_refcnt_set(&held->info, 1);
-        rte_pktmbuf_attach_extbuf(mbuf, static_cast<std::byte*>(held->octets) + 1, 0, static_cast<std::uint16_t>(frame.size()), &held->info);
+        rte_pktmbuf_attach_extbuf(mbuf, static_cast<std::byte*>(held->octets) + 1, 0,
+                                  static_cast<std::uint16_t>(frame.size()), &held->info);
         mbuf->data_off = 0;
         mbuf->data_len = static_cast<std::uint16_t>(frame.size());
         mbuf->pkt_len = mbuf->data_len;

@@ -1,7 +1,7 @@
 #include "cli/commands.h"
 
 #include "catch.h"
-#include "cli/session.h"
+#include "cli/runner.h"
 #include "cli/shell.h"
 
 using namespace torii;

@@ -15,8 +15,14 @@ inline Configuration office_configuration(unsigned workers = 1) {
     c.workers = workers;
     c.name = "tokyo";
     c.mbufs = 8191;
-    c.ports = {{.name = "office", .device = "", .addresses = {{Address::v4(0x0a000101), 24}}, .role = PortRole::protected_port},
-               {.name = "world", .device = "", .addresses = {{Address::v4(0x14000001), 24}}, .role = PortRole::unprotected_port}};
+    c.ports = {{.name = "office",
+                .device = "",
+                .addresses = {{Address::v4(0x0a000101), 24}},
+                .role = PortRole::protected_port},
+               {.name = "world",
+                .device = "",
+                .addresses = {{Address::v4(0x14000001), 24}},
+                .role = PortRole::unprotected_port}};
     c.routes = {{Prefix{Address::v4(0x0a000200), 24}, Address::v4(0x14000002), "world"}};
     c.neighbours = {{Address::v4(0x14000002), peer_mac, "world"}, {Address::v4(0x0a000105), host_mac, "office"}};
     return c;

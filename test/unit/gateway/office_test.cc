@@ -1,6 +1,6 @@
 // The office VPN from one frame to the next.
-#include "catch.h"
 #include "office.h"
+#include "catch.h"
 
 using namespace torii;
 using namespace torii::test;

@@ -1,4 +1,4 @@
-#include "cli/session.h"
+#include "cli/runner.h"
 
 #include <unistd.h>
 
@@ -158,7 +158,7 @@ Result<std::string> read_all(std::FILE* stream) {
     return out;
 }
 
-ExitCode Session::run(std::span<const std::string> words, std::string_view line) {
+ExitCode Runner::run(std::span<const std::string> words, std::string_view line) {
     const auto invocation = parse(words);
     if (!invocation) {
         complain(invocation.error().message);
@@ -175,7 +175,7 @@ ExitCode Session::run(std::span<const std::string> words, std::string_view line)
     return done ? ExitCode::done : ExitCode::failed;
 }
 
-Result<void> Session::perform(const Invocation& invocation, std::string_view line) {
+Result<void> Runner::perform(const Invocation& invocation, std::string_view line) {
     switch (invocation.command->action) {
         case Action::show:
         case Action::drops: return show(invocation);
@@ -191,7 +191,7 @@ Result<void> Session::perform(const Invocation& invocation, std::string_view lin
     return fail(Errc::internal, "a command without an action");
 }
 
-Result<void> Session::show(const Invocation& invocation) {
+Result<void> Runner::show(const Invocation& invocation) {
     const Command& command = *invocation.command;
     TORII_TRY(Value answer, client_.ask(command.method));
     if (!invocation.arguments.empty()) {
@@ -203,7 +203,7 @@ Result<void> Session::show(const Invocation& invocation) {
     return {};
 }
 
-Result<void> Session::setkey(const Invocation& invocation, std::string_view line) {
+Result<void> Runner::setkey(const Invocation& invocation, std::string_view line) {
     const bool policies = invocation.has("-P");
     if (invocation.has("-D")) {
         TORII_TRY(const Value answer, client_.ask(policies ? "setkey.dump_policies" : "setkey.dump_sas"));
@@ -225,7 +225,7 @@ Result<void> Session::setkey(const Invocation& invocation, std::string_view line
     return run_statements(std::move(text), "statement");
 }
 
-Result<void> Session::run_statements(std::string text, std::string_view file) {
+Result<void> Runner::run_statements(std::string text, std::string_view file) {
     const auto answer = client_.ask("setkey.run", {{"text", text}, {"file", file}});
     wipe_text(text);
     if (!answer) return std::unexpected(answer.error());
@@ -233,7 +233,7 @@ Result<void> Session::run_statements(std::string text, std::string_view file) {
     return {};
 }
 
-Result<void> Session::events(const Invocation& invocation) {
+Result<void> Runner::events(const Invocation& invocation) {
     TORII_CHECK(client_.ask(invocation.command->method));
     for (;;) {
         const auto notification = client_.next_notification();
@@ -256,7 +256,7 @@ Result<void> Session::events(const Invocation& invocation) {
     return {};
 }
 
-std::vector<std::string> Session::live_names(const Command& command) {
+std::vector<std::string> Runner::live_names(const Command& command) {
     std::vector<std::string> out;
     constexpr std::chrono::milliseconds patience{2000};  // somebody is typing
     const auto answer = client_.ask(command.method, {}, patience);

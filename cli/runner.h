@@ -27,12 +27,12 @@ Result<Value> narrowed(const Command& command, Value answer, const std::string& 
 /// One event on one line, without the time. Pure.
 std::string event_text(const Value& event);
 
-class Session {
+class Runner {
 public:
     /// Where `setkey -c` takes its statements from: standard input, or the shell's own lines.
     using ReadStatements = std::function<Result<std::string>()>;
 
-    Session(std::string socket, ReadStatements read_statements)
+    Runner(std::string socket, ReadStatements read_statements)
         : client_(std::move(socket)), read_statements_(std::move(read_statements)) {}
 
     /// Runs the command that `words` call. `line` is what the words came from, for setkey statements; empty: not from
