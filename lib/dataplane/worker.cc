@@ -170,8 +170,9 @@ void Worker::parse() {
             Batch::drop(p, ethernet.destination[0] & 1 ? Drop::multicast : Drop::not_our_mac);
         } else if (type == EtherType::ipv4) [[likely]] {
             p.ip += sizeof(EthernetHeader);
-            if (const Drop reason = parse_ipv4(p, frame_octets - sizeof(EthernetHeader)); reason != Drop::none)
-                [[unlikely]]
+            const bool summed = (p.mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+            const Drop reason = parse_ipv4(p, frame_octets - sizeof(EthernetHeader), summed);
+            if (reason != Drop::none) [[unlikely]]
                 Batch::drop(p, reason);
             else
                 route_arrived(p);
@@ -240,7 +241,7 @@ void Worker::classify() {
     }
     count = 0;
     for (Packet& p : clear_.live()) {
-        const std::uint32_t used = p.opened == 0 ? 0 : p.used[0]->serial;
+        const std::uint32_t used = used_by(p);
         const Flows::Entry* entry = flows_.find(p.hash, keys[count], rules_->generation);
         if (entry == nullptr || entry->verdict.used_serial != used || p.opened > 1) [[unlikely]] {
             ++misses;
@@ -256,11 +257,18 @@ void Worker::classify() {
     clear_.clear();
 }
 
+/// By which a flow's verdict remembers how its packets came: 0 in clear, an SA's serial, or, for nested SAs, a value
+/// that fits no packet, so that those are judged one by one.
+std::uint32_t Worker::used_by(const Packet& p) {
+    constexpr std::uint32_t nested = ~std::uint32_t{0};
+    return p.opened == 0 ? 0 : p.opened == 1 ? p.used[0]->serial : nested;
+}
+
 /// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
 Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
     const PacketSelector selector = selector_of(key);
     const Routes& routes = *rules_->routes;
-    Verdict verdict{.used_serial = p.opened == 0 ? 0 : p.used[0]->serial};
+    Verdict verdict{.used_serial = used_by(p)};
     const auto dropped = [&](Drop reason) {
         verdict.kind = Verdict::Kind::drop;
         verdict.reason = reason;

@@ -95,6 +95,7 @@ struct Database::Run {
                 case Change::Kind::sa_removed: insert(change.sa); break;
                 case Change::Kind::policy_added:
                     (void)db.spd_.remove(change.policy->direction, change.policy->selector);
+                    db.builder_.dismiss(*change.policy);
                     break;
                 case Change::Kind::policy_removed: db.spd_.restore(change.policy, change.order); break;
             }
@@ -182,9 +183,12 @@ struct Database::Run {
         policy->id = PolicyId{db.next_policy_id_++};
         policy->created_unix_seconds = now;
         for (Request& request : policy->requests) settle(request);
-        const PolicyId id = policy->id;
-        TORII_CHECK(add(std::move(policy)));
-        return Outcome{.policy = id};
+        TORII_CHECK(db.builder_.admit(*policy));
+        if (auto added = add(policy); !added) {
+            db.builder_.dismiss(*policy);
+            return std::unexpected(std::move(added).error());
+        }
+        return Outcome{.policy = policy->id};
     }
     /// Levels and reqids that were left to us (KAME: default by sysctl, unique ids from 0x4000).
     void settle(Request& request) {

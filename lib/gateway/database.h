@@ -50,10 +50,12 @@ public:
         Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
         std::uint32_t spi_minimum = 0x100, spi_maximum = 0x0fffffff;  // for GetSpi
     };
-    /// Builds an SA's blocks, and takes back those of one that was never published.
+    /// Makes what workers will need of an SA or policy before anybody sees it, and takes back what was never seen.
     struct Builder {
         std::function<Result<void>(SaEntry&)> build;
         std::function<void(SaEntry&)> discard;
+        std::function<Result<void>(Policy&)> admit;
+        std::function<void(const Policy&)> dismiss;
     };
     Database(const Settings& settings, Builder builder) : settings_(settings), builder_(std::move(builder)) {}
 

@@ -81,7 +81,9 @@ void Publisher::start(RetireList& retired, std::vector<Arrival> port_arrival, Ho
 
 Database::Builder Publisher::builder() {
     return {.build = [this](SaEntry& entry) { return build(entry); },
-            .discard = [this](SaEntry& entry) { release(entry); }};
+            .discard = [this](SaEntry& entry) { release(entry); },
+            .admit = [this](Policy& policy) { return admit(policy); },
+            .dismiss = [this](const Policy& policy) { dismiss(policy); }};
 }
 
 /// An SA toward one of our own addresses is inbound; every other one is outbound, and so is one between two of ours.
@@ -204,8 +206,11 @@ void Publisher::publish(const Journal& journal, const Database& database) {
         }
         if (change.policy) policies_changed = true;
         if (change.kind == Change::Kind::policy_removed) remove_policy(change.policy);
-        if (change.kind == Change::Kind::policy_added && database.spd().find(change.policy->id) != nullptr)
+        if (change.kind != Change::Kind::policy_added) continue;
+        if (database.spd().find(change.policy->id) != nullptr)
             add_policy(change.policy, database);
+        else
+            dismiss(*change.policy);  // came and went in one transaction
     }
     // Cells leave the SAs that went before those may be freed, and reach the new ones.
     for (const Change& change : journal)
@@ -286,13 +291,27 @@ std::vector<Publisher::Ends> Publisher::fixed_ends(const Policy& policy) {
     return out;
 }
 
+bool Publisher::wants_cell(const Policy& policy) {
+    return policy.direction == Direction::outbound && policy.action == PolicyAction::protect;
+}
+
+Result<void> Publisher::admit(Policy& policy) {
+    if (!wants_cell(policy)) return {};
+    const ChainCell* const cell = take_cell();
+    if (cell == nullptr)
+        return fail(Errc::no_room, "the gateway holds at most " + std::to_string(most_cells) +
+                                       " policies and address pairs under them");
+    policy.slot = static_cast<std::uint32_t>(cell - cells_.get());
+    return {};
+}
+
+void Publisher::dismiss(const Policy& policy) {
+    if (wants_cell(policy)) free_cells_.push_back(policy.slot);
+}
+
 void Publisher::add_policy(const PolicyPtr& policy, const Database& database) {
-    if (policy->direction != Direction::outbound || policy->action != PolicyAction::protect) return;
+    if (!wants_cell(*policy)) return;
     const auto id = static_cast<std::uint32_t>(policy->id);
-    ChainCell* const cell = take_cell();
-    // Part of the policy that only we write, before any worker sees it. Out of cells, packets meet the last one's
-    // permanent "no SA", which fails closed.
-    const_cast<Policy&>(*policy).slot = cell ? static_cast<std::uint32_t>(cell - cells_.get()) : most_cells - 1;
     PolicyCells& cells = policies_.emplace(id, PolicyCells{policy, {}}).first->second;
     const bool per_pair = is_per_pair(*policy);
     if (per_pair) per_pair_.insert(id);
@@ -311,7 +330,7 @@ void Publisher::remove_policy(const PolicyPtr& policy) {
     if (at == policies_.end()) return;
     for (const auto& [ends, cell] : at->second.pairs)
         if (cell) retire_cell(cell);
-    if (policy->slot != most_cells - 1) retire_cell(&cells_[policy->slot]);
+    retire_cell(&cells_[policy->slot]);
     for (const Ends& ends : fixed_ends(*policy))
         for (auto [each, end] = by_ends_.equal_range(ends); each != end;)
             each = each->second == id ? by_ends_.erase(each) : std::next(each);
@@ -335,22 +354,29 @@ void Publisher::sa_changed(const SaEntry& entry, const Database& database) {
 void Publisher::refresh(PolicyCells& cells, const Database& database) {
     const Policy& policy = *cells.policy;
     if (!is_per_pair(policy)) {
-        if (policy.slot != most_cells - 1)
-            set(cells_[policy.slot],
-                resolve(policy, {policy.selector.source.base(), policy.selector.destination.base()}, database));
+        set(cells_[policy.slot],
+            resolve(policy, {policy.selector.source.base(), policy.selector.destination.base()}, database));
         return;
     }
-    const bool all_optional =
-        std::ranges::all_of(policy.requests, [](const Request& r) { return r.level == Level::use; });
-    if (policy.slot != most_cells - 1) set(cells_[policy.slot], all_optional ? ChainCell::clear() : ChainCell::none());
-    for (auto& [ends, cell] : cells.pairs) {
-        if (cell == nullptr) {
-            cell = take_cell();
+    set(cells_[policy.slot], resolve(policy, {}, database));  // pairs without any SA of their own
+    for (auto at = cells.pairs.begin(); at != cells.pairs.end();) {
+        auto& [ends, cell] = *at;
+        const bool wanted = !database.between(ends.first, ends.second, policy.requests.front().protocol).empty();
+        if (wanted && cell == nullptr) {
+            cell = take_cell();  // none left: the pair stays without SA, which fails closed
             pairs_changed_ = true;
         }
-        if (cell != nullptr) set(*cell, resolve(policy, ends, database));
+        if (wanted && cell != nullptr) {
+            set(*cell, resolve(policy, ends, database));
+            ++at;
+            continue;
+        }
+        if (cell != nullptr) {
+            retire_cell(cell);
+            pairs_changed_ = true;
+        }
+        at = cells.pairs.erase(at);
     }
-    std::erase_if(cells.pairs, [](const auto& pair) { return pair.second == nullptr; });
 }
 
 /// KAME's levels (DESIGN 3): a `use` request without SA is skipped, the others still apply; `require` and `unique`

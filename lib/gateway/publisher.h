@@ -68,6 +68,9 @@ private:
     void index(InboundSa& sa);
 
     // chain cells
+    static bool wants_cell(const Policy& policy);
+    Result<void> admit(Policy& policy);
+    void dismiss(const Policy& policy);
     struct PolicyCells {
         PolicyPtr policy;
         std::map<std::pair<Address, Address>, ChainCell*> pairs;  // per-pair policies only

@@ -36,7 +36,8 @@ inline bool is_martian(std::uint32_t source, std::uint32_t destination) {
 /// Checks the IPv4 header at `packet.ip`, of which `available` octets arrived, and fills in what later stages read:
 /// ip_octets, ip_header_octets, protocol, fragment. Octets behind the total length are padding and are ignored.
 /// Returns Drop::none, truncated, bad_ip_version, bad_ip_header, bad_ip_length, bad_ip_checksum, martian, source_route.
-inline Drop parse_ipv4(Packet& packet, std::size_t available) {
+/// `summed`: the device has verified the header checksum.
+inline Drop parse_ipv4(Packet& packet, std::size_t available, bool summed = false) {
     if (available < sizeof(Ipv4Header)) return Drop::truncated;
     const Ipv4Header& ip = packet.ipv4();
     const unsigned header_octets = ip.header_octets();
@@ -45,9 +46,9 @@ inline Drop parse_ipv4(Packet& packet, std::size_t available) {
     const unsigned total = ip.total_octets;
     if (total < header_octets || total > available) return Drop::bad_ip_length;
     if (header_octets == sizeof(Ipv4Header)) [[likely]] {
-        if (plain_header_sum(packet.ip) != 0xffff) return Drop::bad_ip_checksum;
+        if (!summed && plain_header_sum(packet.ip) != 0xffff) return Drop::bad_ip_checksum;
     } else {
-        if (internet_checksum(packet.ip, header_octets) != 0) return Drop::bad_ip_checksum;
+        if (!summed && internet_checksum(packet.ip, header_octets) != 0) return Drop::bad_ip_checksum;
         for (unsigned i = sizeof(Ipv4Header); i < header_octets;) {  // options, RFC 791 3.1
             const auto option = std::to_integer<unsigned>(packet.ip[i]);
             if (option == 0) break;
