@@ -36,11 +36,12 @@ Wires::Wires(Configuration configuration, bool launch_workers) {
     for (PortConfiguration& port : configuration.ports) {
         if (!port.device.empty()) continue;
         Wire wire{.name = fresh_name("wire"), .to_gateway = {}, .from_gateway = {}};
-        for (unsigned q = 0; q < queues; ++q) {
+        const unsigned count = port.queues != 0 ? port.queues : queues;
+        for (unsigned q = 0; q < count; ++q) {
             wire.to_gateway.push_back(rte_ring_create(fresh_name("in").c_str(), 4096, SOCKET_ID_ANY, 0));
             wire.from_gateway.push_back(rte_ring_create(fresh_name("out").c_str(), 4096, SOCKET_ID_ANY, 0));
         }
-        if (rte_eth_from_rings(wire.name.c_str(), wire.to_gateway.data(), queues, wire.from_gateway.data(), queues,
+        if (rte_eth_from_rings(wire.name.c_str(), wire.to_gateway.data(), count, wire.from_gateway.data(), count,
                                SOCKET_ID_ANY) < 0)
             give_up("no ring port");
         wire.name = "net_ring_" + wire.name;

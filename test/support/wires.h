@@ -21,7 +21,7 @@ enum class Room { pool, exact };
 
 class Wires {
 public:
-    static constexpr unsigned queues = 4;  // at most, each way, on every wire
+    static constexpr unsigned queues = 4;  // at most, each way, on a wire whose port does not say how many
 
     /// Ports of `configuration` whose device is empty become wires. Ends the test with the error when make() fails.
     explicit Wires(Configuration configuration, bool launch_workers = false);
@@ -38,6 +38,9 @@ public:
     /// Lets time pass for ARP and the like.
     void pass(std::chrono::milliseconds time);
     Gateway& gateway() { return *gateway_; }
+    /// The wire's rings themselves, for the bench, which moves mbufs of gateway().pool() and counts cycles.
+    rte_ring& ring_into(std::size_t port, unsigned queue = 0) { return *wires_[port].to_gateway[queue]; }
+    rte_ring& ring_out_of(std::size_t port, unsigned queue = 0) { return *wires_[port].from_gateway[queue]; }
     std::uint64_t drops(Drop reason) const { return gateway_->drop_count_of(reason); }
     /// Applies a setkey text; an error fails loudly.
     void setkey(std::string_view text);

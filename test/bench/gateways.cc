@@ -1,0 +1,109 @@
+#include "test/bench/gateways.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "test/bench/floor.h"
+#include "test/bench/lane.h"
+
+namespace torii::bench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t windows_a_group = 5, fewest_windows = 30;
+constexpr std::chrono::seconds longest_row{3};
+/// What a group lets enter. Its first window is not counted: it brings back to the caches what others pushed out.
+constexpr std::size_t group_packets = Lane::ahead + (1 + windows_a_group) * Lane::window;
+
+std::vector<std::uint16_t> frame_octets(std::span<const Draw> draws, const MeasuredSuite* tunnel) {
+    std::vector<std::uint16_t> out;
+    for (const Draw& packet : draws)
+        out.push_back(static_cast<std::uint16_t>(sizeof(EthernetHeader) +
+                                                 (tunnel ? tunnel->tunnel_octets(packet.octets) : packet.octets)));
+    return out;
+}
+
+/// Whether more windows would hardly lower the least: the last fifteen did not.
+bool settled(const std::vector<double>& windows) {
+    if (windows.size() < fewest_windows) return false;
+    const auto recent = windows.end() - 3 * windows_a_group;
+    return *std::min_element(recent, windows.end()) > 0.997 * *std::min_element(windows.begin(), recent);
+}
+
+template <class Window>
+void measure_group(std::vector<double>& figures, Window window) {
+    window();
+    for (std::size_t i = 0; i < windows_a_group; ++i) figures.push_back(window());
+}
+
+}  // namespace
+
+Gateways::Gateways(const MeasuredSuite& suite, const std::string& kernel, unsigned tunnels, unsigned burst)
+    : suite_(suite), kernel_(kernel), tunnels_(tunnels), burst_(burst) {
+    auto book = CryptoBook::make({.time_kernels = false, .only = kernel});
+    if (!book) give_up(book.error().text());
+    book_ = std::move(*book);
+    gateway_ = make(gateway_configuration(kernel), gateway_setkey(suite, tunnels), "the gateway");
+}
+
+std::unique_ptr<test::Wires> Gateways::make(Configuration configuration, const std::string& setkey,
+                                            const char* who) const {
+    const auto start = Clock::now();
+    configuration.burst = burst_;
+    auto wires = std::make_unique<test::Wires>(configuration);
+    wires->setkey(setkey);
+    wires->turn();
+    const std::chrono::duration<double> took = Clock::now() - start;
+    std::fprintf(stderr, "torii-bench: %s: %s of %u tunnels stands after %.2f s; kernel: %s\n",
+                 std::string{suite_.name}.c_str(), who, tunnels_, took.count(), kernel_.c_str());
+    return wires;
+}
+
+void Gateways::seal(const Frames& clear, Frames& sealed, const std::vector<std::uint16_t>& sealed_octets) const {
+    Lane lane{*peers_, office, world, clear, sealed_octets};
+    sealed.clear();
+    for (std::size_t done = 0; done < clear.size(); done += Lane::step) {
+        lane.enter(Lane::step);
+        lane.empty(&sealed);
+    }
+}
+
+/// Groups of windows, the gateway's and the floor's in turn, so that a machine that changes its speed for a while
+/// changes it for both.
+Row Gateways::measure(Direction direction, Octets octets, bool quick) {
+    const bool inbound = direction == Direction::inbound;
+    if (inbound && !peers_)
+        peers_ = make(peers_configuration(kernel_), peers_setkey(suite_, tunnels_), "the peers' side");
+    const auto draws = draw(group_packets, tunnels_, octets);
+    const auto sealed_octets = frame_octets(draws, &suite_), clear_octets = frame_octets(draws, nullptr);
+    const Frames clear = clear_frames(draws, direction);
+    Frames sealed{inbound ? group_packets : 0};
+    Lane lane{*gateway_, inbound ? world : office, inbound ? office : world, inbound ? sealed : clear,
+              inbound ? clear_octets : sealed_octets};
+    Floor floor{*book_, suite_, direction, tunnels_, draws, burst_};
+
+    std::vector<double> cycles, floors;
+    const auto deadline = Clock::now() + longest_row;
+    do {
+        if (inbound) seal(clear, sealed, sealed_octets);
+        lane.enter(Lane::ahead);
+        measure_group(cycles, [&] { return lane.carry_window(); });
+        lane.empty();
+        measure_group(floors, [&] { return floor.window(Lane::window); });
+    } while (!quick && !(settled(cycles) && settled(floors)) &&
+             (cycles.size() < fewest_windows || Clock::now() < deadline));
+    return {.suite = suite_,
+            .direction = direction,
+            .octets = octets,
+            .tunnels = tunnels_,
+            .kernel = kernel_,
+            .burst = burst_,
+            .windows = cycles.size(),
+            .cycles = Figure{std::move(cycles)},
+            .floor = Figure{std::move(floors)}};
+}
+
+}  // namespace torii::bench

@@ -1,0 +1,127 @@
+#include "test/bench/site.h"
+
+#include <cstdio>
+
+#include "net/headers.h"
+
+namespace torii::bench {
+
+namespace {
+
+constexpr std::uint32_t our_gateway = 0x14000001, next_gateway = 0x14000002;  // 20.0.0.1, 20.0.0.2
+constexpr std::uint32_t office_net = 0xc0a80100;                              // 192.168.1.0/24
+constexpr std::uint32_t other_nets = 0x0a000000, other_gateways = 0x15000000;
+constexpr unsigned wire_mtu = 1700;  // octets; the mbufs stay as large as they are by default
+constexpr unsigned packet_buffers = 16383;
+
+std::string text(std::uint32_t address) { return Address::v4(address).text(); }
+std::string network(std::uint32_t address) { return text(address) + "/24"; }
+std::uint32_t net_behind(unsigned tunnel) { return other_nets + (tunnel << 8); }
+std::uint32_t gateway_of(unsigned tunnel) { return other_gateways + tunnel; }
+
+/// A key nobody else has: octets of a counter's mixture. Not a secret, and not meant to be one.
+std::string key_of(std::uint64_t which, unsigned octets) {
+    std::string out = "0x";
+    char digits[3];
+    for (unsigned i = 0; i < octets; ++i) {
+        std::uint64_t x = (which << 8 | i) * 0x9e3779b97f4a7c15u;
+        x = (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
+        std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned>(x >> 56));
+        out += digits;
+    }
+    return out;
+}
+
+std::string add_sa(const MeasuredSuite& suite, std::uint32_t source, std::uint32_t destination, std::uint32_t spi) {
+    std::string line = "add " + text(source) + " " + text(destination) + " esp " + std::to_string(spi) +
+                       " -m tunnel -r 4 -E " + std::string{info(suite.cipher).name} + " " +
+                       key_of(spi, suite.cipher_key_octets());
+    if (suite.auth != AuthId::null)
+        line += " -A " + std::string{info(suite.auth).name} + " " + key_of(~spi, suite.auth_key_octets());
+    return line + ";\n";
+}
+std::string add_sa_out(const MeasuredSuite& suite, unsigned tunnel) {
+    return add_sa(suite, our_gateway, gateway_of(tunnel), 0x100000 + tunnel);
+}
+std::string add_sa_in(const MeasuredSuite& suite, unsigned tunnel) {
+    return add_sa(suite, gateway_of(tunnel), our_gateway, 0x200000 + tunnel);
+}
+
+/// `way` is the direction as the policy's gateway sees it; packets between the same networks go both ways.
+std::string add_policy(unsigned tunnel, bool to_us, std::string_view way) {
+    const std::string there = network(net_behind(tunnel)), here = network(office_net);
+    const std::string far = text(gateway_of(tunnel)), near = text(our_gateway);
+    return "spdadd " + (to_us ? there + " " + here : here + " " + there) + " any -P " + std::string{way} +
+           " ipsec esp/tunnel/" + (to_us ? far + "-" + near : near + "-" + far) + "/require;\n";
+}
+
+/// Two wires with one queue each, since one worker is measured.
+Configuration two_wires(const std::string& kernel, const InterfaceAddress& inside, const InterfaceAddress& outside) {
+    Configuration c;
+    c.mbufs = packet_buffers;
+    c.only_kernels = kernel;
+    c.ports = {{.name = "office",
+                .device = "",
+                .addresses = {inside},
+                .mtu = wire_mtu,
+                .role = PortRole::protected_port,
+                .queues = 1},
+               {.name = "world",
+                .device = "",
+                .addresses = {outside},
+                .mtu = wire_mtu,
+                .role = PortRole::unprotected_port,
+                .queues = 1}};
+    return c;
+}
+
+}  // namespace
+
+std::string_view name_of(Direction direction) { return direction == Direction::outbound ? "outbound" : "inbound"; }
+
+unsigned MeasuredSuite::text_octets(unsigned ip_octets) const {
+    const unsigned block = std::max<unsigned>(info(cipher).block_octets, 4);
+    return (ip_octets + unsigned{sizeof(EspTrailer)} + block - 1) / block * block;
+}
+
+unsigned MeasuredSuite::tunnel_octets(unsigned ip_octets) const {
+    return unsigned{sizeof(Ipv4Header)} + unsigned{sizeof(EspHeader)} + iv_octets() + text_octets(ip_octets) +
+           icv_octets();
+}
+
+Configuration gateway_configuration(const std::string& kernel) {
+    Configuration c = two_wires(kernel, {Address::v4(office_net + 1), 24}, {Address::v4(our_gateway), 24});
+    c.routes = {{Prefix{Address::v4(other_nets), 8}, Address::v4(next_gateway), "world"},
+                {Prefix{Address::v4(other_gateways), 8}, Address::v4(next_gateway), "world"}};
+    c.neighbours = {{Address::v4(next_gateway), MacAddress{{2, 0, 0, 0, 0, 2}}, "world"},
+                    {Address::v4(our_host()), MacAddress{{2, 0, 0, 0, 1, 5}}, "office"}};
+    return c;
+}
+
+std::string gateway_setkey(const MeasuredSuite& suite, unsigned tunnels) {
+    std::string all;
+    for (unsigned tunnel = 0; tunnel < tunnels; ++tunnel)
+        all += add_sa_out(suite, tunnel) + add_sa_in(suite, tunnel) + add_policy(tunnel, false, "out") +
+               add_policy(tunnel, true, "in");
+    return all;
+}
+
+/// A wire's port has a MAC of zeros, and so the peers' only neighbour has.
+Configuration peers_configuration(const std::string& kernel) {
+    Configuration c = two_wires(kernel, {Address::v4(0xac100001), 24}, {Address::v4(next_gateway), 24});
+    c.routes = {{Prefix{Address::v4(office_net), 24}, Address::v4(our_gateway), "world"}};
+    c.neighbours = {{Address::v4(our_gateway), MacAddress{}, "world"}};
+    return c;
+}
+
+std::string peers_setkey(const MeasuredSuite& suite, unsigned tunnels) {
+    std::string all;
+    for (unsigned tunnel = 0; tunnel < tunnels; ++tunnel)
+        all += add_sa_in(suite, tunnel) + add_policy(tunnel, true, "out");
+    return all;
+}
+
+std::uint32_t our_host() { return office_net + 5; }
+std::uint32_t host_behind(unsigned tunnel) { return net_behind(tunnel) + 5; }
+
+}  // namespace torii::bench
