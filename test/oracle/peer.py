@@ -75,10 +75,6 @@ def suites():
             yield Suite(cipher, auth)
 
 
-def suite_named(name):
-    return next(suite for suite in suites() if suite.name == name)
-
-
 class Refused(Exception):
     """Scapy does not open this packet; the text says why."""
 
@@ -91,19 +87,20 @@ class Association:
         self.tunnel = tunnel  # (source, destination) of the outer header; None in transport mode
         self.scapy = SecurityAssociation(ESP, spi=spi, crypt_algo=suite.cipher.scapy, crypt_key=keys[0],
                                          auth_algo=suite.auth.scapy, auth_key=keys[1], esn_en=esn)
-        self.iv_octets = self.scapy.crypt_algo.iv_size
+        self.algorithm = self.scapy.crypt_algo
+        self.iv_octets = self.algorithm.iv_size
         if esn and suite.auth is not NO_AUTH:
             self.scapy.auth_algo = ExtendedAuth(self.scapy)
 
-    def build(self, packet, sequence, iv=None, **outer):
+    def build(self, packet, sequence, iv=None, more_padding=0, padding_starts_at=1, **outer):
         """`packet` as ESP. The outer header of a tunnel takes DSCP, ECN and DF from the packet unless `outer` says more."""
+        self.scapy.crypt_algo = Padded(self.algorithm, more_padding, padding_starts_at)
         if self.tunnel:
             inner = IP(packet)
             fields = {'ttl': 64, 'tos': inner.tos, 'flags': int(inner.flags) & 2, **outer}
             self.scapy.tunnel_header = IP(src=self.tunnel[0], dst=self.tunnel[1], **fields)
-        self.scapy.esn = sequence >> 32
-        low = sequence & 0xffffffff
-        return raw(self.scapy.encrypt(IP(packet), seq_num=low, iv=iv or CHANCE.randbytes(self.iv_octets)))
+        self.scapy.esn, self.scapy.seq_num = sequence >> 32, sequence & 0xffffffff
+        return raw(self.scapy.encrypt(IP(packet), iv=iv or CHANCE.randbytes(self.iv_octets)))
 
     def open(self, packet):
         """What was in the ESP packet `packet`, and its sequence number and IV. Raises Refused."""
@@ -114,6 +111,22 @@ class Association:
         except (IPSecIntegrityError, TypeError, ValueError) as why:
             raise Refused(f'scapy refuses it: {why}') from why
         return inside, esp.seq, esp.data[:self.iv_octets]
+
+
+class Padded:
+    """A cipher of scapy's that pads with `more` octets than it needs, numbered from `first` on."""
+
+    def __init__(self, algorithm, more, first):
+        self.algorithm, self.more, self.first = algorithm, more, first
+
+    def __getattr__(self, name):
+        return getattr(self.algorithm, name)
+
+    def pad(self, esp):
+        esp = self.algorithm.pad(esp)
+        esp.padlen += self.more
+        esp.padding = bytes(range(self.first, self.first + esp.padlen))
+        return esp
 
 
 class ExtendedAuth(AuthAlgo):
