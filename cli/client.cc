@@ -16,8 +16,6 @@ volatile std::sig_atomic_t interrupted = 0;
 namespace {
 
 constexpr std::chrono::milliseconds forever = std::chrono::hours{24 * 365};
-// A Ctrl-C just before poll() ends no wait: none is longer than this.
-constexpr std::chrono::milliseconds longest_wait{250};
 constexpr std::size_t max_line_octets = 128u << 20;  // beyond toriid's own limit of an answer
 
 /// Errc as it was before it became text on the socket.

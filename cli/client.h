@@ -52,6 +52,8 @@ private:
 
 /// Set by the handler of SIGINT; a wait ends with it. Cleared by whoever starts something that Ctrl-C may end.
 extern volatile std::sig_atomic_t interrupted;
+/// A Ctrl-C that comes just before poll() ends no wait: none is longer than this.
+inline constexpr std::chrono::milliseconds longest_wait{250};
 /// Makes SIGINT set `interrupted` and end a wait under way, instead of ending the process.
 void catch_interrupts();
 

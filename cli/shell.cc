@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <histedit.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cwchar>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -18,6 +21,7 @@ namespace torii::cli {
 namespace {
 
 constexpr int history_lines = 1000;
+constexpr wchar_t ctrl_c = 3;
 constexpr std::size_t longest_spi = 10;  // "0x12345678": longer hexadecimal numbers may be keys
 
 ExitCode run_line(Runner& runner, const std::string& line) {
@@ -39,6 +43,7 @@ public:
 private:
     static Shell& of(EditLine* editor);
     static char* prompt(EditLine* editor) { return of(editor).prompt_.data(); }
+    static int read_key(EditLine* editor, wchar_t* key);
     static unsigned char abandon(EditLine* editor, int);
     static unsigned char complete(EditLine* editor, int);
     static unsigned char what_next(EditLine* editor, int);
@@ -83,6 +88,7 @@ Shell::Shell(const std::string& socket)
     el_set(el, EL_SIGNAL, 1);
     el_set(el, EL_HIST, ::history, history_.get());
     el_set(el, EL_PROMPT, &Shell::prompt);
+    el_set(el, EL_GETCFN, &Shell::read_key);
     el_source(el, nullptr);                        // the user's own ~/.editrc; our keys come after it
     el_set(el, EL_SETTY, "-d", "-isig", nullptr);  // Ctrl-C is a key while a line is edited
     el_set(el, EL_ADDFN, "torii-abandon", "abandon the line", &Shell::abandon);
@@ -173,6 +179,28 @@ void Shell::remember(const std::string& line) {
     if (file < 0) return;
     close(file);
     history(history_.get(), &event, H_SAVE, history_file_.c_str());
+}
+
+/// One character from the terminal: 1, or 0 at its end. A SIGINT counts as the key Ctrl-C: the prompt stands there a
+/// moment before libedit makes Ctrl-C a key, and a signal may come from elsewhere.
+int Shell::read_key(EditLine*, wchar_t* key) {
+    std::mbstate_t state{};
+    for (;;) {
+        if (interrupted != 0) {
+            interrupted = 0;
+            *key = ctrl_c;
+            return 1;
+        }
+        pollfd waiting{STDIN_FILENO, POLLIN, 0};
+        if (poll(&waiting, 1, static_cast<int>(longest_wait.count())) <= 0) continue;
+        char octet = 0;
+        const ssize_t count = read(STDIN_FILENO, &octet, 1);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return 0;
+        const std::size_t taken = std::mbrtowc(key, &octet, 1, &state);
+        if (taken <= 1) return 1;
+        if (taken == static_cast<std::size_t>(-1)) state = {};  // no character: passed over
+    }
 }
 
 unsigned char Shell::abandon(EditLine* editor, int) {

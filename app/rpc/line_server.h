@@ -23,7 +23,7 @@ struct Limits {
     std::size_t clients = 32;                   // further ones are told so and closed
     std::size_t line_octets = 16u << 20;        // a setkey file of 100,000 SAs fits
     std::size_t buffered_octets = 64u << 20;    // unfinished lines of all clients together
-    std::size_t answer_octets = 64u << 20;      // unread answers of one client; with more it is closed
+    std::size_t answer_octets = 128u << 20;     // unread answers of one client (200,000 SAs); with more it is closed
     std::size_t pause_octets = 1u << 20;        // unread answers from which no more requests are taken
     std::size_t event_octets = 256u << 10;      // unread octets from which a subscriber loses events
     std::size_t lines_a_turn = 16;              // of one client, so that it cannot hold the loop
