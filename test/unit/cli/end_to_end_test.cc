@@ -28,7 +28,7 @@ using Strings = std::vector<std::string>;
 /// A gateway with a control socket, living in a thread of its own.
 class Gateway {
 public:
-    explicit Gateway(std::string path, const std::function<void(test::FakeControl&)>& prepare = {}) {
+    explicit Gateway(std::string path, const std::function<void(test::FixedGateway&)>& prepare = {}) {
         if (prepare) prepare(control_);
         server_ = rpc::Server::open(*loop_, control_, test::fake_setkey(), std::move(path)).value();
         loop_->every(50ms, [this] { control_.tell({.kind = control::Event::Kind::acquire, .policy = PolicyId{3}}); });
@@ -42,7 +42,7 @@ public:
     Gateway& operator=(const Gateway&) = delete;
 
 private:
-    test::FakeControl control_;
+    test::FixedGateway control_;
     std::unique_ptr<EventLoop> loop_ = EventLoop::make().value();
     std::unique_ptr<rpc::Server> server_;
     std::thread thread_;
@@ -242,7 +242,7 @@ TEST_CASE("exit codes tell a failure from a misunderstanding, and errors carry t
 
 TEST_CASE("nothing dropped is said in words, and hostile names are shown harmless") {
     const Scratch scratch;
-    const Gateway gateway{scratch.socket(), [](test::FakeControl& control) {
+    const Gateway gateway{scratch.socket(), [](test::FixedGateway& control) {
                               control.bad_icv = 0;
                               control.gateway_name = "evil\x1b]0;title\x07";
                           }};
@@ -327,8 +327,8 @@ TEST_CASE("the shell outlives toriid and finds it again") {
     shell.await("tokyo> ");
     gateway.reset();
     CHECK(holds(shell.type("show sa\r", "(no toriid)> "), "cannot reach toriid"));
-    gateway =
-        std::make_unique<Gateway>(scratch.socket(), [](test::FakeControl& control) { control.gateway_name = "osaka"; });
+    gateway = std::make_unique<Gateway>(scratch.socket(),
+                                        [](test::FixedGateway& control) { control.gateway_name = "osaka"; });
     CHECK(holds(shell.type("show sa\r", "osaka> "), "0x00001001"));
     gateway.reset();
     gateway = std::make_unique<Gateway>(scratch.socket());

@@ -13,9 +13,9 @@ namespace torii::test {
 
 inline constexpr std::string_view secret_key = "sixteen octets!!";
 
-class FakeControl : public control::ControlPlane {
+class FixedGateway : public control::ControlPlane {
 public:
-    FakeControl() {
+    FixedGateway() {
         sa_.id = {Address::v4(0x14000001), Address::v4(0x14000002), IpsecProtocol::esp, control::Spi{0x1001}};
         sa_.mode = Mode::tunnel;
         sa_.cipher = CipherId::aes_cbc;

@@ -102,7 +102,7 @@ struct House {
 
     Scratch scratch;
     std::unique_ptr<EventLoop> loop = EventLoop::make().value();
-    test::FakeControl control;
+    test::FixedGateway control;
     std::unique_ptr<Server> server;
 };
 
@@ -149,7 +149,7 @@ TEST_CASE("the socket of a dead process is replaced") {
     REQUIRE(status == 0);
     REQUIRE(std::filesystem::exists(scratch.path("control.sock")));
     const auto loop = EventLoop::make().value();
-    test::FakeControl control;
+    test::FixedGateway control;
     const auto server = Server::open(*loop, control, test::fake_setkey(), scratch.path("control.sock"));
     REQUIRE(server);
     TestClient client{*loop, scratch.path("control.sock")};
@@ -287,8 +287,8 @@ TEST_CASE("setkey's error names file, line and token, with a code for programs")
 }
 
 TEST_CASE("keys go to uid 0 and to nobody else") {
-    const test::FakeControl fake;
-    auto& control = const_cast<test::FakeControl&>(fake);
+    const test::FixedGateway fake;
+    auto& control = const_cast<test::FixedGateway&>(fake);
     const Setkey setkey = test::fake_setkey();
     const auto dump = [&](Keys keys) {
         const Call call{.control = control, .setkey = setkey, .keys = keys, .subscribe = {}};
