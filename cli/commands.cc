@@ -235,7 +235,7 @@ std::vector<Command> table() {
          .summary = "the security policy in search order, and what is exempt from it",
          .manual = "Prints the policies in the order they are searched, inbound first: the first that matches decides. "
                    "DISCARD drops, BYPASS passes in clear, PROTECT wants what stands under REQUESTS "
-                   "(protocol/mode/endpoints/level, innermost first). HITS counts packets it decided.\n"
+                   "(protocol/mode/endpoints/level, innermost first).\n"
                    "The exemptions stand before all policies.",
          .examples = {"torii show policy", "torii show policy 3", "torii show policy --json"},
          .method = "show.policy",
@@ -250,9 +250,7 @@ std::vector<Command> table() {
                      {{"DESTINATION"}, selector_destination},
                      {{"PROTOCOL"}, selector_protocol},
                      {{"ACTION"}, action},
-                     {{"REQUESTS"}, requests},
-                     {{"HITS", true}, count<"hits">},
-                     {{"USED"}, ago<"last_used_unix_seconds">}}},
+                     {{"REQUESTS"}, requests}}},
                    {"", "exemptions", {{{"EXEMPT FROM POLICY"}, sentence}}}},
          .when_empty = "there are no policies: what then happens to packets is the setting def_policy"},
         {.words = {"show", "drops"},
