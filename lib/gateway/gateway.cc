@@ -98,13 +98,8 @@ Result<void> Gateway::open_ports() {
     for (const PortConfiguration& port : configuration_.ports)
         room = std::max(room, static_cast<unsigned>(receive_room_octets(port)));
     constexpr unsigned tail_for_bundles = 256;  // padding, trailers and ICVs of nested SAs behind a full frame
-    pool_.reset(rte_pktmbuf_pool_create(unique_name("mbufs").c_str(), configuration_.mbufs, 256, private_octets,
-                                        static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + room + tail_for_bundles),
-                                        SOCKET_ID_ANY));
-    if (!pool_)
-        return fail(Errc::no_room, "no memory for " + std::to_string(configuration_.mbufs) + " packet buffers of " +
-                                       std::to_string(room) + " octets: raise memory_megabytes or lower mbufs (" +
-                                       rte_strerror(rte_errno) + ")");
+    TORII_TRY(pool_, PacketPool::make(unique_name("mbufs"), configuration_.mbufs,
+                                      RTE_PKTMBUF_HEADROOM + room + tail_for_bundles));
     our_macs_.resize(max_ports);
     for (const PortConfiguration& port : configuration_.ports) {
         const unsigned queues = port.queues != 0 ? port.queues : configuration_.workers;
@@ -113,7 +108,7 @@ Result<void> Gateway::open_ports() {
                               .mtu = port.mtu,
                               .queues = queues,
                               .arrival = arrival_of(port.role)};
-        TORII_TRY(auto opened, Port::open(wish, pool_.get()));
+        TORII_TRY(auto opened, Port::open(wish, pool()));
         if (opened->id() >= max_ports) return fail(Errc::no_room, "at most " + std::to_string(max_ports) + " ports");
         our_macs_[opened->id()] =
             port.role == PortRole::host_port ? gateway_side_of_host_port(opened->mac()) : opened->mac();

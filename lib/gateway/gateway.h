@@ -3,14 +3,13 @@
 // runs already (start_eal). The caller polls it from its event loop.
 #pragma once
 
-#include <rte_mempool.h>
-
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "control/control_plane.h"
+#include "dataplane/packet_pool.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
 #include "forward/icmp.h"
@@ -60,14 +59,11 @@ public:
 
     // ---- for tests and the bench
     Worker& worker(std::size_t index) { return *workers_[index]; }
-    rte_mempool* pool() const { return pool_.get(); }
+    rte_mempool* pool() const { return pool_->get(); }
     RetireList& retired() { return *retired_; }
     std::uint64_t drop_count_of(Drop reason) const;
 
 private:
-    struct PoolRelease {
-        void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
-    };
     struct QuiescenceRelease {
         void operator()(rte_rcu_qsbr* state) const { free(state); }
     };
@@ -110,7 +106,7 @@ private:
     Configuration configuration_;
     Options options_;
     std::unique_ptr<CryptoBook> crypto_;
-    std::unique_ptr<rte_mempool, PoolRelease> pool_;
+    std::unique_ptr<PacketPool> pool_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::vector<MacAddress> our_macs_;  // by DPDK port id
     std::unique_ptr<rte_rcu_qsbr, QuiescenceRelease> quiescence_;

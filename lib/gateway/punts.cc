@@ -148,7 +148,7 @@ void Gateway::forget(rte_mbuf* mbuf, Drop reason) {
 }
 
 void Gateway::send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) {
-    rte_mbuf* const mbuf = rte_pktmbuf_alloc(pool_.get());
+    rte_mbuf* const mbuf = rte_pktmbuf_alloc(pool_->get());
     if (mbuf == nullptr) return;  // the next retry finds room
     const EthernetHeader ethernet{to.octets, arp.sender_mac, static_cast<std::uint16_t>(EtherType::arp)};
     auto* const at = reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf, sizeof ethernet + sizeof arp));

@@ -1,0 +1,57 @@
+#include "dataplane/packet_pool.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
+
+#include "packet/packet.h"
+
+namespace torii {
+
+namespace {
+
+constexpr unsigned cached_per_lcore = 256;
+constexpr std::size_t page_octets = std::size_t{2} << 20;
+
+}  // namespace
+
+Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, unsigned count, unsigned data_octets) {
+    std::unique_ptr<PacketPool> made{new PacketPool};
+    const auto room = static_cast<std::uint16_t>(data_octets);
+    const auto refused = [&] {
+        return fail(Errc::no_room, "no memory for " + std::to_string(count) + " packet buffers of " +
+                                       std::to_string(room) + " octets: raise memory_megabytes or lower mbufs (" +
+                                       rte_strerror(rte_errno) + ")");
+    };
+    if (rte_eal_has_hugepages()) {
+        made->pool_ =
+            rte_pktmbuf_pool_create(name.c_str(), count, cached_per_lcore, private_octets, room, SOCKET_ID_ANY);
+        if (made->pool_ == nullptr) return refused();
+        return made;
+    }
+    const unsigned element = unsigned{sizeof(rte_mbuf)} + private_octets + room;
+    rte_mempool_objsz sizes;
+    const std::size_t a_page = page_octets / rte_mempool_calc_obj_size(element, 0, &sizes);  // none crosses its end
+    const std::size_t octets = (count / a_page + 1) * page_octets;
+    TORII_TRY(auto pages, LockedPages::reserve(octets));
+    made->pages_.emplace(std::move(pages));
+    made->pool_ = rte_mempool_create_empty(name.c_str(), count, element, cached_per_lcore,
+                                           sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, 0);
+    if (made->pool_ == nullptr) return refused();
+    rte_pktmbuf_pool_private settings{};
+    settings.mbuf_data_room_size = room;
+    settings.mbuf_priv_size = private_octets;
+    if (rte_mempool_set_ops_byname(made->pool_, rte_mbuf_best_mempool_ops(), nullptr) != 0) return refused();
+    rte_pktmbuf_pool_init(made->pool_, &settings);
+    const auto kept = [](rte_mempool_memhdr*, void*) {};  // the pages are ours
+    if (rte_mempool_populate_virt(made->pool_, reinterpret_cast<char*>(made->pages_->data()), octets, page_octets, kept,
+                                  nullptr) < static_cast<int>(count))
+        return refused();
+    rte_mempool_obj_iter(made->pool_, rte_pktmbuf_init, nullptr);
+    return made;
+}
+
+PacketPool::~PacketPool() { rte_mempool_free(pool_); }
+
+}  // namespace torii
