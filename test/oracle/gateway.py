@@ -3,7 +3,7 @@ import collections
 import subprocess
 
 OFFICE, WORLD = 0, 1
-# More frames at once than this, and the driver's rings or the caller's patience may overflow.
+# Frames that arrive at once: what the worker takes in a turn.
 BURST = 64
 
 
@@ -16,6 +16,7 @@ class Gateway:
 
     def __init__(self, program):
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.drops = collections.Counter()  # so far, by reason
 
     def __enter__(self):
         return self
@@ -31,35 +32,33 @@ class Gateway:
             self.process.kill()
         return self.process.wait()
 
-    def ask(self, line):
+    def ask(self, *lines):
+        """The answers to all `lines`, which are written at once: on a busy machine each wait for an answer is long."""
         try:
-            self.process.stdin.write(line + '\n')
+            self.process.stdin.write('\n'.join(lines) + '\n')
             self.process.stdin.flush()
-            answer = self.process.stdout.readline()
+            answers = [self.process.stdout.readline() for _ in lines]
         except OSError:
-            answer = ''
-        if not answer:
-            raise Gone(f'the gateway ended with status {self.process.wait()} at: {line[:80]}')
-        return answer.strip()
+            answers = ['']
+        if not all(answers):
+            raise Gone(f'the gateway ended with status {self.process.wait()} at: {lines[0][:80]}')
+        return [answer.strip() for answer in answers]
 
     def setkey(self, *statements):
         self.ask('setkey ' + ' '.join(statements))
 
-    def drops(self):
-        """What has been dropped so far: a Counter by reason."""
-        words = (word.split('=') for word in self.ask('drops').split())
-        return collections.Counter({reason: int(count) for reason, count in words})
-
     def missing(self):
-        return int(self.ask('missing'))
+        return int(self.ask('missing')[0])
 
     def carry(self, port, frames):
-        """Sends frames to `port`, in bursts; returns (what left by the office, by the world, what was dropped why)."""
-        before = self.drops()
-        sent = [[], []]
+        """Sends frames to `port`, in bursts; returns (what left by the office, by the world, a Counter of drops by reason)."""
+        before = self.drops
+        left = [[], []]
         for start in range(0, len(frames), BURST):
-            self.ask(f'send {port} ' + ' '.join(frame.hex() for frame in frames[start:start + BURST]))
-            self.ask('turn 4')
+            burst = ' '.join(frame.hex() for frame in frames[start:start + BURST])
+            _, _, *sent, drops = self.ask(f'send {port} {burst}', 'turn 4', f'sent {OFFICE}', f'sent {WORLD}', 'drops')
             for side in OFFICE, WORLD:
-                sent[side] += [bytes.fromhex(frame) for frame in self.ask(f'sent {side}').split()]
-        return sent[OFFICE], sent[WORLD], self.drops() - before
+                left[side] += [bytes.fromhex(frame) for frame in sent[side].split()]
+            words = (word.split('=') for word in drops.split())
+            self.drops = collections.Counter({reason: int(count) for reason, count in words})
+        return left[OFFICE], left[WORLD], self.drops - before
