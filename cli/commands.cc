@@ -187,8 +187,9 @@ std::vector<Command> table() {
         {.words = {"show", "neighbours"},
          .action = Action::show,
          .summary = "hosts on the attached networks and their MAC addresses",
-         .manual = "Prints one row a neighbour: incomplete (asked, no answer yet; WAITING packets are held for it), "
-                   "reachable, stale (asked again when next used), static (configured), failed (did not answer).",
+         .manual =
+             "Prints one row a neighbour: incomplete (asked, no answer yet; WAITING packets are held for it), "
+             "reachable, probing (asked again, its MAC is still used), static (configured), failed (did not answer).",
          .examples = {"torii show neighbours", "torii show neighbours wan"},
          .method = "show.neighbours",
          .argument = {"ADDRESS|PORT", neighbour_names},
