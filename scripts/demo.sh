@@ -50,7 +50,7 @@ in_background() {  # in_background NAME PLACE COMMAND...   output goes to NAME.l
 }
 wait_for() {  # wait_for NAME TEXT SECONDS   until NAME.log has TEXT
   local tries=$(($3 * 10))
-  until grep -q "$2" "$folder/$1.log"; do
+  until grep -qs "$2" "$folder/$1.log"; do
     kill -0 "${pids[$1]}" 2>/dev/null || fail "$1 ended before it was ready"
     [ $((tries--)) -gt 0 ] || fail "$1 was not ready after $3 s"
     sleep 0.1

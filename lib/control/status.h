@@ -28,7 +28,7 @@ struct RouteStatus {
 
 struct NeighbourStatus {
     std::string address, mac, port;
-    std::string state;  // incomplete, reachable, stale, static, failed
+    std::string state;  // incomplete, reachable, probing, static, failed
     std::uint64_t age_seconds = 0;
     unsigned waiting = 0;  // packets held for it
 };

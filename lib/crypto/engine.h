@@ -1,5 +1,5 @@
 // The bulk crypto engine. For each suite it holds candidate kernels (IPsec-MB managers and APIs, OpenSSL EVP), proves
-// each against known answers at start, times them, and keeps the fastest (DESIGN: no one library is best). The choice
+// each against known answers at start, times them, and keeps the fastest: no one library is best. The choice
 // is made once per process (CryptoBook) and each worker then runs its own engine over the chosen kernels.
 //
 // What the engine seals and opens is one ESP packet at a time (RFC 4303 2): ESP header, IV, text, ICV, contiguous.

@@ -20,7 +20,7 @@
 
 namespace torii {
 
-/// How a worker waits when there is nothing to do (DESIGN 2): busy spins; adaptive pauses, then sleeps 50 us growing
+/// How a worker waits when there is nothing to do: busy spins; adaptive pauses, then sleeps 50 us growing
 /// to `longest_nap_microseconds`, offline to RCU while it sleeps.
 struct PollingStyle {
     bool adaptive = true;
@@ -64,7 +64,8 @@ public:
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    /// The lcore's life: turns until stop() is called, then what the rings still hold. Registers with RCU itself.
+    /// The lcore's life: turns until stop() is called; the last one ends before this returns, and what the rings still
+    /// hold is the gateway's to free. Registers with RCU itself.
     void run();
     /// One turn: all receive queues, hand-over rings and the control core's ring once. Returns packets moved.
     /// For tests and the bench, which drive a worker from their own thread.

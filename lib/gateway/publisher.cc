@@ -11,7 +11,7 @@ namespace torii {
 namespace {
 
 /// Where a counter-mode SA's IVs start: nanoseconds since 1970. A restart with the same manual key starts later than
-/// any number of packets sent before could have counted, as long as the clock does not go back (DESIGN 6).
+/// any number of packets sent before could have counted, as long as the clock does not go back.
 std::uint64_t iv_start() {
     timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -379,9 +379,9 @@ void Publisher::refresh(PolicyCells& cells, const Database& database) {
     }
 }
 
-/// KAME's levels (DESIGN 3): a `use` request without SA is skipped, the others still apply; `require` and `unique`
-/// without SA stop the packet. `packet` holds the addresses a transport request protects, until a tunnel's replace
-/// them.
+/// KAME's levels (docs/conformance.md): a `use` request without SA is skipped, the others still apply; `require` and
+/// `unique` without SA stop the packet. `packet` holds the addresses a transport request protects, until a tunnel's
+/// replace them.
 ChainCell::Value Publisher::resolve(const Policy& policy, Ends packet, const Database& database) {
     SaChain chain;
     for (const Request& request : policy.requests) {

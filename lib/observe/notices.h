@@ -1,6 +1,6 @@
 // What workers tell the control core: a bounded single-producer ring per worker of small values. When it is full,
 // notices are counted and not sent, so that a flood of bad packets costs the worker a store and the control core
-// nothing (DESIGN 5). The audit records of RFC 4303 2.2, 3.4.2 - 3.4.4 are made from them.
+// nothing. The audit records of RFC 4303 2.2, 3.4.2 - 3.4.4 are made from them.
 #pragma once
 
 #include <array>

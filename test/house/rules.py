@@ -35,6 +35,13 @@ CODE = ('.h', '.cc', '.py', '.sh', '.build')
 NOT_OURS = {'.git', '.cache', '__pycache__'}
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
+# A link, and behind it perhaps the title of a test that the file is said to have.
+LINK = re.compile(r'\]\(([^)\s]+)\)(?: "([^"]+)")?')
+ANCHOR = re.compile(r'<a id="([^"]+)">')
+HEADING = re.compile(r'#+ (.*)')
+DROP_NAMED = re.compile(r'\bDrop::(\w+)')
+DROP_DEFINED = re.compile(r'\bX\((\w+),')
+
 # These patterns do not match their own text.
 MACHINE_PATH = re.compile(r'(?<![\w./$}-])/(?:work|farm|root|home)(?![\w-])')
 REGISTRY = re.compile(r'(?:deb|security|snapshot|ftp)[.]debian[.]org|pypi[.]org|pythonhosted[.]org|registry[.]npmjs|'
@@ -135,3 +142,56 @@ def lengths(top):
         count = len(lines(top, path))
         if count > LINES_MAX:
             yield f'{path}:{LINES_MAX + 1}: {count} lines, and {LINES_MAX} are the most a file may have'
+
+
+def anchors(top, path):
+    """What `path#...` may name: the anchors of a page, and its headings in lower case with hyphens."""
+    found = set()
+    for _, line in lines(top, path):
+        found.update(ANCHOR.findall(line))
+        heading = HEADING.match(line)
+        if heading:
+            found.add(re.sub(r'[^\w -]', '', heading.group(1).lower()).replace(' ', '-'))
+    return found
+
+
+def bad_link(top, path, target, title):
+    """Why this link of a page leads nowhere; None if it leads there, or out of the tree."""
+    if re.match(r'\w+:', target):
+        return None
+    name, _, anchor = target.partition('#')
+    there = os.path.normpath(os.path.join(os.path.dirname(path), name)) if name else path
+    if not os.path.exists(os.path.join(top, there)):
+        return f'there is no {there}'
+    if anchor and anchor not in anchors(top, there):
+        return f'{there} has no #{anchor}'
+    if title and not any(title in line for _, line in lines(top, there)):
+        return f'{there} has no "{title}"'
+    return None
+
+
+def links(top):
+    """Every link of a page leads to a file that is there, to an anchor in it, and to the test it names."""
+    for path in files(top):
+        if not path.endswith('.md'):
+            continue
+        for number, line in lines(top, path):
+            for target, title in LINK.findall(line):
+                why = bad_link(top, path, target, title)
+                if why:
+                    yield f'{path}:{number}: {why}'
+
+
+def drops(top):
+    """Every Drop that a page names is in the table."""
+    table = 'lib/packet/drop.h'
+    there = {'none'}
+    if os.path.exists(os.path.join(top, table)):
+        there.update(name for _, line in lines(top, table) for name in DROP_DEFINED.findall(line))
+    for path in files(top):
+        if not path.endswith('.md'):
+            continue
+        for number, line in lines(top, path):
+            for name in DROP_NAMED.findall(line):
+                if name not in there:
+                    yield f'{path}:{number}: {table} has no drop {name}'

@@ -1,21 +1,17 @@
 #include "catch.h"
 
-#include <filesystem>
-#include <fstream>
 #include <random>
 #include <regex>
 #include <sstream>
 
 #include "app/config/read.h"
 #include "app/config/settings.h"
-#include "config/source_root.h"
 
 using namespace torii;
 
 namespace {
 
 constexpr unsigned two_cores = 2;
-const std::filesystem::path root{TORII_SOURCE_ROOT};
 
 const std::string good = R"(# a gateway with every setting
 gateway = { name = "tokyo"; workers = 1; cores = [0, 1]; polling = "busy"; burst = 32; memory_megabytes = 512; mbufs = 0x8000; };
@@ -62,29 +58,6 @@ struct Told {
 
 void check_all(const std::vector<Told>& cases) {
     for (const auto& [text, error] : cases) CHECK(error_of(text) == error);
-}
-
-std::string contents(const std::filesystem::path& path) {
-    std::ifstream file{path};
-    REQUIRE(file);
-    std::ostringstream out;
-    out << file.rdbuf();
-    return out.str();
-}
-
-/// What a setting may hold, as the manual writes it.
-std::string values_of(const config::Setting& s) {
-    const std::string range =
-        s.right().empty() ? "" : s.right().substr(s.subject.size() + std::string_view{" is "}.size());
-    switch (s.kind) {
-        case config::Kind::integer: return "integer, " + range;
-        case config::Kind::choice: return "string: " + range;
-        case config::Kind::flag: return "true or false";
-        case config::Kind::list: return "list";
-        case config::Kind::group: return "group";
-        case config::Kind::text: break;
-    }
-    return "string";
 }
 
 }  // namespace
@@ -481,39 +454,6 @@ TEST_CASE("a file that cannot be read is told with the system's reason") {
     CHECK(folder.error().message == "/ cannot be read: Is a directory");
 }
 
-TEST_CASE("every example reads, and its keys lie beside it") {
-    unsigned examples = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator{root / "configs"}) {
-        if (entry.path().extension() != ".conf") continue;
-        const auto read = config::read(entry.path().string(), two_cores);
-        INFO(entry.path() << ": " << (read ? "" : read.error().message));
-        REQUIRE(read);
-        CHECK(std::filesystem::path{read->setkey_file}.parent_path() == entry.path().parent_path());
-        CHECK(contents(read->setkey_file).find("spdadd") != std::string::npos);
-        ++examples;
-    }
-    CHECK(examples == 10);
-}
-
-TEST_CASE("the office VPN's example is the picture of the manual") {
-    const auto tokyo = config::read((root / "configs/office-vpn/tokyo.conf").string(), two_cores);
-    REQUIRE(tokyo);
-    CHECK(config::summary(*tokyo) ==
-          "gateway    tokyo: 1 worker, polling adaptive, bursts of 64, 256 megabytes, 16384 packets\n"
-          "port       office     protected   10.0.1.1/24        mtu 1500 net_af_packet0,iface=office0\n"
-          "port       wan        unprotected 20.0.0.1/24        mtu 1500 net_af_packet1,iface=wan0\n"
-          "route      10.0.2.0/24            via 20.0.0.2\n"
-          "ipsec      packets no policy matches are dropped (def_policy = discard)\n"
-          "           default levels: esp transport use, esp tunnel use, ah transport use, ah tunnel use\n"
-          "           of several SAs, the newest sends\n"
-          "setkey     " +
-              (root / "configs/office-vpn/tokyo.setkey").string() +
-              "\n"
-              "control    /run/torii/tokyo.sock\n"
-              "log        standard error, level info\n"
-              "crypto     all kernels, the fastest chosen\n");
-}
-
 TEST_CASE("a summary fits one screen however many routes there are") {
     std::string routes = "routes = (";
     for (int i = 0; i < 200; ++i)
@@ -523,17 +463,6 @@ TEST_CASE("a summary fits one screen however many routes there are") {
     REQUIRE(read);
     CHECK(std::ranges::count(config::summary(*read), '\n') < 24);
     CHECK(config::summary(*read).find("and 192 more routes\n") != std::string::npos);
-}
-
-TEST_CASE("the manual has a row for every setting, word for word as the table has it") {
-    const auto manual = contents(root / "docs/configuration.md");
-    for (const auto& s : config::settings()) {
-        if (s.kind == config::Kind::group) continue;
-        const auto row = "| `" + std::string{s.path} + "` | " + values_of(s) + " | " +
-                         std::string{s.required ? "required" : s.fallback} + " | `" + std::string{s.example} + "` | " +
-                         std::string{s.meaning} + " |\n";
-        if (manual.find(row) == manual.npos) FAIL_CHECK("docs/configuration.md lacks the row\n" << row);
-    }
 }
 
 TEST_CASE("5,000 mutations of a good file end in a configuration or in located errors") {
