@@ -36,7 +36,8 @@ bool settled(const std::vector<double>& windows) {
 template <class Window>
 void measure_group(std::vector<double>& figures, Window window) {
     window();
-    for (std::size_t i = 0; i < windows_a_group; ++i) figures.push_back(window());
+    for (std::size_t i = 0; i < windows_a_group; ++i)
+        if (const std::optional<double> figure = window()) figures.push_back(*figure);
 }
 
 }  // namespace
@@ -57,8 +58,9 @@ std::unique_ptr<test::Wires> Gateways::make(Configuration configuration, const s
     wires->setkey(setkey);
     wires->turn();
     const std::chrono::duration<double> took = Clock::now() - start;
-    std::fprintf(stderr, "torii-bench: %s: %s of %u tunnels stands after %.2f s; kernel: %s\n",
-                 std::string{suite_.name}.c_str(), who, tunnels_, took.count(), kernel_.c_str());
+    std::fprintf(stderr, "torii-bench: %s: %s with %u tunnel%s stands after %.2f s, kernel: %s\n",
+                 std::string{suite_.name}.c_str(), who, tunnels_, tunnels_ == 1 ? "" : "s", took.count(),
+                 kernel_.c_str());
     return wires;
 }
 
@@ -85,16 +87,20 @@ Row Gateways::measure(Direction direction, Octets octets, bool quick) {
               inbound ? clear_octets : sealed_octets};
     Floor floor{*book_, suite_, direction, tunnels_, draws, burst_};
 
-    std::vector<double> cycles, floors;
-    const auto deadline = Clock::now() + longest_row;
-    do {
+    const auto measure_groups = [&](std::vector<double>& cycles, std::vector<double>& floors) {
         if (inbound) seal(clear, sealed, sealed_octets);
         lane.enter(Lane::ahead);
         measure_group(cycles, [&] { return lane.carry_window(); });
         lane.empty();
         measure_group(floors, [&] { return floor.window(Lane::window); });
-    } while (!quick && !(settled(cycles) && settled(floors)) &&
-             (cycles.size() < fewest_windows || Clock::now() < deadline));
+    };
+    std::vector<double> first, cycles, floors;
+    measure_groups(first, first);  // every flow is new to the gateway
+    const auto deadline = Clock::now() + longest_row;
+    do measure_groups(cycles, floors);
+    while (Clock::now() < deadline && !(quick && !cycles.empty() && !floors.empty()) &&
+           !(settled(cycles) && settled(floors)));
+    if (cycles.empty() || floors.empty()) give_up("this machine is too busy: no window was left uninterrupted");
     return {.suite = suite_,
             .direction = direction,
             .octets = octets,

@@ -28,8 +28,9 @@ public:
 
     /// Puts the next `count` frames on the wire; after the last comes the first again.
     void enter(std::size_t count);
-    /// Carries one window of packets and lets as many enter. Returns TSC cycles per packet of the worker's turns.
-    double carry_window();
+    /// Carries one window of packets and lets as many enter. TSC cycles per packet of the worker's turns; nothing when
+    /// the system interrupted every stretch of it.
+    std::optional<double> carry_window();
     /// Carries what is still on the wire. Frames that leave go to `leave`, when there is one.
     void empty(Frames* leave = nullptr);
 
