@@ -33,6 +33,15 @@ bool settled(const std::vector<double>& windows) {
     return *std::min_element(recent, windows.end()) > 0.997 * *std::min_element(windows.begin(), recent);
 }
 
+bool enough(Patience patience, const std::vector<double>& cycles, const std::vector<double>& floors) {
+    switch (patience) {
+        case Patience::quick: return !cycles.empty() && !floors.empty();
+        case Patience::settled: return settled(cycles) && settled(floors);
+        case Patience::long_one: return false;
+    }
+    return true;
+}
+
 template <class Window>
 void measure_group(std::vector<double>& figures, Window window) {
     window();
@@ -75,7 +84,7 @@ void Gateways::seal(const Frames& clear, Frames& sealed, const std::vector<std::
 
 /// Groups of windows, the gateway's and the floor's in turn, so that a machine that changes its speed for a while
 /// changes it for both.
-Row Gateways::measure(Direction direction, Octets octets, bool quick) {
+Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
     const bool inbound = direction == Direction::inbound;
     if (inbound && !peers_)
         peers_ = make(peers_configuration(kernel_), peers_setkey(suite_, tunnels_), "the peers' side");
@@ -96,10 +105,9 @@ Row Gateways::measure(Direction direction, Octets octets, bool quick) {
     };
     std::vector<double> first, cycles, floors;
     measure_groups(first, first);  // every flow is new to the gateway
-    const auto deadline = Clock::now() + longest_row;
+    const auto deadline = Clock::now() + (patience == Patience::long_one ? std::chrono::seconds{10} : longest_row);
     do measure_groups(cycles, floors);
-    while (Clock::now() < deadline && !(quick && !cycles.empty() && !floors.empty()) &&
-           !(settled(cycles) && settled(floors)));
+    while (Clock::now() < deadline && !enough(patience, cycles, floors));
     if (cycles.empty() || floors.empty()) give_up("this machine is too busy: no window was left uninterrupted");
     return {.suite = suite_,
             .direction = direction,
