@@ -96,18 +96,23 @@ Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
               inbound ? clear_octets : sealed_octets};
     Floor floor{*book_, suite_, direction, tunnels_, draws, burst_};
 
-    const auto measure_groups = [&](std::vector<double>& cycles, std::vector<double>& floors) {
+    const auto fill = [&] {
         if (inbound) seal(clear, sealed, sealed_octets);
         lane.enter(Lane::ahead);
+    };
+    Disturbances disturbances;
+    fill();  // a first round, since every flow is new to the gateway; its last window is watched
+    for (std::size_t i = 0; i < 1 + windows_a_group; ++i) disturbances = lane.watch_window();
+    lane.empty();
+
+    std::vector<double> cycles, floors;
+    const auto deadline = Clock::now() + (patience == Patience::long_one ? std::chrono::seconds{10} : longest_row);
+    do {
+        fill();
         measure_group(cycles, [&] { return lane.carry_window(); });
         lane.empty();
         measure_group(floors, [&] { return floor.window(Lane::window); });
-    };
-    std::vector<double> first, cycles, floors;
-    measure_groups(first, first);  // every flow is new to the gateway
-    const auto deadline = Clock::now() + (patience == Patience::long_one ? std::chrono::seconds{10} : longest_row);
-    do measure_groups(cycles, floors);
-    while (Clock::now() < deadline && !enough(patience, cycles, floors));
+    } while (Clock::now() < deadline && !enough(patience, cycles, floors));
     if (cycles.empty() || floors.empty()) give_up("this machine is too busy: no window was left uninterrupted");
     return {.suite = suite_,
             .direction = direction,
@@ -117,7 +122,8 @@ Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
             .burst = burst_,
             .windows = cycles.size(),
             .cycles = Figure{std::move(cycles)},
-            .floor = Figure{std::move(floors)}};
+            .floor = Figure{std::move(floors)},
+            .disturbances = disturbances};
 }
 
 }  // namespace torii::bench

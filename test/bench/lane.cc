@@ -33,18 +33,33 @@ void Lane::enter(std::size_t count) {
 }
 
 std::optional<double> Lane::carry_window() {
-    Worker& worker = wires_.gateway().worker(0);
     Stopwatch watch;
     for (std::size_t carried = 0; carried < window; carried += step) {
-        std::size_t moved = 0;
         watch.start();
-        while (moved < step) moved += worker.turn();
+        turn_a_step();
         watch.stop();
         watch.end_stretch(step);
         take(nullptr);
         enter(step);
     }
     return watch.mean();
+}
+
+Disturbances Lane::watch_window() {
+    Disturbances seen;
+    for (std::size_t carried = 0; carried < window; carried += step) {
+        Watch watch;
+        turn_a_step();
+        seen += watch.end();
+        take(nullptr);
+        enter(step);
+    }
+    return seen;
+}
+
+void Lane::turn_a_step() {
+    Worker& worker = wires_.gateway().worker(0);
+    for (std::size_t moved = 0; moved < step;) moved += worker.turn();
 }
 
 void Lane::empty(Frames* leave) {

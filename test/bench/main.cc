@@ -106,6 +106,8 @@ std::string chosen_kernel(const MeasuredSuite& suite) {
 }
 
 void run(const Wish& wish) {
+    if (!watching_works())
+        std::fprintf(stderr, "torii-bench: allocations, locks and system calls cannot all be seen here\n");
     if (!wish.json) print_heading();
     std::size_t rows = 0;
     for (const MeasuredSuite& suite : measured_suites) {
