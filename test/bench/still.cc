@@ -26,14 +26,16 @@ void on_refused(int, siginfo_t* info, void* context) {
     registers[REG_RAX] = info->si_syscall;
 }
 
+}  // namespace
+
+#ifndef __SANITIZE_ADDRESS__
+
+namespace {
 template <class Function>
 Function next(const char* name) {
     return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
 }
-
 }  // namespace
-
-#ifndef __SANITIZE_ADDRESS__
 
 // The C library's own, under the names by which it offers them to whoever counts.
 extern "C" {
