@@ -23,6 +23,7 @@ SUITES = {
     'oracle': ('oracle', 'release', 300),
     'malformed': ('malformed', 'asan', 300),
     'interop': ('interop', 'release', 300),
+    'bench-smoke': ('bench', 'release', 60),
     'demo': ('demo', 'release', 180),
 }
 

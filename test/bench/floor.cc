@@ -1,17 +1,17 @@
 #include "test/bench/floor.h"
 
-#include <rte_cycles.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "test/bench/lane.h"
+#include "test/bench/stopwatch.h"
 
 namespace torii::bench {
 
 namespace {
 constexpr std::size_t slot_octets =
-    1728;  // the largest ESP packet; an odd number of lines spreads over the cache's sets
+    1728;                              // the largest ESP packet; an odd number of lines spreads over the cache's sets
+constexpr std::size_t stretch = 1024;  // packets between two looks at whether the system interrupted us
 
 template <class T>
 T or_give_up(Result<T> result) {
@@ -68,22 +68,24 @@ CryptoJob Floor::job(std::size_t i, std::byte* at) const {
     return job;
 }
 
-double Floor::window(std::size_t packets) {
-    std::uint64_t cycles = 0;
-    for (std::size_t done = 0; done < packets; done += burst_, next_ += burst_) {
+std::optional<double> Floor::window(std::size_t packets) {
+    Stopwatch watch;
+    for (std::size_t done = 0; done < packets;) {
         if (next_ == draws_.size()) next_ = 0;
         if (!sealed_.empty()) std::memcpy(slots_.data(), sealed_.data() + next_ * slot_octets, slots_.size());
         for (std::size_t j = 0; j < burst_; ++j) jobs_[j] = job(next_ + j, slots_.data() + j * slot_octets);
-        const std::uint64_t start = rte_rdtsc_precise();
+        watch.start();
         if (direction_ == Direction::outbound)
             engine_->seal(jobs_);
         else
             engine_->open(jobs_);
-        cycles += rte_rdtsc_precise() - start;
+        watch.stop();
         if (direction_ == Direction::inbound && !std::ranges::all_of(jobs_, &CryptoJob::authentic))
             give_up("the floor opened a packet that is not authentic");
+        next_ += burst_;
+        if ((done += burst_) % stretch == 0) watch.end_stretch(stretch);
     }
-    return static_cast<double>(cycles) / static_cast<double>(packets);
+    return watch.mean();
 }
 
 }  // namespace torii::bench

@@ -22,8 +22,9 @@ public:
     Floor(const Floor&) = delete;
     Floor& operator=(const Floor&) = delete;
 
-    /// TSC cycles per packet over the next `packets` packets; a multiple of the burst.
-    double window(std::size_t packets);
+    /// TSC cycles per packet over the next `packets` packets, a multiple of the burst; nothing when the system
+    /// interrupted every stretch of them.
+    std::optional<double> window(std::size_t packets);
 
 private:
     void make_keys(unsigned tunnels);

@@ -33,10 +33,20 @@ bool settled(const std::vector<double>& windows) {
     return *std::min_element(recent, windows.end()) > 0.997 * *std::min_element(windows.begin(), recent);
 }
 
+bool enough(Patience patience, const std::vector<double>& cycles, const std::vector<double>& floors) {
+    switch (patience) {
+        case Patience::quick: return !cycles.empty() && !floors.empty();
+        case Patience::settled: return settled(cycles) && settled(floors);
+        case Patience::long_one: return false;
+    }
+    return true;
+}
+
 template <class Window>
 void measure_group(std::vector<double>& figures, Window window) {
     window();
-    for (std::size_t i = 0; i < windows_a_group; ++i) figures.push_back(window());
+    for (std::size_t i = 0; i < windows_a_group; ++i)
+        if (const std::optional<double> figure = window()) figures.push_back(*figure);
 }
 
 }  // namespace
@@ -57,8 +67,9 @@ std::unique_ptr<test::Wires> Gateways::make(Configuration configuration, const s
     wires->setkey(setkey);
     wires->turn();
     const std::chrono::duration<double> took = Clock::now() - start;
-    std::fprintf(stderr, "torii-bench: %s: %s of %u tunnels stands after %.2f s; kernel: %s\n",
-                 std::string{suite_.name}.c_str(), who, tunnels_, took.count(), kernel_.c_str());
+    std::fprintf(stderr, "torii-bench: %s: %s with %u tunnel%s stands after %.2f s, kernel: %s\n",
+                 std::string{suite_.name}.c_str(), who, tunnels_, tunnels_ == 1 ? "" : "s", took.count(),
+                 kernel_.c_str());
     return wires;
 }
 
@@ -73,7 +84,7 @@ void Gateways::seal(const Frames& clear, Frames& sealed, const std::vector<std::
 
 /// Groups of windows, the gateway's and the floor's in turn, so that a machine that changes its speed for a while
 /// changes it for both.
-Row Gateways::measure(Direction direction, Octets octets, bool quick) {
+Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
     const bool inbound = direction == Direction::inbound;
     if (inbound && !peers_)
         peers_ = make(peers_configuration(kernel_), peers_setkey(suite_, tunnels_), "the peers' side");
@@ -85,16 +96,24 @@ Row Gateways::measure(Direction direction, Octets octets, bool quick) {
               inbound ? clear_octets : sealed_octets};
     Floor floor{*book_, suite_, direction, tunnels_, draws, burst_};
 
-    std::vector<double> cycles, floors;
-    const auto deadline = Clock::now() + longest_row;
-    do {
+    const auto fill = [&] {
         if (inbound) seal(clear, sealed, sealed_octets);
         lane.enter(Lane::ahead);
+    };
+    Disturbances disturbances;
+    fill();  // a first round, since every flow is new to the gateway; its last window is watched
+    for (std::size_t i = 0; i < 1 + windows_a_group; ++i) disturbances = lane.watch_window();
+    lane.empty();
+
+    std::vector<double> cycles, floors;
+    const auto deadline = Clock::now() + (patience == Patience::long_one ? std::chrono::seconds{10} : longest_row);
+    do {
+        fill();
         measure_group(cycles, [&] { return lane.carry_window(); });
         lane.empty();
         measure_group(floors, [&] { return floor.window(Lane::window); });
-    } while (!quick && !(settled(cycles) && settled(floors)) &&
-             (cycles.size() < fewest_windows || Clock::now() < deadline));
+    } while (Clock::now() < deadline && !enough(patience, cycles, floors));
+    if (cycles.empty() || floors.empty()) give_up("this machine is too busy: no window was left uninterrupted");
     return {.suite = suite_,
             .direction = direction,
             .octets = octets,
@@ -103,7 +122,8 @@ Row Gateways::measure(Direction direction, Octets octets, bool quick) {
             .burst = burst_,
             .windows = cycles.size(),
             .cycles = Figure{std::move(cycles)},
-            .floor = Figure{std::move(floors)}};
+            .floor = Figure{std::move(floors)},
+            .disturbances = disturbances};
 }
 
 }  // namespace torii::bench

@@ -10,11 +10,18 @@
 
 namespace torii::bench {
 
+/// How long a row is measured.
+enum class Patience : std::uint8_t {
+    quick,    // as few windows as there can be
+    settled,  // until more windows hardly change the least, and at most for three seconds
+    long_one  // for ten seconds, for a profiler to look at
+};
+
 class Gateways {
 public:
     Gateways(const MeasuredSuite& suite, const std::string& kernel, unsigned tunnels, unsigned burst);
-    /// `quick`: as few windows as there can be. Gives up when a packet is lost or altered.
-    Row measure(Direction direction, Octets octets, bool quick);
+    /// Gives up when a packet is lost or has another length than it should.
+    Row measure(Direction direction, Octets octets, Patience patience);
 
 private:
     std::unique_ptr<test::Wires> make(Configuration configuration, const std::string& setkey, const char* who) const;

@@ -1,9 +1,9 @@
 #include "test/bench/lane.h"
 
-#include <rte_cycles.h>
-
 #include <cstdio>
 #include <cstdlib>
+
+#include "test/bench/stopwatch.h"
 
 namespace torii::bench {
 
@@ -32,18 +32,34 @@ void Lane::enter(std::size_t count) {
     }
 }
 
-double Lane::carry_window() {
-    Worker& worker = wires_.gateway().worker(0);
-    std::uint64_t cycles = 0;
+std::optional<double> Lane::carry_window() {
+    Stopwatch watch;
     for (std::size_t carried = 0; carried < window; carried += step) {
-        std::size_t moved = 0;
-        const std::uint64_t start = rte_rdtsc_precise();
-        while (moved < step) moved += worker.turn();
-        cycles += rte_rdtsc_precise() - start;
+        watch.start();
+        turn_a_step();
+        watch.stop();
+        watch.end_stretch(step);
         take(nullptr);
         enter(step);
     }
-    return static_cast<double>(cycles) / window;
+    return watch.mean();
+}
+
+Disturbances Lane::watch_window() {
+    Disturbances seen;
+    for (std::size_t carried = 0; carried < window; carried += step) {
+        Watch watch;
+        turn_a_step();
+        seen += watch.end();
+        take(nullptr);
+        enter(step);
+    }
+    return seen;
+}
+
+void Lane::turn_a_step() {
+    Worker& worker = wires_.gateway().worker(0);
+    for (std::size_t moved = 0; moved < step;) moved += worker.turn();
 }
 
 void Lane::empty(Frames* leave) {

@@ -3,6 +3,7 @@
 // of frames before it or the freeing of mbufs behind it. Every frame that leaves is counted and its length compared.
 #pragma once
 
+#include "test/bench/still.h"
 #include "test/bench/traffic.h"
 #include "test/support/wires.h"
 
@@ -28,12 +29,16 @@ public:
 
     /// Puts the next `count` frames on the wire; after the last comes the first again.
     void enter(std::size_t count);
-    /// Carries one window of packets and lets as many enter. Returns TSC cycles per packet of the worker's turns.
-    double carry_window();
+    /// Carries one window of packets and lets as many enter. TSC cycles per packet of the worker's turns; nothing when
+    /// the system interrupted every stretch of it.
+    std::optional<double> carry_window();
+    /// Carries one window without timing it. What the worker's turns did beside computing.
+    Disturbances watch_window();
     /// Carries what is still on the wire. Frames that leave go to `leave`, when there is one.
     void empty(Frames* leave = nullptr);
 
 private:
+    void turn_a_step();
     void take(Frames* leave);
     void check(const rte_mbuf& mbuf) const;
     [[noreturn]] void give_up_lost() const;

@@ -22,6 +22,7 @@ TSC cycles per packet on one worker, all stages, memory-backed ports, beside the
 
   --json               one JSON object a row instead of the table
   --quick              a few windows a row: whether it works, not how fast
+  --long               ten seconds a row: for a profiler
   --suite TEXT         only suites whose name contains TEXT: aes-gcm, aes-cbc
   --direction NAME     only outbound, or only inbound
   --octets N|imix      only this size: octets of the inner IP packet, 64 .. 1518
@@ -34,7 +35,8 @@ Sizes and numbers of tunnels may be given that the full table does not have.
 )";
 
 struct Wish {
-    bool json = false, quick = false;
+    bool json = false;
+    Patience patience = Patience::settled;
     std::string suite, kernel;
     std::vector<Direction> directions{bench::directions.begin(), bench::directions.end()};
     std::vector<Octets> octets{measured_octets.begin(), measured_octets.end()};
@@ -58,18 +60,24 @@ Direction direction(const std::string& text) {
 }
 
 Wish read(int argc, char** argv) {
-    enum { json = 1, quick, suite, way, octets, tunnels, burst, kernel, help_page };
-    constexpr option options[]{
-        {"json", no_argument, nullptr, json},           {"quick", no_argument, nullptr, quick},
-        {"suite", required_argument, nullptr, suite},   {"direction", required_argument, nullptr, way},
-        {"octets", required_argument, nullptr, octets}, {"tunnels", required_argument, nullptr, tunnels},
-        {"burst", required_argument, nullptr, burst},   {"kernel", required_argument, nullptr, kernel},
-        {"help", no_argument, nullptr, help_page},      {}};
+    enum { json = 1, quick, long_rows, suite, way, octets, tunnels, burst, kernel, help_page };
+    constexpr option options[]{{"json", no_argument, nullptr, json},
+                               {"quick", no_argument, nullptr, quick},
+                               {"long", no_argument, nullptr, long_rows},
+                               {"suite", required_argument, nullptr, suite},
+                               {"direction", required_argument, nullptr, way},
+                               {"octets", required_argument, nullptr, octets},
+                               {"tunnels", required_argument, nullptr, tunnels},
+                               {"burst", required_argument, nullptr, burst},
+                               {"kernel", required_argument, nullptr, kernel},
+                               {"help", no_argument, nullptr, help_page},
+                               {}};
     Wish wish;
     for (int found; (found = getopt_long(argc, argv, "", options, nullptr)) != -1;) {
         switch (found) {
             case json: wish.json = true; break;
-            case quick: wish.quick = true; break;
+            case quick: wish.patience = Patience::quick; break;
+            case long_rows: wish.patience = Patience::long_one; break;
             case suite: wish.suite = optarg; break;
             case kernel: wish.kernel = optarg; break;
             case way: wish.directions = {direction(optarg)}; break;
@@ -98,6 +106,8 @@ std::string chosen_kernel(const MeasuredSuite& suite) {
 }
 
 void run(const Wish& wish) {
+    if (!watching_works())
+        std::fprintf(stderr, "torii-bench: allocations, locks and system calls cannot all be seen here\n");
     if (!wish.json) print_heading();
     std::size_t rows = 0;
     for (const MeasuredSuite& suite : measured_suites) {
@@ -107,7 +117,7 @@ void run(const Wish& wish) {
             Gateways gateways{suite, kernel, tunnels, wish.burst};
             for (const Direction way : wish.directions)
                 for (const Octets octets : wish.octets) {
-                    const Row row = gateways.measure(way, octets, wish.quick);
+                    const Row row = gateways.measure(way, octets, wish.patience);
                     wish.json ? print_json(row) : print_for_people(row);
                     ++rows;
                 }

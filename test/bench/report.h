@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "test/bench/still.h"
 #include "test/bench/traffic.h"
 
 namespace torii::bench {
@@ -23,6 +24,7 @@ struct Row {
     unsigned burst;
     std::size_t windows;
     Figure cycles, floor;
+    Disturbances disturbances;  // in one window of the worker's turns
     double overhead() const { return cycles.least - floor.least; }
 };
 
