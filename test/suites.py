@@ -22,6 +22,7 @@ SUITES = {
     'unit-asan': ('unit', 'asan', 600),
     'oracle': ('oracle', 'release', 300),
     'malformed': ('malformed', 'asan', 300),
+    'daemon': ('daemon', 'release', 120),
     'interop': ('interop', 'release', 300),
     'bench-smoke': ('bench', 'release', 60),
     'demo': ('demo', 'release', 180),

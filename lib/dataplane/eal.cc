@@ -14,7 +14,28 @@ namespace torii {
 
 namespace {
 
+constexpr std::string_view prefix_begins = "torii-";  // our process id follows
+
 std::string runtime_directory;
+
+/// Where EAL makes its runtime directories.
+std::filesystem::path runtime_base() {
+    if (geteuid() == 0) return "/var/run/dpdk";
+    const char* const own = getenv("XDG_RUNTIME_DIR");
+    return std::filesystem::path{own ? own : "/tmp"} / "dpdk";
+}
+
+/// Removes the runtime directories of gateways that were killed. No one else does.
+void remove_leftovers() {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator{runtime_base(), ignored}) {
+        const std::string name = entry.path().filename();
+        if (!name.starts_with(prefix_begins)) continue;
+        const std::string pid = name.substr(prefix_begins.size());
+        if (pid.empty() || pid.find_first_not_of("0123456789") != pid.npos) continue;
+        if (!std::filesystem::exists("/proc/" + pid, ignored)) std::filesystem::remove_all(entry.path(), ignored);
+    }
+}
 
 /// Whether at least `megabytes` of free 2 MiB or 1 GiB pages are there for us.
 bool hugepages_available(unsigned megabytes) {
@@ -42,7 +63,7 @@ std::string lcores(const EalOptions& options) {
 }  // namespace
 
 Result<void> start_eal(const EalOptions& options) {
-    const std::string prefix = "torii-" + std::to_string(getpid());
+    const std::string prefix = std::string{prefix_begins} + std::to_string(getpid());
     std::vector<std::string> words{"torii",
                                    "--lcores",
                                    lcores(options),
@@ -66,8 +87,8 @@ Result<void> start_eal(const EalOptions& options) {
 
     std::vector<char*> arguments;
     for (auto& word : words) arguments.push_back(word.data());
-    const char* const base = geteuid() == 0 ? "/var/run/dpdk/" : getenv("XDG_RUNTIME_DIR");
-    runtime_directory = geteuid() == 0 ? base + prefix : (base ? base : "/tmp") + ("/dpdk/" + prefix);
+    remove_leftovers();
+    runtime_directory = runtime_base() / prefix;
     if (rte_eal_init(static_cast<int>(arguments.size()), arguments.data()) < 0)
         return fail(Errc::io, std::string{"DPDK does not start: "} + rte_strerror(rte_errno) +
                                   " (see its messages above; packet memory of " +

@@ -9,9 +9,13 @@ namespace torii {
 
 namespace {
 
+/// DPDK's error as text. Drivers say -1 for anything they have printed a message about; it seldom is EPERM.
+std::string reason(int code) {
+    return code == -1 ? "its driver refuses, see DPDK's message above" : rte_strerror(code < 0 ? -code : code);
+}
+
 std::unexpected<Error> refused(const Port::Wish& wish, const std::string& what, int code) {
-    return fail(Errc::io,
-                "port " + wish.name + " (" + wish.device + "): " + what + ": " + rte_strerror(code < 0 ? -code : code));
+    return fail(Errc::io, "port " + wish.name + " (" + wish.device + "): " + what + ": " + reason(code));
 }
 
 constexpr std::uint16_t descriptors = 1024;
