@@ -21,6 +21,7 @@
 #include "app/setkey/setkey.h"
 #include "base/secret_bytes.h"
 #include "dataplane/eal.h"
+#include "gateway/devargs.h"
 #include "gateway/gateway.h"
 
 namespace torii {
@@ -86,7 +87,7 @@ Result<void> load_setkey_file(control::ControlPlane& control, const std::string&
 std::vector<std::string> pci_devices(const Configuration& configuration) {
     std::vector<std::string> out;
     for (const PortConfiguration& port : configuration.ports)
-        if (port.device.find(':') != port.device.npos && port.device.rfind("net_", 0) != 0) out.push_back(port.device);
+        if (is_hardware(port)) out.push_back(port.device);
     return out;
 }
 

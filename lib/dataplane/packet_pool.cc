@@ -12,11 +12,11 @@ namespace torii {
 namespace {
 
 constexpr unsigned cached_per_lcore = 256;
-constexpr std::size_t page_octets = std::size_t{2} << 20;
 
 }  // namespace
 
-Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, unsigned count, unsigned data_octets) {
+Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, unsigned count, unsigned data_octets,
+                                                     bool for_hardware) {
     std::unique_ptr<PacketPool> made{new PacketPool};
     const auto room = static_cast<std::uint16_t>(data_octets);
     const auto refused = [&] {
@@ -24,20 +24,22 @@ Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, un
                                        std::to_string(room) + " octets: raise memory_megabytes or lower mbufs (" +
                                        rte_strerror(rte_errno) + ")");
     };
-    if (rte_eal_has_hugepages()) {
+    if (rte_eal_has_hugepages() || for_hardware) {
         made->pool_ =
             rte_pktmbuf_pool_create(name.c_str(), count, cached_per_lcore, private_octets, room, SOCKET_ID_ANY);
         if (made->pool_ == nullptr) return refused();
         return made;
     }
+    // Without IOVA to care for, buffers stand side by side. DPDK would give each an ordinary page of its own, and all
+    // their headers would meet in one set of the first-level cache.
     const unsigned element = unsigned{sizeof(rte_mbuf)} + private_octets + room;
     rte_mempool_objsz sizes;
-    const std::size_t a_page = page_octets / rte_mempool_calc_obj_size(element, 0, &sizes);  // none crosses its end
-    const std::size_t octets = (count / a_page + 1) * page_octets;
+    const std::size_t octets = std::size_t{rte_mempool_calc_obj_size(element, 0, &sizes)} * (count + 1);
     TORII_TRY(auto pages, LockedPages::reserve(octets));
     made->pages_.emplace(std::move(pages));
-    made->pool_ = rte_mempool_create_empty(name.c_str(), count, element, cached_per_lcore,
-                                           sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, 0);
+    made->pool_ =
+        rte_mempool_create_empty(name.c_str(), count, element, cached_per_lcore, sizeof(rte_pktmbuf_pool_private),
+                                 SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
     if (made->pool_ == nullptr) return refused();
     rte_pktmbuf_pool_private settings{};
     settings.mbuf_data_room_size = room;
@@ -45,8 +47,8 @@ Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, un
     if (rte_mempool_set_ops_byname(made->pool_, rte_mbuf_best_mempool_ops(), nullptr) != 0) return refused();
     rte_pktmbuf_pool_init(made->pool_, &settings);
     const auto kept = [](rte_mempool_memhdr*, void*) {};  // the pages are ours
-    if (rte_mempool_populate_virt(made->pool_, reinterpret_cast<char*>(made->pages_->data()), octets, page_octets, kept,
-                                  nullptr) < static_cast<int>(count))
+    if (rte_mempool_populate_iova(made->pool_, reinterpret_cast<char*>(made->pages_->data()), RTE_BAD_IOVA, octets,
+                                  kept, nullptr) < static_cast<int>(count))
         return refused();
     rte_mempool_obj_iter(made->pool_, rte_pktmbuf_init, nullptr);
     return made;

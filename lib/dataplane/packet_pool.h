@@ -16,8 +16,10 @@ namespace torii {
 class PacketPool {
 public:
     /// `count` mbufs with `data_octets` each (headroom included) and the private area of Packet.
+    /// `for_hardware`: devices will reach the packets by DMA, so the memory must be DPDK's.
     /// Errc::no_room when the memory is not there.
-    static Result<std::unique_ptr<PacketPool>> make(const std::string& name, unsigned count, unsigned data_octets);
+    static Result<std::unique_ptr<PacketPool>> make(const std::string& name, unsigned count, unsigned data_octets,
+                                                    bool for_hardware);
     /// Every mbuf is back by now.
     ~PacketPool();
     PacketPool(const PacketPool&) = delete;

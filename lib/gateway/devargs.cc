@@ -71,4 +71,8 @@ unsigned receive_room_octets(const PortConfiguration& port) {
     return is_af_packet(port.device) ? std::max(frame, ring_slot_octets(port) - tx_header_octets) : frame;
 }
 
+bool is_hardware(const PortConfiguration& port) {
+    return port.device.rfind("net_", 0) != 0 && port.device.find(':') != port.device.npos;
+}
+
 }  // namespace torii

@@ -14,6 +14,9 @@ namespace torii {
 /// of other drivers come back as they are. `queues`: 1 or more.
 std::string completed_devargs(const PortConfiguration& port, unsigned queues);
 
+/// Whether the port's device is named by a PCI address, with or without arguments behind it.
+bool is_hardware(const PortConfiguration& port);
+
 /// Octets one mbuf must hold behind its headroom for this port: a whole frame, at least 2048, and for af_packet a whole
 /// ring frame, since it refuses pools with smaller buffers.
 unsigned receive_room_octets(const PortConfiguration& port);

@@ -99,7 +99,8 @@ Result<void> Gateway::open_ports() {
         room = std::max(room, static_cast<unsigned>(receive_room_octets(port)));
     constexpr unsigned tail_for_bundles = 256;  // padding, trailers and ICVs of nested SAs behind a full frame
     TORII_TRY(pool_, PacketPool::make(unique_name("mbufs"), configuration_.mbufs,
-                                      RTE_PKTMBUF_HEADROOM + room + tail_for_bundles));
+                                      RTE_PKTMBUF_HEADROOM + room + tail_for_bundles,
+                                      std::ranges::any_of(configuration_.ports, is_hardware)));
     our_macs_.resize(max_ports);
     for (const PortConfiguration& port : configuration_.ports) {
         const unsigned queues = port.queues != 0 ? port.queues : configuration_.workers;
