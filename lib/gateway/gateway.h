@@ -62,6 +62,7 @@ public:
     Worker& worker(std::size_t index) { return *workers_[index]; }
     rte_mempool* pool() const { return pool_.get(); }
     RetireList& retired() { return *retired_; }
+    const Database& database() const { return *database_; }
     std::uint64_t drop_count_of(Drop reason) const;
 
 private:
