@@ -182,10 +182,13 @@ void Worker::parse() {
     arrived_.clear();
 }
 
-/// ESP goes to be opened unless it comes from inside, where it is payload like any other.
+/// ESP goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
+/// only the address tells whose it is.
 void Worker::route_arrived(Packet& p) {
-    const bool esp = p.protocol == static_cast<std::uint8_t>(IpProtocol::esp);
-    (esp && p.arrival == Arrival::outside ? encrypted_ : clear_).add(p);
+    const bool esp = p.protocol == static_cast<std::uint8_t>(IpProtocol::esp) && p.arrival == Arrival::outside;
+    const bool readable = !p.fragment && p.payload_octets() >= sizeof(EspHeader);
+    const bool ours = esp && (readable || rules_->routes->is_own(Address::v4(p.ipv4().destination)));
+    (ours ? encrypted_ : clear_).add(p);
 }
 
 // ---- open
