@@ -73,6 +73,10 @@ bool satisfies(const Policy& policy, const PacketSelector& selector, const Packe
     return opened == p.opened;
 }
 
+/// What the flow cache may remember an inbound check by: the one SA a packet came through. A packet through several
+/// is checked each time, and its verdict stands for no other's.
+std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.used[0]->serial : 0; }
+
 }  // namespace
 
 Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto)
@@ -243,9 +247,8 @@ void Worker::classify() {
     }
     count = 0;
     for (Packet& p : clear_.live()) {
-        const std::uint32_t used = p.opened == 0 ? 0 : p.used[0]->serial;
         const Flows::Entry* entry = flows_.find(p.hash, keys[count], rules_->generation);
-        if (entry == nullptr || entry->verdict.used_serial != used || p.opened > 1) [[unlikely]] {
+        if (entry == nullptr || entry->verdict.used_serial != cacheable_sa(p) || p.opened > 1) [[unlikely]] {
             ++misses;
             entry = &flows_.remember(p.hash, keys[count], rules_->generation, decide(keys[count], p));
         }
@@ -263,7 +266,7 @@ void Worker::classify() {
 Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
     const PacketSelector selector = selector_of(key);
     const Routes& routes = *rules_->routes;
-    Verdict verdict{.used_serial = p.opened == 0 ? 0 : p.used[0]->serial};
+    Verdict verdict{.used_serial = cacheable_sa(p)};
     const auto dropped = [&](Drop reason) {
         verdict.kind = Verdict::Kind::drop;
         verdict.reason = reason;
