@@ -55,12 +55,15 @@ PacketSelector selector_of(const FlowKey& key) {
 }
 
 /// The SAs a packet really came through against what a policy asks for (RFC 4301 5.2 step 4, KAME's levels): every SA
-/// answers one request, from the outside inwards; a request of level use may stay unanswered.
+/// answers one request, from the outside inwards; a request of level use may stay unanswered. Transport mode stands
+/// between the ends of the tunnel it is around, and otherwise between the packet's own addresses.
 bool satisfies(const Policy& policy, const PacketSelector& selector, const Packet& p) {
     unsigned opened = 0;
     for (auto request = policy.requests.rbegin(); request != policy.requests.rend(); ++request) {
         const InboundSa* const sa = opened < p.opened ? p.used[opened] : nullptr;
-        const Endpoints ends = request->endpoints.value_or(Endpoints{selector.source, selector.destination});
+        const auto inner = std::find_if(request, policy.requests.rend(), [](const Request& r) { return r.endpoints; });
+        const Endpoints ends =
+            inner != policy.requests.rend() ? *inner->endpoints : Endpoints{selector.source, selector.destination};
         const bool answered = sa != nullptr && request->protocol == IpsecProtocol::esp &&
                               sa->destination == ends.destination && sa->source == ends.source &&
                               (sa->mode == Mode::any || sa->mode == request->mode) &&
