@@ -38,8 +38,28 @@ bool Gateway::serve_notices() {
                 ++known->repeated;
         }
     }
-    for (const Event& event : events) tell(event);
+    for (const Event& event : events)
+        if (is_news(event)) tell(event);
     return !events.empty();
+}
+
+/// Octet lifetimes end where workers count; the SA's state follows. False when its end is known already.
+bool Gateway::is_news(const Event& event) {
+    const SaPtr sa = database_->find(event.sa);
+    if (!sa) return true;
+    if (event.kind == Event::Kind::expire_soft && sa->state == SaState::mature) sa->state = SaState::dying;
+    if (event.kind != Event::Kind::expire_hard) return true;
+    if (sa->state == SaState::dead) return false;
+    end(*sa);
+    return true;
+}
+
+/// The SA takes and carries nothing more; policies that used it turn to another, or acquire one.
+void Gateway::end(SaEntry& sa) {
+    sa.state = SaState::dead;
+    if (sa.inbound) sa.inbound->expired.store(true, std::memory_order_relaxed);
+    if (sa.outbound) sa.outbound->expired.store(true, std::memory_order_relaxed);
+    publisher_->publish_end(sa, *database_);
 }
 
 void Gateway::tell(const Event& event) {
@@ -71,7 +91,8 @@ std::shared_ptr<void> Gateway::listen(Listener listener) {
     return handle;
 }
 
-/// Once a second: when each SA was last used, and lifetimes in seconds. Octets are watched by the workers themselves.
+/// Once a second: when each SA was last used, and lifetimes in seconds and packets. Octets are watched by the workers
+/// themselves.
 void Gateway::check_lifetimes() {
     const auto unix_now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -87,9 +108,7 @@ void Gateway::check_lifetimes() {
         const bool soft_over =
             (soft.seconds != 0 && age >= soft.seconds) || (soft.packets != 0 && packets >= soft.packets);
         if (hard_over && sa->state != SaState::dead) {
-            sa->state = SaState::dead;
-            if (sa->inbound) sa->inbound->expired.store(true, std::memory_order_relaxed);
-            if (sa->outbound) sa->outbound->expired.store(true, std::memory_order_relaxed);
+            end(*sa);
             events.push_back({.kind = Event::Kind::expire_hard, .sa = sa->spec.id});
         } else if (soft_over && !sa->soft_told && sa->state == SaState::mature) {
             sa->soft_told = true;

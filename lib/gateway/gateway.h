@@ -105,6 +105,8 @@ private:
     bool serve_notices();
     void tell(const control::Event& event);
     void tell(const Journal& journal);
+    bool is_news(const control::Event& event);
+    void end(SaEntry& sa);
     void check_lifetimes();
     control::SaView view(const SaEntry& entry) const;
 

@@ -138,6 +138,18 @@ TEST_CASE("of several SAs the newest carries the traffic, the oldest when prefer
     CHECK(spi_of(tokyo) == 0x2005);
 }
 
+TEST_CASE("an SA whose hard lifetime is over is passed over when another is there") {
+    Wires tokyo{office_configuration()};
+    Told told{tokyo};
+    tokyo.setkey(sa(0x2001, "-m tunnel") + sa(0x2002, "-m tunnel -ph 2") + both(tunnel));
+    CHECK(spi_of(tokyo) == 0x2002);
+    CHECK(spi_of(tokyo) == 0x2002);
+    tokyo.pass(std::chrono::seconds{2});
+    CHECK(told.count(control::Event::Kind::expire_hard) == 1);
+    CHECK(spi_of(tokyo) == 0x2001);
+    CHECK(tokyo.drops(Drop::lifetime_exceeded) == 0);
+}
+
 TEST_CASE("an SA of one mode does not serve a request of the other, one of mode any serves both kinds of policy") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(sa(0x2001, "-m transport") + both(tunnel));
