@@ -13,6 +13,9 @@ namespace {
 
 constexpr unsigned notices_per_poll = 256;
 
+/// Whether an eighth of the SA's sequence numbers is left, so that a new one is there before they end (RFC 4303 3.3.3).
+bool nearly_spent(const OutboundSa& sa) { return sa.next_sequence.read() > sa.last_sequence / 8 * 7; }
+
 bool same_cause(const Event& a, const Event& b) {
     return a.kind == b.kind && a.sa == b.sa && a.packet.source == b.packet.source &&
            a.packet.destination == b.packet.destination;
@@ -91,8 +94,8 @@ std::shared_ptr<void> Gateway::listen(Listener listener) {
     return handle;
 }
 
-/// Once a second: when each SA was last used, and lifetimes in seconds and packets. Octets are watched by the workers
-/// themselves.
+/// Once a second: when each SA was last used, and lifetimes in seconds, packets and sequence numbers. Octets are
+/// watched by the workers themselves.
 void Gateway::check_lifetimes() {
     const auto unix_now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -105,8 +108,9 @@ void Gateway::check_lifetimes() {
         const auto& [hard, soft] = std::pair{sa->spec.hard, sa->spec.soft};
         const bool hard_over =
             (hard.seconds != 0 && age >= hard.seconds) || (hard.packets != 0 && packets >= hard.packets);
-        const bool soft_over =
-            (soft.seconds != 0 && age >= soft.seconds) || (soft.packets != 0 && packets >= soft.packets);
+        const bool soft_over = (soft.seconds != 0 && age >= soft.seconds) ||
+                               (soft.packets != 0 && packets >= soft.packets) ||
+                               (sa->outbound && nearly_spent(*sa->outbound));
         if (hard_over && sa->state != SaState::dead) {
             end(*sa);
             events.push_back({.kind = Event::Kind::expire_hard, .sa = sa->spec.id});

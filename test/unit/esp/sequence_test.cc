@@ -69,6 +69,19 @@ TEST_CASE("an SA without ESN stops after number 2^32-1, and says so (RFC 4303 3.
     CHECK(way.tokyo.buffers_missing() == 0);
 }
 
+TEST_CASE("an SA that has spent seven eighths of its numbers asks to be replaced, once, and goes on meanwhile") {
+    OneWay way{gcm};
+    Told told{way.tokyo};
+    outbound(way.tokyo).next_sequence.set(0xdfff'0000);
+    way.tokyo.pass(std::chrono::seconds{2});
+    CHECK(told.count(Kind::expire_soft) == 0);
+    outbound(way.tokyo).next_sequence.set(0xe000'0000);
+    way.tokyo.pass(std::chrono::seconds{4});
+    CHECK(told.count(Kind::expire_soft) == 1);
+    CHECK(told.last(Kind::expire_soft).sa == to_newyork);
+    CHECK(way.protect(3).size() == 3);
+}
+
 TEST_CASE("numbers wrap only with CYCSEQ, no replay window and no counter-mode cipher") {
     OneWay way{"-E aes-cbc \"sixteen octets!!\" -A hmac-sha1 \"twenty octets exactl\""};
     outbound(way.tokyo).next_sequence.set(0xffff'ffff);

@@ -150,13 +150,23 @@ TEST_CASE("an SA whose hard lifetime is over is passed over when another is ther
     CHECK(tokyo.drops(Drop::lifetime_exceeded) == 0);
 }
 
-TEST_CASE("an SA of one mode does not serve a request of the other, one of mode any serves both kinds of policy") {
+TEST_CASE(
+    "an SA of one mode does not serve a request of the other, one of mode any becomes what its first policy wants") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(sa(0x2001, "-m transport") + both(tunnel));
     CHECK(send(tokyo).empty());
     CHECK(tokyo.drops(Drop::no_sa) == 1);
     tokyo.setkey(sa(0x2002));
-    CHECK(spi_of(tokyo) == 0x2002);
+    const auto wire = send(tokyo);
+    REQUIRE(wire.size() == 1);
+    CHECK(esp_of(wire[0]).spi == 0x2002);
+    CHECK(header_of(wire[0]).source == number("20.0.0.1"));
+    tokyo.setkey("spdadd 10.0.1.5 20.0.0.2 any -P out ipsec esp/transport//require;" +
+                 sa(0x2003, "", "10.0.1.5 20.0.0.2"));
+    const auto direct = send(tokyo, datagram("10.0.1.5", "20.0.0.2"));
+    REQUIRE(direct.size() == 1);
+    CHECK(esp_of(direct[0]).spi == 0x2003);
+    CHECK(header_of(direct[0]).source == number("10.0.1.5"));
 }
 
 TEST_CASE("deleting an SA under a policy makes it no_sa at once, adding one makes it work at once") {
