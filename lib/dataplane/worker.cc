@@ -63,12 +63,15 @@ PacketSelector selector_of(const FlowKey& key) {
 }
 
 /// The SAs a packet really came through against what a policy asks for (RFC 4301 5.2 step 4, KAME's levels): every SA
-/// answers one request, from the outside inwards; a request of level use may stay unanswered.
+/// answers one request, from the outside inwards; a request of level use may stay unanswered. Transport mode stands
+/// between the ends of the tunnel it is around, and otherwise between the packet's own addresses.
 bool satisfies(const Policy& policy, const PacketSelector& selector, const Packet& p) {
     unsigned opened = 0;
     for (auto request = policy.requests.rbegin(); request != policy.requests.rend(); ++request) {
         const InboundSa* const sa = opened < p.opened ? p.used[opened] : nullptr;
-        const Endpoints ends = request->endpoints.value_or(Endpoints{selector.source, selector.destination});
+        const auto inner = std::find_if(request, policy.requests.rend(), [](const Request& r) { return r.endpoints; });
+        const Endpoints ends =
+            inner != policy.requests.rend() ? *inner->endpoints : Endpoints{selector.source, selector.destination};
         const bool answered = sa != nullptr && request->protocol == IpsecProtocol::esp &&
                               sa->destination == ends.destination && sa->source == ends.source &&
                               (sa->mode == Mode::any || sa->mode == request->mode) &&
@@ -80,6 +83,10 @@ bool satisfies(const Policy& policy, const PacketSelector& selector, const Packe
     }
     return opened == p.opened;
 }
+
+/// What the flow cache may remember an inbound check by: the one SA a packet came through. A packet through several
+/// is checked each time, and its verdict stands for no other's.
+std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.used[0]->serial : 0; }
 
 }  // namespace
 
@@ -194,10 +201,13 @@ void Worker::parse() {
     arrived_.clear();
 }
 
-/// ESP goes to be opened unless it comes from inside, where it is payload like any other.
+/// ESP goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
+/// only the address tells whose it is.
 void Worker::route_arrived(Packet& p) {
-    const bool esp = p.protocol == static_cast<std::uint8_t>(IpProtocol::esp);
-    (esp && p.arrival == Arrival::outside ? encrypted_ : clear_).add(p);
+    const bool esp = p.protocol == static_cast<std::uint8_t>(IpProtocol::esp) && p.arrival == Arrival::outside;
+    const bool readable = !p.fragment && p.payload_octets() >= sizeof(EspHeader);
+    const bool ours = esp && (readable || rules_->routes->is_own(Address::v4(p.ipv4().destination)));
+    (ours ? encrypted_ : clear_).add(p);
 }
 
 // ---- open
@@ -252,9 +262,8 @@ void Worker::classify() {
     }
     count = 0;
     for (Packet& p : clear_.live()) {
-        const std::uint32_t used = used_by(p);
         const Flows::Entry* entry = flows_.find(p.hash, keys[count], rules_->generation);
-        if (entry == nullptr || entry->verdict.used_serial != used || p.opened > 1) [[unlikely]] {
+        if (entry == nullptr || entry->verdict.used_serial != cacheable_sa(p) || p.opened > 1) [[unlikely]] {
             ++misses;
             entry = &flows_.remember(p.hash, keys[count], rules_->generation, decide(keys[count], p));
         }
@@ -268,18 +277,11 @@ void Worker::classify() {
     clear_.clear();
 }
 
-/// By which a flow's verdict remembers how its packets came: 0 in clear, an SA's serial, or, for nested SAs, a value
-/// that fits no packet, so that those are judged one by one.
-std::uint32_t Worker::used_by(const Packet& p) {
-    constexpr std::uint32_t nested = ~std::uint32_t{0};
-    return p.opened == 0 ? 0 : p.opened == 1 ? p.used[0]->serial : nested;
-}
-
 /// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
 Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
     const PacketSelector selector = selector_of(key);
     const Routes& routes = *rules_->routes;
-    Verdict verdict{.used_serial = used_by(p)};
+    Verdict verdict{.used_serial = cacheable_sa(p)};
     const auto dropped = [&](Drop reason) {
         verdict.kind = Verdict::Kind::drop;
         verdict.reason = reason;

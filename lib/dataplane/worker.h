@@ -105,7 +105,6 @@ private:
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
     void route_arrived(Packet& packet);
-    static std::uint32_t used_by(const Packet& packet);
     Verdict decide(const FlowKey& key, const Packet& packet) const;
     Drop inbound_verdict(const PacketSelector& selector, const Packet& packet) const;
     Verdict outbound_verdict(const PacketSelector& selector, Verdict verdict) const;

@@ -13,6 +13,9 @@ namespace {
 
 constexpr unsigned notices_per_poll = 256;
 
+/// Whether an eighth of the SA's sequence numbers is left, so that a new one is there before they end (RFC 4303 3.3.3).
+bool nearly_spent(const OutboundSa& sa) { return sa.next_sequence.read() > sa.last_sequence / 8 * 7; }
+
 bool same_cause(const Event& a, const Event& b) {
     return a.kind == b.kind && a.sa == b.sa && a.packet.source == b.packet.source &&
            a.packet.destination == b.packet.destination;
@@ -38,8 +41,28 @@ bool Gateway::serve_notices() {
                 ++known->repeated;
         }
     }
-    for (const Event& event : events) tell(event);
+    for (const Event& event : events)
+        if (is_news(event)) tell(event);
     return !events.empty();
+}
+
+/// Octet lifetimes end where workers count; the SA's state follows. False when its end is known already.
+bool Gateway::is_news(const Event& event) {
+    const SaPtr sa = database_->find(event.sa);
+    if (!sa) return true;
+    if (event.kind == Event::Kind::expire_soft && sa->state == SaState::mature) sa->state = SaState::dying;
+    if (event.kind != Event::Kind::expire_hard) return true;
+    if (sa->state == SaState::dead) return false;
+    end(*sa);
+    return true;
+}
+
+/// The SA takes and carries nothing more; policies that used it turn to another, or acquire one.
+void Gateway::end(SaEntry& sa) {
+    sa.state = SaState::dead;
+    if (sa.inbound) sa.inbound->expired.store(true, std::memory_order_relaxed);
+    if (sa.outbound) sa.outbound->expired.store(true, std::memory_order_relaxed);
+    publisher_->publish_end(sa, *database_);
 }
 
 void Gateway::tell(const Event& event) {
@@ -71,7 +94,8 @@ std::shared_ptr<void> Gateway::listen(Listener listener) {
     return handle;
 }
 
-/// Once a second: when each SA was last used, and lifetimes in seconds. Octets are watched by the workers themselves.
+/// Once a second: when each SA was last used, and lifetimes in seconds, packets and sequence numbers. Octets are
+/// watched by the workers themselves.
 void Gateway::check_lifetimes() {
     const auto unix_now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -84,12 +108,11 @@ void Gateway::check_lifetimes() {
         const auto& [hard, soft] = std::pair{sa->spec.hard, sa->spec.soft};
         const bool hard_over =
             (hard.seconds != 0 && age >= hard.seconds) || (hard.packets != 0 && packets >= hard.packets);
-        const bool soft_over =
-            (soft.seconds != 0 && age >= soft.seconds) || (soft.packets != 0 && packets >= soft.packets);
+        const bool soft_over = (soft.seconds != 0 && age >= soft.seconds) ||
+                               (soft.packets != 0 && packets >= soft.packets) ||
+                               (sa->outbound && nearly_spent(*sa->outbound));
         if (hard_over && sa->state != SaState::dead) {
-            sa->state = SaState::dead;
-            if (sa->inbound) sa->inbound->expired.store(true, std::memory_order_relaxed);
-            if (sa->outbound) sa->outbound->expired.store(true, std::memory_order_relaxed);
+            end(*sa);
             events.push_back({.kind = Event::Kind::expire_hard, .sa = sa->spec.id});
         } else if (soft_over && !sa->soft_told && sa->state == SaState::mature) {
             sa->soft_told = true;

@@ -61,6 +61,7 @@ public:
     Worker& worker(std::size_t index) { return *workers_[index]; }
     rte_mempool* pool() const { return pool_->get(); }
     RetireList& retired() { return *retired_; }
+    const Database& database() const { return *database_; }
     std::uint64_t drop_count_of(Drop reason) const;
 
 private:
@@ -100,6 +101,8 @@ private:
     bool serve_notices();
     void tell(const control::Event& event);
     void tell(const Journal& journal);
+    bool is_news(const control::Event& event);
+    void end(SaEntry& sa);
     void check_lifetimes();
     control::SaView view(const SaEntry& entry) const;
 

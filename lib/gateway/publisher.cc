@@ -223,6 +223,11 @@ void Publisher::publish(const Journal& journal, const Database& database) {
     for (SaPtr& sa : gone) retired_->add([this, sa] { release(*sa); });
 }
 
+void Publisher::publish_end(const SaEntry& entry, const Database& database) {
+    if (entry.outbound) sa_changed(entry, database);
+    if (pairs_changed_) publish_rules();
+}
+
 void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Database& database) {
     routes_ = std::move(routes);
     for (const auto& [serial, sa] : database.sas()) {

@@ -48,6 +48,8 @@ public:
     Database::Builder builder();
     /// Shows workers what a committed transaction changed.
     void publish(const Journal& journal, const Database& database);
+    /// Shows workers that an SA is dead: policies that used it are resolved without it.
+    void publish_end(const SaEntry& entry, const Database& database);
     /// Shows workers new routes, and turns every SA toward its new next hop.
     void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
 

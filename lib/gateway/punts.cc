@@ -72,11 +72,12 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
     forget(mbuf, Drop::local_unwanted);
 }
 
-/// Drops the packet by `reason` and tells its sender, if the rules and the rate allow it. An error about a packet that
-/// came out of an SA may only leave through one (RFC 4301 6.2).
+/// Drops the packet by `reason` and tells its sender, if the rules and the rate allow it and the sender is not
+/// ourselves, as of a packet that has become our ESP. An error about a packet that came out of an SA may only leave
+/// through one (RFC 4301 6.2).
 void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     const Packet p = carried(*mbuf);
-    if (p.arrival == Arrival::self) return forget(mbuf, reason);
+    if (p.arrival == Arrival::self || routes_->is_own(Address::v4(p.ipv4().source))) return forget(mbuf, reason);
     const std::optional<Address> source = error_source(p);
     if (!source) return forget(mbuf, Drop::icmp_error_unprotected);
     const std::vector<std::byte> message = icmp_error(ip_octets(p), source->v4_number(), error);

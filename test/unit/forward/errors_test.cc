@@ -1,0 +1,227 @@
+// What the gateway tells senders whose packets cannot go on, and how their next attempt fares (RFC 792, RFC 1191,
+// RFC 1812 4.3, RFC 4301 6.2 and 8.2).
+#include "catch.h"
+#include "test/unit/esp/forge.h"
+#include "test/unit/gateway/office.h"
+
+using namespace torii;
+using namespace torii::test;
+
+namespace {
+
+constexpr std::string_view clear_setkey =
+    "spdadd 0.0.0.0/0 0.0.0.0/0 any -P in none;"
+    "spdadd 0.0.0.0/0 0.0.0.0/0 any -P out none;";
+
+/// Type, code and MTU of an ICMP error, and what it quotes.
+struct ErrorSeen {
+    unsigned type = 0, code = 0, mtu = 0;
+    std::uint32_t source = 0, destination = 0;
+    Octets quoted;
+};
+ErrorSeen error_in(const Octets& packet) {
+    REQUIRE(packet.size() >= 28);
+    REQUIRE(header_of(packet).protocol == 1);
+    CHECK(internet_checksum(packet.data() + 20, packet.size() - 20) == 0);
+    const auto& icmp = *reinterpret_cast<const IcmpHeader*>(packet.data() + 20);
+    return {icmp.type,
+            icmp.code,
+            icmp.rest_low,
+            header_of(packet).source,
+            header_of(packet).destination,
+            Octets(packet.begin() + 28, packet.end())};
+}
+/// The one error that comes back to the office.
+ErrorSeen answer(Wires& gateway, const Octets& packet) {
+    const auto back = pass(gateway, office, {packet}, office);
+    REQUIRE(back.size() == 1);
+    return error_in(back[0]);
+}
+Octets df(std::size_t octets) { return datagram("10.0.1.5", "10.0.2.5", octets, {.flags_offset = 0x4000}); }
+
+}  // namespace
+
+TEST_CASE("a packet whose hop limit ends here is reported to its sender, quoted as it came (RFC 792)") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(GENERATE(office_setkey, clear_setkey));
+    const Octets packet = datagram("10.0.1.5", "10.0.2.5", 100, {.ttl = 1});
+    const ErrorSeen error = answer(tokyo, packet);
+    CHECK(error.type == 11);
+    CHECK(error.code == 0);
+    CHECK(error.source == number("10.0.1.1"));
+    CHECK(error.destination == number("10.0.1.5"));
+    CHECK(error.quoted == packet);
+    CHECK(tokyo.drops(Drop::ttl_exceeded) == 1);
+    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5", 100, {.ttl = 2})}, world).size() == 1);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("a packet without a way is reported as net unreachable") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    const ErrorSeen error = answer(tokyo, datagram("10.0.1.5", "99.9.9.9"));
+    CHECK(error.type == 3);
+    CHECK(error.code == 0);
+    CHECK(tokyo.drops(Drop::no_route) == 1);
+}
+
+TEST_CASE("packets for a host that does not answer ARP are reported as host unreachable (RFC 1812 4.3.3.1)") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    CHECK(pass(tokyo, world, {datagram("10.0.2.5", "10.0.1.77"), datagram("10.0.2.6", "10.0.1.77")}, world).empty());
+    tokyo.pass(std::chrono::milliseconds{2500});
+    CHECK(packets_of(tokyo.sent_by(world)).empty());
+    tokyo.pass(std::chrono::seconds{1});
+    const auto back = packets_of(tokyo.sent_by(world));
+    REQUIRE(back.size() == 2);
+    const ErrorSeen error = error_in(back[0]);
+    CHECK(error.type == 3);
+    CHECK(error.code == 1);
+    CHECK(error.destination == number("10.0.2.5"));
+    CHECK(tokyo.drops(Drop::no_neighbour) == 2);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("ESP that finds no peer is dropped by name, and no error goes to ourselves") {
+    Configuration c = office_configuration();
+    c.neighbours = {{Address::v4(0x0a000105), host_mac, "office"}};
+    Wires tokyo{c};
+    tokyo.setkey(office_setkey);
+    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5")}, office).empty());
+    tokyo.pass(std::chrono::seconds{4});
+    CHECK(packets_of(tokyo.sent_by(office)).empty());
+    CHECK(packets_of(tokyo.sent_by(world)).empty());
+    CHECK(tokyo.drops(Drop::no_neighbour) == 1);
+    CHECK(tokyo.drops(Drop::local_unwanted) == 0);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("UDP for ourselves that nobody takes is answered by port unreachable") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(office_setkey);
+    const ErrorSeen error = answer(tokyo, datagram("10.0.1.5", "10.0.1.1"));
+    CHECK(error.type == 3);
+    CHECK(error.code == 3);
+    CHECK(tokyo.drops(Drop::local_unwanted) == 1);
+}
+
+TEST_CASE("nobody is told about ICMP errors, later fragments and broadcasts (RFC 1122 3.2.2)") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    const Octets unreachable = octets_of(IcmpHeader{3, 1, 0, 0, 0}) + Octets(28);
+    for (const Octets& packet : {ipv4("10.0.1.5", "10.0.2.5", 1, unreachable, {.ttl = 1}),
+                                 ipv4("10.0.1.5", "10.0.2.5", 17, Octets(64), {.ttl = 1, .flags_offset = 0x0010})})
+        CHECK(pass(tokyo, office, {packet}, office).empty());
+    CHECK(tokyo.drops(Drop::icmp_limited) == 2);
+    CHECK(pass(tokyo, world, {datagram("10.0.2.5", "10.0.1.255", 100, {.ttl = 1})}, world).empty());
+    CHECK(pass(tokyo, world, {datagram("10.0.2.5", "224.0.0.5", 100, {.ttl = 1})}, world).empty());
+    CHECK(tokyo.drops(Drop::multicast) == 2);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("errors are limited: a burst of fifty, two hundred a second, the rest dropped by name") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    const std::vector<Octets> sixty(60, datagram("10.0.1.5", "10.0.2.5", 100, {.ttl = 1}));
+    CHECK(pass(tokyo, office, sixty, office).size() == 50);
+    CHECK(tokyo.drops(Drop::icmp_limited) == 10);
+    CHECK(tokyo.drops(Drop::ttl_exceeded) == 50);
+    tokyo.pass(std::chrono::milliseconds{100});
+    const auto later = pass(tokyo, office, sixty, office).size();
+    CHECK(later >= 20);
+    CHECK(later <= 24);
+}
+
+TEST_CASE("fragmentation needed tells the exact size that fits: it passes, one octet more does not (RFC 1191)") {
+    struct Row {
+        std::string_view name, setkey;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"clear", clear_setkey},
+        {"aes-gcm-16", office_setkey},
+        {"aes-cbc with hmac-sha256",
+         "add 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -E aes-cbc \"sixteen octets!!\" -A hmac-sha256 "
+         "\"thirty-two octets, not one fewer\";"
+         "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;"},
+        {"3des-cbc with hmac-md5",
+         "add 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -E 3des-cbc \"twenty-four octets in al\" -A hmac-md5 "
+         "\"sixteen octets!!\";"
+         "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;"},
+        {"a transport SA",
+         "add 10.0.1.5 10.0.2.5 esp 0x1001 -m transport -E aes-cbc \"sixteen octets!!\" -A hmac-sha1 "
+         "\"twenty octets exactl\";"
+         "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/transport//require;"},
+        {"a bundle of transport in a tunnel",
+         "add 10.0.1.5 10.0.2.5 esp 0x1001 -m transport -E aes-gcm-16 \"tokyo-newyork-key001\";"
+         "add 20.0.0.1 20.0.0.2 esp 0x1002 -m tunnel -E aes-cbc \"sixteen octets!!\" -A hmac-sha1 "
+         "\"twenty octets exactl\";"
+         "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/transport//require "
+         "esp/tunnel/20.0.0.1-20.0.0.2/require;"},
+        {"a tunnel in a tunnel",
+         "add 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -E aes-gcm-16 \"tokyo-newyork-key001\";"
+         "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require "
+         "esp/tunnel/20.0.0.1-20.0.0.2/require;"},
+    }));
+    INFO(row.name);
+    const unsigned link = GENERATE(1500u, 1403u, 1398u);
+    Configuration c = office_configuration();
+    c.ports[world].mtu = link;
+    Wires tokyo{c};
+    tokyo.setkey(row.setkey);
+    const unsigned fits = answer(tokyo, df(1514)).mtu;
+    INFO("link " << link << ", told " << fits);
+    REQUIRE(fits > 1200);
+    REQUIRE(fits <= link);
+    const auto wire = pass(tokyo, office, {df(fits)}, world);
+    REQUIRE(wire.size() == 1);
+    CHECK(wire[0].size() <= link);
+    const ErrorSeen error = answer(tokyo, df(fits + 1));
+    CHECK(error.type == 3);
+    CHECK(error.code == 4);
+    CHECK(error.mtu == fits);
+    CHECK(tokyo.drops(Drop::too_big) == 2);
+    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5", fits + 1)}, world).empty());
+    CHECK(tokyo.drops(Drop::needs_fragmentation) == 1);  // without DF there is nobody to tell
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE(
+    "an error about a packet out of an SA leaves through an SA, from an address its policy knows (RFC 4301 6.2)") {
+    Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
+    tokyo.setkey(office_setkey);
+    newyork.setkey(newyork_setkey);
+    const Octets dying = datagram("10.0.2.5", "10.0.1.5", 100, {.ttl = 2});
+    const auto sealed = pass(newyork, office, {dying}, world);
+    REQUIRE(sealed.size() == 1);
+    const auto wire = pass(tokyo, world, sealed, world);
+    REQUIRE(wire.size() == 1);
+    CHECK(header_of(wire[0]).protocol == 50);
+    const auto back = pass(newyork, world, wire, office);
+    REQUIRE(back.size() == 1);
+    const ErrorSeen error = error_in(back[0]);
+    CHECK(error.type == 11);
+    CHECK(error.source == number("10.0.1.1"));
+    CHECK(error.destination == number("10.0.2.5"));
+    CHECK(error.quoted == after_hops(dying, 1));
+}
+
+TEST_CASE("an error about a packet out of an SA never leaves in clear: without an SA for it there is none") {
+    const std::string setkey =
+        std::string{office_setkey} +
+        GENERATE(
+            std::string{// no policy for the gateway's own address; one that says clear; one whose SA is missing
+                        "spddelete 10.0.1.0/24 10.0.2.0/24 any -P out;"
+                        "spdadd 10.0.1.5 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;"},
+            "spdadd 10.0.1.1 0.0.0.0/0 any -P out prio high none; spdadd 20.0.0.1 0.0.0.0/0 any -P out prio high none;",
+            "delete 20.0.0.1 20.0.0.2 esp 0x1001;");
+    Configuration c = office_configuration();
+    c.default_policy = PolicyAction::bypass;
+    Wires tokyo{c};
+    tokyo.setkey(setkey);
+    Forger newyork{"newyork-tokyo-key002"};
+    const Octets dying = datagram("10.0.2.5", "10.0.1.5", 102, {.ttl = 1});
+    CHECK(pass(tokyo, world, {newyork.tunnel("20.0.0.2", "20.0.0.1", 0x1002, 1, dying)}, world).empty());
+    CHECK(packets_of(tokyo.sent_by(office)).empty());
+    CHECK(tokyo.drops(Drop::icmp_error_unprotected) == 1);
+    CHECK(tokyo.buffers_missing() == 0);
+}
