@@ -462,7 +462,7 @@ void Worker::emit() {
         mbuf.data_off = static_cast<std::uint16_t>(frame - static_cast<std::byte*>(mbuf.buf_addr));
         mbuf.data_len = static_cast<std::uint16_t>(p.ip_octets + sizeof(EthernetHeader));
         mbuf.pkt_len = mbuf.data_len;
-        mbuf.ol_flags = 0;
+        mbuf.ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;  // whose buffer it is stays true
         queue_frame(p, hop->port);
     }
     leaving_.clear();

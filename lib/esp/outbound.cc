@@ -73,12 +73,19 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
     job.esn = sa.extended_sequence;
 }
 
-/// False, and marked, when the buffer cannot hold `before` octets more in front or padding, trailer and ICV behind.
+/// False, and marked, when the buffer cannot hold `before` octets more in front or padding, trailer and ICV behind. A
+/// device's headroom is enough for two or three tunnels; for more the packet moves back where there is room behind it.
 bool has_room(Packet& p, unsigned before) {
-    const unsigned behind =
-        unsigned{sizeof sequential_padding} + unsigned{sizeof(EspTrailer)} + p.outbound_sa->icv_octets;
-    if (p.room_before() >= before + ethernet_room && p.room_behind() >= behind) [[likely]]
+    const std::size_t in_front = before + ethernet_room;
+    const std::size_t behind = sizeof sequential_padding + sizeof(EspTrailer) + std::size_t{p.outbound_sa->icv_octets};
+    if (p.room_before() >= in_front && p.room_behind() >= behind) [[likely]]
         return true;
+    const std::size_t lacking = in_front - std::min(in_front, p.room_before());
+    if (p.room_behind() >= behind + lacking) {
+        std::memmove(p.ip + lacking, p.ip, p.ip_octets);
+        p.ip += lacking;
+        return true;
+    }
     Batch::drop(p, Drop::no_room);
     return false;
 }

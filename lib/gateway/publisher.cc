@@ -18,11 +18,6 @@ std::uint64_t iv_start() {
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-std::uint32_t window_of(const control::SaSpec& spec) {
-    if (spec.replay_octets == 0) return 0;
-    return std::clamp(spec.replay_octets * 8, smallest_replay_window, largest_replay_window);
-}
-
 std::uint64_t limit(std::uint64_t setting) { return setting == 0 ? unlimited : setting; }
 
 std::uint16_t cipher_bits(const control::SaSpec& spec) {
@@ -32,6 +27,12 @@ std::uint16_t cipher_bits(const control::SaSpec& spec) {
 std::uint8_t icv_octets(const control::SaSpec& spec) {
     const CipherInfo& cipher = info(spec.cipher);
     return cipher.aead() ? cipher.icv_octets : info(spec.auth).icv_octets;
+}
+
+/// None without integrity (RFC 4303 3.4.3): anybody could move a window whose sequence numbers nothing protects.
+std::uint32_t window_of(const control::SaSpec& spec) {
+    if (spec.replay_octets == 0 || icv_octets(spec) == 0) return 0;
+    return std::clamp(spec.replay_octets * 8, smallest_replay_window, largest_replay_window);
 }
 
 std::uint8_t alignment_mask(const control::SaSpec& spec) {

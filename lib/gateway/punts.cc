@@ -84,7 +84,9 @@ void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     if (message.empty() || !may_send_icmp(now_)) return forget(mbuf, Drop::icmp_limited);
     control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
 
-    rte_pktmbuf_reset(mbuf);  // the offender's buffer carries the news; it held 576 octets or more behind its headroom
+    rte_pktmbuf_free(mbuf);  // it need not have room for the news: its buffer may be the device's own
+    mbuf = rte_pktmbuf_alloc(pool_->get());
+    if (mbuf == nullptr) return;  // the sender will hear of the next one
     std::byte* const at = rte_pktmbuf_mtod(mbuf, std::byte*);
     std::memcpy(at, message.data(), message.size());
     Packet reply;

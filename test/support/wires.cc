@@ -3,6 +3,7 @@
 #include <rte_dev.h>
 #include <rte_eth_ring.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -74,35 +75,55 @@ Wires::~Wires() {
     rte_mempool_free(exact_pool_);
 }
 
+rte_mbuf* Wires::in_pool(std::span<const std::byte> frame) {
+    rte_mbuf* const mbuf = rte_pktmbuf_alloc(gateway_->pool());
+    if (mbuf == nullptr) give_up("out of mbufs");
+    char* const at = rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(frame.size()));
+    if (at == nullptr) give_up("frame too large for the pool");
+    std::ranges::copy(frame, reinterpret_cast<std::byte*>(at));
+    return mbuf;
+}
+
+rte_mbuf* Wires::in_own_buffer(std::span<const std::byte> frame, std::size_t room) {
+    rte_mbuf* const mbuf = rte_pktmbuf_alloc(exact_pool_);
+    if (mbuf == nullptr) give_up("out of exact mbufs");
+    struct Held {
+        rte_mbuf_ext_shared_info info;
+        void* octets;
+        std::atomic<std::size_t>& count;
+    };
+    auto* const held = new Held{.info = {}, .octets = nullptr, .count = own_buffers_};
+    ++own_buffers_;
+    const std::size_t octets = frame.size() + 2 * room;
+    held->octets = std::malloc(octets + 1);  // one octet the frame does not use: malloc(0) may be null
+    auto* const buffer = static_cast<std::byte*>(held->octets) + 1;
+    std::ranges::copy(frame, buffer + room);
+    held->info.free_cb = [](void*, void* opaque) {
+        auto* const held = static_cast<Held*>(opaque);
+        std::free(held->octets);
+        --held->count;
+        delete held;
+    };
+    held->info.fcb_opaque = held;
+    rte_mbuf_ext_refcnt_set(&held->info, 1);
+    rte_pktmbuf_attach_extbuf(mbuf, buffer, 0, static_cast<std::uint16_t>(octets), &held->info);
+    mbuf->data_off = static_cast<std::uint16_t>(room);
+    mbuf->data_len = static_cast<std::uint16_t>(frame.size());
+    mbuf->pkt_len = mbuf->data_len;
+    return mbuf;
+}
+
 bool Wires::send(std::size_t port, std::span<const std::byte> frame, unsigned queue, Room room) {
+    constexpr std::size_t snug_octets = 128;
     rte_mbuf* mbuf = nullptr;
-    if (room == Room::pool) {
-        mbuf = rte_pktmbuf_alloc(gateway_->pool());
-        if (mbuf == nullptr) give_up("out of mbufs");
-        char* const at = rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(frame.size()));
-        if (at == nullptr) give_up("frame too large for the pool");
-        std::memcpy(at, frame.data(), frame.size());
-    } else {
-        mbuf = rte_pktmbuf_alloc(exact_pool_);
-        if (mbuf == nullptr) give_up("out of exact mbufs");
-        struct Held {
-            rte_mbuf_ext_shared_info info;
-            void* octets;
-        };
-        auto* const held = new Held;
-        held->octets = std::malloc(frame.size() + 1);  // one octet the frame does not use: malloc(0) may be null
-        std::memcpy(static_cast<std::byte*>(held->octets) + 1, frame.data(), frame.size());
-        held->info.free_cb = [](void*, void* opaque) {
-            std::free(static_cast<Held*>(opaque)->octets);
-            delete static_cast<Held*>(opaque);
-        };
-        held->info.fcb_opaque = held;
-        rte_mbuf_ext_refcnt_set(&held->info, 1);
-        rte_pktmbuf_attach_extbuf(mbuf, static_cast<std::byte*>(held->octets) + 1, 0,
-                                  static_cast<std::uint16_t>(frame.size()), &held->info);
-        mbuf->data_off = 0;
-        mbuf->data_len = static_cast<std::uint16_t>(frame.size());
-        mbuf->pkt_len = mbuf->data_len;
+    switch (room) {
+        case Room::pool: mbuf = in_pool(frame); break;
+        case Room::exact: mbuf = in_own_buffer(frame, 0); break;
+        case Room::snug: mbuf = in_own_buffer(frame, snug_octets); break;
+        case Room::chained:
+            mbuf = in_pool(frame.first(frame.size() / 2));
+            rte_pktmbuf_chain(mbuf, in_pool(frame.subspan(frame.size() / 2)));
+            break;
     }
     if (rte_ring_enqueue(wires_[port].to_gateway[queue], mbuf) == 0) return true;
     rte_pktmbuf_free(mbuf);
@@ -150,7 +171,8 @@ std::size_t Wires::buffers_missing() {
         for (rte_ring* ring : wire.to_gateway) waiting += rte_ring_count(ring);
         for (rte_ring* ring : wire.from_gateway) waiting += rte_ring_count(ring);
     }
-    return missing(gateway_->pool()) + missing(exact_pool_) - waiting;
+    const std::size_t orphans = own_buffers_ - std::min<std::size_t>(own_buffers_, missing(exact_pool_));
+    return missing(gateway_->pool()) + missing(exact_pool_) + orphans - waiting;
 }
 
 }  // namespace torii::test

@@ -3,6 +3,7 @@
 // exactly their size, in which the address sanitizer sees every octet read beyond the end.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,8 +17,9 @@ using Frame = std::vector<std::byte>;
 /// EAL without hugepages and PCI. Once per process; ended at exit.
 void start_test_eal(unsigned lcores = 4);
 
-/// Room around a frame that goes in. `exact`: none at all, in a buffer of its own; else as a mempool's mbuf has it.
-enum class Room { pool, exact };
+/// Room around a frame that goes in. `exact`: none at all, in a buffer of its own; `snug`: in a buffer of its own with
+/// 128 octets before and behind; `chained`: cut into two mbufs; else as a mempool's mbuf has it.
+enum class Room { pool, exact, snug, chained };
 
 class Wires {
 public:
@@ -44,7 +46,7 @@ public:
     std::uint64_t drops(Drop reason) const { return gateway_->drop_count_of(reason); }
     /// Applies a setkey text; an error fails loudly.
     void setkey(std::string_view text);
-    /// Mbufs neither free nor on a wire: 0 when nobody lost one.
+    /// Mbufs neither free nor on a wire, and buffers of frames' own that outlived their mbufs: 0 when nobody lost one.
     std::size_t buffers_missing();
 
 private:
@@ -52,10 +54,14 @@ private:
         std::string name;
         std::vector<rte_ring*> to_gateway, from_gateway;
     };
+    rte_mbuf* in_pool(std::span<const std::byte> frame);
+    rte_mbuf* in_own_buffer(std::span<const std::byte> frame, std::size_t room);
+
     std::vector<Wire> wires_;
     std::unique_ptr<Gateway> gateway_;
     SteadyTime now_ = std::chrono::steady_clock::now();
     rte_mempool* exact_pool_ = nullptr;
+    std::atomic<std::size_t> own_buffers_{0};
 };
 
 }  // namespace torii::test

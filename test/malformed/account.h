@@ -1,0 +1,52 @@
+// The books of a gateway under attack: what went in, what came out and what was dropped under which name, and whether
+// that adds up. What comes out is looked at too: it must be well formed, and allowed out.
+#pragma once
+
+#include <map>
+
+#include "corpus.h"
+
+namespace torii::test {
+
+/// What a gateway did between two moments.
+struct Outcome {
+    std::uint64_t forwarded = 0, echo_replies = 0, icmp_errors = 0, arp_frames = 0;
+    std::uint64_t dropped = 0;      // whatever the name
+    std::uint64_t reported = 0;     // of these, under names whose packet's sender is sent an ICMP error
+    std::uint64_t arp_refused = 0;  // of these, ARP
+};
+
+class Account {
+public:
+    explicit Account(Wires& gateway) : gateway_(gateway) { settle(); }
+
+    /// Sends `frame` and lets the gateway come to rest; what became of it.
+    Outcome send(const Recipe& recipe, const Octets& frame);
+    bool offer(const Recipe& recipe, const Octets& frame, unsigned queue) {
+        return gateway_.send(recipe.port, frame, queue, recipe.room);
+    }
+    /// Turns until no buffer is in the gateway's hands, letting ARP time out where a packet waits for it.
+    Outcome settle();
+    /// By name, since the gateway was made.
+    std::map<std::string, std::uint64_t> drops() const;
+    /// What came out and should not have: a line each.
+    const std::vector<std::string>& malformed() const { return malformed_; }
+    const std::vector<std::string>& leaked() const { return leaked_; }
+    std::uint64_t forwarded() const { return forwarded_; }
+
+private:
+    void look_at(std::size_t port, const Octets& frame, Outcome& outcome);
+
+    Wires& gateway_;
+    std::array<std::uint64_t, drop_count> seen_{};
+    std::vector<std::string> malformed_, leaked_;
+    std::uint64_t forwarded_ = 0;
+};
+
+/// Whether a frame is one the gateway takes for ARP.
+bool is_arp(const Recipe& recipe, const Octets& frame);
+/// Empty when a single frame met exactly one fate: a forward, an answer, or a drop under one name (whose ICMP error may
+/// have left, encrypted where a policy says so, or been dropped by name as well). Else what happened to it.
+std::string wrong_fate(bool arp, const Outcome& outcome);
+
+}  // namespace torii::test

@@ -1,0 +1,15 @@
+// One hostile frame of each kind, and the one name it must be dropped under.
+#pragma once
+
+#include "corpus.h"
+
+namespace torii::test {
+
+struct Expectation {
+    std::string title;
+    Recipe recipe;
+    Drop drop;
+};
+std::vector<Expectation> expectations(Peers& peers);
+
+}  // namespace torii::test

@@ -1,0 +1,117 @@
+#include "peers.h"
+
+#include <algorithm>
+
+namespace torii::test {
+
+namespace {
+
+constexpr Peer::Identity identities[]{
+    {2, "tunnel", {CipherId::aes_gcm_16, AuthId::null, 128}, "tokyo-newyork-key001", ""},
+    {3,
+     "tunnel",
+     {CipherId::aes_cbc, AuthId::hmac_sha256, 128},
+     "sixteen-octets-3",
+     "thirty-two-octets-for-sha256-3-3"},
+    {4, "tunnel", {CipherId::null, AuthId::hmac_sha1, 0}, "", "twenty-octets-sha1-4"},
+    {5, "tunnel", {CipherId::aes_cbc, AuthId::null, 128}, "sixteen-octets-5", ""},
+    {6, "transport", {CipherId::aes_gcm_16, AuthId::null, 128}, "transport-mode-key-6", ""},
+    {7, "any", {CipherId::des3_cbc, AuthId::hmac_md5, 192}, "twenty-four-octets-3des7", "sixteen-octets-7"},
+};
+
+std::string between(std::string_view from, std::string_view to) {
+    return "esp/tunnel/" + std::string{from} + "-" + std::string{to} + "/require ";
+}
+
+/// Policies both ways for the packets of office 10.0.N.0/24, through the tunnels of `peers`, innermost first.
+std::string tunnels(unsigned office_number, const std::vector<unsigned>& peers) {
+    const std::string far = "10.0." + std::to_string(office_number) + ".0/24", near = "10.0.1.0/24", us = "20.0.0.1";
+    std::string in, out;
+    for (const unsigned peer : peers) {
+        const std::string them = "20.0.0." + std::to_string(peer);
+        in += between(them, us);
+        out += between(us, them);
+    }
+    return "spdadd " + far + " " + near + " any -P in ipsec " + in + ";\nspdadd " + near + " " + far +
+           " any -P out ipsec " + out + ";\n";
+}
+
+}  // namespace
+
+Peer::Peer(const CryptoBook& book, CryptoEngine& engine, const Identity& identity)
+    : book_(book),
+      engine_(engine),
+      identity_(identity),
+      address_("20.0.0." + std::to_string(identity.number)),
+      suite_(book.suite(identity.suite).value()) {
+    const auto octets = [](std::string_view text) { return std::as_bytes(std::span{text}); };
+    book.expand(suite_, octets(identity.cipher_key), octets(identity.auth_key), key_.data()).value();
+}
+
+Peer::~Peer() { book_.erase(suite_, key_.data()); }
+
+std::string Peer::statements() const {
+    const auto quoted = [](std::string_view key) { return " \"" + std::string{key} + "\""; };
+    const Suite& suite = identity_.suite;
+    std::string with = " -m " + std::string{identity_.mode} + " -r 255 -E " + std::string{info(suite.cipher).name};
+    if (!identity_.cipher_key.empty()) with += quoted(identity_.cipher_key);
+    if (!identity_.auth_key.empty()) with += " -A " + std::string{info(suite.auth).name} + quoted(identity_.auth_key);
+    const std::string spi = std::to_string(0x1000 + identity_.number);
+    return "add " + address_ + " 20.0.0.1 esp " + spi + with + ";\nadd 20.0.0.1 " + address_ + " esp " + spi + with +
+           ";\n";
+}
+
+Octets Peer::seal(Octets text) {
+    const CipherInfo& cipher = info(identity_.suite.cipher);
+    const std::size_t icv = cipher.aead() ? cipher.icv_octets : info(identity_.suite.auth).icv_octets;
+    const std::size_t text_octets = text.size();
+    Octets out = octets_of(EspHeader{0x1000 + identity_.number, ++sequence_});
+    const std::span<const std::byte> fresh = engine_.fresh_iv(cipher.iv_octets);
+    if (cipher.counter_mode)
+        out = out + octets_of(Big64{sequence_});
+    else
+        out.insert(out.end(), fresh.begin(), fresh.end());
+    const std::size_t text_at = out.size();
+    out = out + text + Octets(icv);
+    CryptoJob job;
+    job.key = key_.data();
+    job.head = out.data();
+    job.text_octets = static_cast<std::uint32_t>(text_octets);
+    job.icv = out.data() + text_at + text_octets;
+    job.suite = suite_;
+    engine_.seal({&job, 1});
+    return out;
+}
+
+Octets Peer::padded(Octets payload, std::uint8_t next_header) const {
+    const std::size_t block = std::max<std::size_t>(4, info(identity_.suite.cipher).block_octets);
+    std::uint8_t padding = 0;
+    while ((payload.size() + 2) % block != 0) payload.push_back(std::byte{++padding});
+    payload.push_back(std::byte{padding});
+    payload.push_back(std::byte{next_header});
+    return payload;
+}
+
+Peers::Peers() : book(CryptoBook::make({.time_kernels = false, .only = {}}).value()), engine(book->make_engine()) {
+    for (const Peer::Identity& identity : identities) all.push_back(std::make_unique<Peer>(*book, *engine, identity));
+}
+
+std::string hostile_setkey(const Peers& peers) {
+    std::string text;
+    for (const auto& peer : peers.all) text += peer->statements();
+    for (const unsigned number : {2u, 3u, 4u, 5u, 7u}) text += tunnels(number, {number});
+    text += tunnels(8, {2, 3});
+    text += tunnels(9, {2, 3, 4, 7});
+    return text + R"(
+spdadd 20.0.0.6 20.0.0.1 any -P in ipsec esp/transport//require;
+spdadd 20.0.0.1 20.0.0.6 any -P out ipsec esp/transport//require;
+spdadd 10.0.11.0/24 10.0.1.0/24 any -P in none;
+spdadd 10.0.1.0/24 10.0.11.0/24 any -P out none;
+spdadd 10.0.12.0/24 10.0.1.0/24 any -P in discard;
+spdadd 10.0.1.0/24 10.0.12.0/24 any -P out discard;
+spdadd 0.0.0.0/0 20.0.0.1 icmp -P in none;
+spdadd 20.0.0.1 0.0.0.0/0 icmp -P out none;
+)";
+}
+
+}  // namespace torii::test

@@ -1,0 +1,70 @@
+// The far ends of the gateway's SAs, honest or not: they hold its keys, so that what is wrong inside a packet arrives
+// correctly encrypted. Each peer is 20.0.0.N and speaks to 20.0.0.1.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crypto/engine.h"
+#include "test/support/packets.h"
+
+namespace torii::test {
+
+class Peer {
+public:
+    struct Identity {
+        unsigned number;  // N of its address, of its office 10.0.N.0/24 and of its SPIs
+        std::string_view mode;
+        Suite suite;
+        std::string_view cipher_key, auth_key;
+    };
+    Peer(const CryptoBook& book, CryptoEngine& engine, const Identity& identity);
+    ~Peer();
+    Peer(const Peer&) = delete;
+    Peer& operator=(const Peer&) = delete;
+
+    const std::string& address() const { return address_; }
+    /// The gateway's SAs from and to this peer, as setkey says them.
+    std::string statements() const;
+    /// ESP header, IV, `text` encrypted and ICV, under the next sequence number.
+    Octets seal(Octets text);
+    /// `payload`, padding 1, 2, 3, ... to whole blocks, and the trailer.
+    Octets padded(Octets payload, std::uint8_t next_header) const;
+    /// A packet to the gateway whose ESP carries `text` as it is, for texts no honest peer writes.
+    Octets packet(const Octets& text, const Ipv4Options& options = {}) {
+        return ipv4(address_, "20.0.0.1", 50, seal(text), options);
+    }
+    Octets tunnel(const Octets& inner) { return packet(padded(inner, 4)); }
+
+private:
+    const CryptoBook& book_;
+    CryptoEngine& engine_;
+    Identity identity_;
+    std::string address_;
+    SuiteIndex suite_;
+    std::uint32_t sequence_ = 0;
+    alignas(64) std::array<std::byte, key_block_octets> key_{};
+};
+
+struct Peers {
+    Peers();
+    /// By the last octet of its address; see the table in peers.cc.
+    Peer& at(unsigned number) { return *all[number - 2]; }
+    Peer& gcm() { return at(2); }
+    Peer& cbc() { return at(3); }
+    Peer& null() { return at(4); }
+    Peer& unauthenticated() { return at(5); }
+    Peer& transport() { return at(6); }
+    Peer& any_mode() { return at(7); }
+
+    std::unique_ptr<CryptoBook> book;
+    std::unique_ptr<CryptoEngine> engine;
+    std::vector<std::unique_ptr<Peer>> all;
+};
+
+/// Every SA and policy of the gateway under test. Behind peer N stands office 10.0.N.0/24; 10.0.8.0/24 is reached
+/// through two nested tunnels, 10.0.9.0/24 through four; 10.0.11.0/24 goes in clear and 10.0.12.0/24 not at all.
+std::string hostile_setkey(const Peers& peers);
+
+}  // namespace torii::test
