@@ -12,7 +12,6 @@ namespace torii {
 namespace {
 
 constexpr unsigned cached_per_lcore = 256;
-constexpr std::size_t page_octets = std::size_t{2} << 20;
 
 }  // namespace
 
@@ -32,12 +31,12 @@ Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, un
     }
     const unsigned element = unsigned{sizeof(rte_mbuf)} + private_octets + room;
     rte_mempool_objsz sizes;
-    const std::size_t a_page = page_octets / rte_mempool_calc_obj_size(element, 0, &sizes);  // none crosses its end
-    const std::size_t octets = (count / a_page + 1) * page_octets;
+    const std::size_t octets = std::size_t{count} * rte_mempool_calc_obj_size(element, 0, &sizes) + RTE_CACHE_LINE_SIZE;
     TORII_TRY(auto pages, LockedPages::reserve(octets));
     made->pages_.emplace(std::move(pages));
     made->pool_ = rte_mempool_create_empty(name.c_str(), count, element, cached_per_lcore,
-                                           sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, 0);
+                                           sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY,
+                                           RTE_MEMPOOL_F_NO_IOVA_CONTIG);  // else each is kept inside 4 KiB
     if (made->pool_ == nullptr) return refused();
     rte_pktmbuf_pool_private settings{};
     settings.mbuf_data_room_size = room;
@@ -45,8 +44,9 @@ Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, un
     if (rte_mempool_set_ops_byname(made->pool_, rte_mbuf_best_mempool_ops(), nullptr) != 0) return refused();
     rte_pktmbuf_pool_init(made->pool_, &settings);
     const auto kept = [](rte_mempool_memhdr*, void*) {};  // the pages are ours
-    if (rte_mempool_populate_virt(made->pool_, reinterpret_cast<char*>(made->pages_->data()), octets, page_octets, kept,
-                                  nullptr) < static_cast<int>(count))
+    auto* const at = reinterpret_cast<char*>(made->pages_->data());
+    const auto iova = reinterpret_cast<rte_iova_t>(at);  // without hugepages EAL gives devices virtual addresses
+    if (rte_mempool_populate_iova(made->pool_, at, iova, octets, kept, nullptr) < static_cast<int>(count))
         return refused();
     rte_mempool_obj_iter(made->pool_, rte_pktmbuf_init, nullptr);
     return made;
