@@ -14,7 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t windows_a_group = 5, fewest_windows = 30;
-constexpr std::chrono::seconds longest_row{3};
+constexpr std::chrono::milliseconds shortest_row{1500}, longest_row{4000}, long_row{10000};
 /// What a group lets enter. Its first window is not counted: it brings back to the caches what others pushed out.
 constexpr std::size_t group_packets = Lane::ahead + (1 + windows_a_group) * Lane::window;
 
@@ -33,10 +33,11 @@ bool settled(const std::vector<double>& windows) {
     return *std::min_element(recent, windows.end()) > 0.997 * *std::min_element(windows.begin(), recent);
 }
 
-bool enough(Patience patience, const std::vector<double>& cycles, const std::vector<double>& floors) {
+bool enough(Patience patience, Clock::duration taken, const std::vector<double>& cycles,
+            const std::vector<double>& floors) {
     switch (patience) {
         case Patience::quick: return !cycles.empty() && !floors.empty();
-        case Patience::settled: return settled(cycles) && settled(floors);
+        case Patience::settled: return taken > shortest_row && settled(cycles) && settled(floors);
         case Patience::long_one: return false;
     }
     return true;
@@ -51,25 +52,23 @@ void measure_group(std::vector<double>& figures, Window window) {
 
 }  // namespace
 
-Gateways::Gateways(const MeasuredSuite& suite, const std::string& kernel, unsigned tunnels, unsigned burst)
-    : suite_(suite), kernel_(kernel), tunnels_(tunnels), burst_(burst) {
-    auto book = CryptoBook::make({.time_kernels = false, .only = kernel});
+Gateways::Gateways(const MeasuredSuite& suite, const Setting& setting) : suite_(suite), setting_(setting) {
+    auto book = CryptoBook::make({.time_kernels = false, .only = setting.kernel});
     if (!book) give_up(book.error().text());
     book_ = std::move(*book);
-    gateway_ = make(gateway_configuration(kernel), gateway_setkey(suite, tunnels), "the gateway");
+    gateway_ = make(gateway_configuration(setting), gateway_setkey(suite, setting.tunnels), "the gateway");
 }
 
-std::unique_ptr<test::Wires> Gateways::make(Configuration configuration, const std::string& setkey,
+std::unique_ptr<test::Wires> Gateways::make(const Configuration& configuration, const std::string& setkey,
                                             const char* who) const {
     const auto start = Clock::now();
-    configuration.burst = burst_;
     auto wires = std::make_unique<test::Wires>(configuration);
     wires->setkey(setkey);
     wires->turn();
     const std::chrono::duration<double> took = Clock::now() - start;
     std::fprintf(stderr, "torii-bench: %s: %s with %u tunnel%s stands after %.2f s, kernel: %s\n",
-                 std::string{suite_.name}.c_str(), who, tunnels_, tunnels_ == 1 ? "" : "s", took.count(),
-                 kernel_.c_str());
+                 std::string{suite_.name}.c_str(), who, setting_.tunnels, setting_.tunnels == 1 ? "" : "s",
+                 took.count(), setting_.kernel.c_str());
     return wires;
 }
 
@@ -87,14 +86,14 @@ void Gateways::seal(const Frames& clear, Frames& sealed, const std::vector<std::
 Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
     const bool inbound = direction == Direction::inbound;
     if (inbound && !peers_)
-        peers_ = make(peers_configuration(kernel_), peers_setkey(suite_, tunnels_), "the peers' side");
-    const auto draws = draw(group_packets, tunnels_, octets);
+        peers_ = make(peers_configuration(setting_), peers_setkey(suite_, setting_.tunnels), "the peers' side");
+    const auto draws = draw(group_packets, setting_.tunnels, octets);
     const auto sealed_octets = frame_octets(draws, &suite_), clear_octets = frame_octets(draws, nullptr);
     const Frames clear = clear_frames(draws, direction);
     Frames sealed{inbound ? group_packets : 0};
     Lane lane{*gateway_, inbound ? world : office, inbound ? office : world, inbound ? sealed : clear,
               inbound ? clear_octets : sealed_octets};
-    Floor floor{*book_, suite_, direction, tunnels_, draws, burst_};
+    Floor floor{*book_, suite_, direction, setting_.tunnels, draws, setting_.burst};
 
     const auto fill = [&] {
         if (inbound) seal(clear, sealed, sealed_octets);
@@ -106,20 +105,21 @@ Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
     lane.empty();
 
     std::vector<double> cycles, floors;
-    const auto deadline = Clock::now() + (patience == Patience::long_one ? std::chrono::seconds{10} : longest_row);
+    const auto start = Clock::now();
+    Clock::duration taken{};
     do {
         fill();
         measure_group(cycles, [&] { return lane.carry_window(); });
         lane.empty();
         measure_group(floors, [&] { return floor.window(Lane::window); });
-    } while (Clock::now() < deadline && !enough(patience, cycles, floors));
+        taken = Clock::now() - start;
+    } while (taken < (patience == Patience::long_one ? long_row : longest_row) &&
+             !enough(patience, taken, cycles, floors));
     if (cycles.empty() || floors.empty()) give_up("this machine is too busy: no window was left uninterrupted");
     return {.suite = suite_,
             .direction = direction,
             .octets = octets,
-            .tunnels = tunnels_,
-            .kernel = kernel_,
-            .burst = burst_,
+            .setting = setting_,
             .windows = cycles.size(),
             .cycles = Figure{std::move(cycles)},
             .floor = Figure{std::move(floors)},

@@ -13,23 +13,23 @@ namespace torii::bench {
 /// How long a row is measured.
 enum class Patience : std::uint8_t {
     quick,    // as few windows as there can be
-    settled,  // until more windows hardly change the least, and at most for three seconds
+    settled,  // until more windows hardly change the least, for four seconds at most
     long_one  // for ten seconds, for a profiler to look at
 };
 
 class Gateways {
 public:
-    Gateways(const MeasuredSuite& suite, const std::string& kernel, unsigned tunnels, unsigned burst);
+    Gateways(const MeasuredSuite& suite, const Setting& setting);
     /// Gives up when a packet is lost or has another length than it should.
     Row measure(Direction direction, Octets octets, Patience patience);
 
 private:
-    std::unique_ptr<test::Wires> make(Configuration configuration, const std::string& setkey, const char* who) const;
+    std::unique_ptr<test::Wires> make(const Configuration& configuration, const std::string& setkey,
+                                      const char* who) const;
     void seal(const Frames& clear, Frames& sealed, const std::vector<std::uint16_t>& sealed_octets) const;
 
     const MeasuredSuite& suite_;
-    const std::string kernel_;
-    const unsigned tunnels_, burst_;
+    const Setting setting_;
     std::unique_ptr<CryptoBook> book_;  // the floor's
     std::unique_ptr<test::Wires> gateway_, peers_;
 };

@@ -28,6 +28,7 @@ TSC cycles per packet on one worker, all stages, memory-backed ports, beside the
   --octets N|imix      only this size: octets of the inner IP packet, 64 .. 1518
   --tunnels N          only this number of tunnels, 1 .. 65536
   --burst N            packets a worker takes at once: a power of two up to 256 (the gateway's default without)
+  --mbufs N            packet buffers in the pool, 4352 .. 32768 (the gateway's default without)
   --kernel NAME        this crypto kernel instead of the one a gateway here would choose
   --help               this page
 
@@ -37,11 +38,11 @@ Sizes and numbers of tunnels may be given that the full table does not have.
 struct Wish {
     bool json = false;
     Patience patience = Patience::settled;
-    std::string suite, kernel;
+    std::string suite;
+    Setting setting;
     std::vector<Direction> directions{bench::directions.begin(), bench::directions.end()};
     std::vector<Octets> octets{measured_octets.begin(), measured_octets.end()};
     std::vector<unsigned> tunnels{1, 1000, 10000};
-    unsigned burst = Configuration{}.burst;
 };
 
 unsigned number(const char* option, const char* text, unsigned low, unsigned high) {
@@ -60,7 +61,7 @@ Direction direction(const std::string& text) {
 }
 
 Wish read(int argc, char** argv) {
-    enum { json = 1, quick, long_rows, suite, way, octets, tunnels, burst, kernel, help_page };
+    enum { json = 1, quick, long_rows, suite, way, octets, tunnels, burst, mbufs, kernel, help_page };
     constexpr option options[]{{"json", no_argument, nullptr, json},
                                {"quick", no_argument, nullptr, quick},
                                {"long", no_argument, nullptr, long_rows},
@@ -69,6 +70,7 @@ Wish read(int argc, char** argv) {
                                {"octets", required_argument, nullptr, octets},
                                {"tunnels", required_argument, nullptr, tunnels},
                                {"burst", required_argument, nullptr, burst},
+                               {"mbufs", required_argument, nullptr, mbufs},
                                {"kernel", required_argument, nullptr, kernel},
                                {"help", no_argument, nullptr, help_page},
                                {}};
@@ -79,20 +81,21 @@ Wish read(int argc, char** argv) {
             case quick: wish.patience = Patience::quick; break;
             case long_rows: wish.patience = Patience::long_one; break;
             case suite: wish.suite = optarg; break;
-            case kernel: wish.kernel = optarg; break;
+            case kernel: wish.setting.kernel = optarg; break;
             case way: wish.directions = {direction(optarg)}; break;
             case octets:
                 wish.octets = {std::string_view{optarg} == "imix" ? Octets{}
                                                                   : number("octets", optarg, 64, largest_packet)};
                 break;
             case tunnels: wish.tunnels = {number("tunnels", optarg, 1, most_tunnels)}; break;
-            case burst: wish.burst = number("burst", optarg, 1, 256); break;
+            case burst: wish.setting.burst = number("burst", optarg, 1, 256); break;
+            case mbufs: wish.setting.mbufs = number("mbufs", optarg, 4352, 32768); break;
             case help_page: std::printf("%s", help.data()); std::exit(0);
             default: std::fprintf(stderr, "%s", help.data()); std::exit(2);
         }
     }
     if (optind != argc) give_up(std::string{"what is '"} + argv[optind] + "'? see --help");
-    if (!std::has_single_bit(wish.burst)) give_up("--burst takes a power of two");
+    if (!std::has_single_bit(wish.setting.burst)) give_up("--burst takes a power of two");
     return wish;
 }
 
@@ -112,9 +115,11 @@ void run(const Wish& wish) {
     std::size_t rows = 0;
     for (const MeasuredSuite& suite : measured_suites) {
         if (suite.name.find(wish.suite) == std::string_view::npos) continue;
-        const std::string kernel = wish.kernel.empty() ? chosen_kernel(suite) : wish.kernel;
+        Setting setting = wish.setting;
+        if (setting.kernel.empty()) setting.kernel = chosen_kernel(suite);
         for (const unsigned tunnels : wish.tunnels) {
-            Gateways gateways{suite, kernel, tunnels, wish.burst};
+            setting.tunnels = tunnels;
+            Gateways gateways{suite, setting};
             for (const Direction way : wish.directions)
                 for (const Octets octets : wish.octets) {
                     const Row row = gateways.measure(way, octets, wish.patience);

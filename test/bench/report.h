@@ -19,9 +19,7 @@ struct Row {
     const MeasuredSuite& suite;
     Direction direction;
     Octets octets;
-    unsigned tunnels;
-    std::string kernel;
-    unsigned burst;
+    Setting setting;
     std::size_t windows;
     Figure cycles, floor;
     Disturbances disturbances;  // in one window of the worker's turns

@@ -12,7 +12,6 @@ constexpr std::uint32_t our_gateway = 0x14000001, next_gateway = 0x14000002;  //
 constexpr std::uint32_t office_net = 0xc0a80100;                              // 192.168.1.0/24
 constexpr std::uint32_t other_nets = 0x0a000000, other_gateways = 0x15000000;
 constexpr unsigned wire_mtu = 1700;  // octets; the mbufs stay as large as they are by default
-constexpr unsigned packet_buffers = 16383;
 
 std::string text(std::uint32_t address) { return Address::v4(address).text(); }
 std::string network(std::uint32_t address) { return text(address) + "/24"; }
@@ -56,10 +55,11 @@ std::string add_policy(unsigned tunnel, bool to_us, std::string_view way) {
 }
 
 /// Two wires with one queue each, since one worker is measured.
-Configuration two_wires(const std::string& kernel, const InterfaceAddress& inside, const InterfaceAddress& outside) {
+Configuration two_wires(const Setting& setting, const InterfaceAddress& inside, const InterfaceAddress& outside) {
     Configuration c;
-    c.mbufs = packet_buffers;
-    c.only_kernels = kernel;
+    c.burst = setting.burst;
+    c.mbufs = setting.mbufs;
+    c.only_kernels = setting.kernel;
     c.ports = {{.name = "office",
                 .device = "",
                 .addresses = {inside},
@@ -89,8 +89,8 @@ unsigned MeasuredSuite::tunnel_octets(unsigned ip_octets) const {
            icv_octets();
 }
 
-Configuration gateway_configuration(const std::string& kernel) {
-    Configuration c = two_wires(kernel, {Address::v4(office_net + 1), 24}, {Address::v4(our_gateway), 24});
+Configuration gateway_configuration(const Setting& setting) {
+    Configuration c = two_wires(setting, {Address::v4(office_net + 1), 24}, {Address::v4(our_gateway), 24});
     c.routes = {{Prefix{Address::v4(other_nets), 8}, Address::v4(next_gateway), "world"},
                 {Prefix{Address::v4(other_gateways), 8}, Address::v4(next_gateway), "world"}};
     c.neighbours = {{Address::v4(next_gateway), MacAddress{{2, 0, 0, 0, 0, 2}}, "world"},
@@ -107,8 +107,8 @@ std::string gateway_setkey(const MeasuredSuite& suite, unsigned tunnels) {
 }
 
 /// A wire's port has a MAC of zeros, and so the peers' only neighbour has.
-Configuration peers_configuration(const std::string& kernel) {
-    Configuration c = two_wires(kernel, {Address::v4(0xac100001), 24}, {Address::v4(next_gateway), 24});
+Configuration peers_configuration(const Setting& setting) {
+    Configuration c = two_wires(setting, {Address::v4(0xac100001), 24}, {Address::v4(next_gateway), 24});
     c.routes = {{Prefix{Address::v4(office_net), 24}, Address::v4(our_gateway), "world"}};
     c.neighbours = {{Address::v4(our_gateway), MacAddress{}, "world"}};
     return c;

@@ -42,11 +42,19 @@ inline constexpr std::array measured_suites{
 inline constexpr unsigned most_tunnels = 65536;
 inline constexpr unsigned largest_packet = 1518;  // an inner IP packet of the IMIX; the wires' MTU lets its tunnel pass
 
-/// The gateway that is measured. `kernel` is the crypto kernel it is to use, by name.
-Configuration gateway_configuration(const std::string& kernel);
+/// What a row may change of both gateways.
+struct Setting {
+    std::string kernel;  // the crypto kernel to use, by name
+    unsigned tunnels = 1;
+    unsigned burst = Configuration{}.burst;
+    unsigned mbufs = Configuration{}.mbufs;
+};
+
+/// The gateway that is measured.
+Configuration gateway_configuration(const Setting& setting);
 std::string gateway_setkey(const MeasuredSuite& suite, unsigned tunnels);
 /// All the other offices' gateways in one: it seals what the measured gateway is to open.
-Configuration peers_configuration(const std::string& kernel);
+Configuration peers_configuration(const Setting& setting);
 std::string peers_setkey(const MeasuredSuite& suite, unsigned tunnels);
 
 /// The two ends of the clear packets of a tunnel, IPv4 in host order.
