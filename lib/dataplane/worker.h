@@ -125,6 +125,9 @@ private:
     Notices notices_;
     Flows flows_;
     CryptoJobs jobs_;
+    // classify()'s scratch; verdicts are copies, because a later packet's flow may take an entry's place
+    std::array<FlowKey, Batch::capacity> keys_;
+    std::array<Verdict, Batch::capacity> verdicts_;
 
     std::array<Packet, Batch::capacity> burst_;
     std::size_t burst_size_ = 0;

@@ -15,9 +15,10 @@ struct CryptoJobs {
     std::array<CryptoJob, Batch::capacity> jobs;
     std::array<Packet*, Batch::capacity> packets;
     std::size_t size = 0;
+    /// The next job, as the last batch left it: the caller sets every field.
     CryptoJob& add(Packet& packet) {
         packets[size] = &packet;
-        return jobs[size++] = CryptoJob{};
+        return jobs[size++];
     }
     std::span<CryptoJob> all() { return {jobs.data(), size}; }
 };

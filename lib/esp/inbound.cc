@@ -59,6 +59,7 @@ void open_payload(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, B
         job.sequence_high = static_cast<std::uint32_t>(p.sequence >> 32);
         job.suite = sa.suite;
         job.esn = sa.extended_sequence;
+        job.authentic = false;
     }
     crypto.open(scratch.all());
     for (std::size_t i = 0; i < scratch.size; ++i) {
@@ -163,11 +164,12 @@ void find_inbound_sas(const SpiIndex& sad, Batch& batch) {
         __builtin_prefetch(reinterpret_cast<std::byte*>(p.inbound_sa) + 64, 1);
     }
     for (Packet& p : batch.live()) {
-        const Address destination = Address::v4(p.ipv4().destination);
-        const Big32 spi = esp_header(p).spi;
-        if (InboundSa* const sa = p.inbound_sa; sa != nullptr && (sa->spi != spi || sa->destination != destination))
-            [[unlikely]]
-            p.inbound_sa = sad.find_exact(destination, spi);
+        const InboundSa* const sa = p.inbound_sa;
+        if (sa == nullptr) continue;
+        std::uint32_t destination;
+        std::memcpy(&destination, p.ip + 16, sizeof destination);
+        if (sa->spi != esp_header(p).spi || sa->destination_ipv4 != destination) [[unlikely]]
+            p.inbound_sa = sad.find_exact(Address::v4(p.ipv4().destination), esp_header(p).spi);
     }
 }
 

@@ -71,6 +71,7 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
     job.sequence_high = static_cast<std::uint32_t>(p.sequence >> 32);
     job.suite = sa.suite;
     job.esn = sa.extended_sequence;
+    job.authentic = false;
 }
 
 /// False, and marked, when the buffer cannot hold `before` octets more in front or padding, trailer and ICV behind. A

@@ -127,6 +127,7 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.ordered_padding = spec.padding == control::Padding::sequential;
     sa.octets_soft = limit(spec.soft.octets);
     sa.octets_hard = limit(spec.hard.octets);
+    if (spec.id.destination.is_v4()) std::memcpy(&sa.destination_ipv4, spec.id.destination.raw().data(), 4);
     sa.destination = spec.id.destination;
     sa.source = spec.id.source;
     sa.reqid = spec.reqid;

@@ -28,6 +28,14 @@ struct FlowKey {
 
     using Words = std::array<std::uint64_t, 5>;
     Words words() const { return std::bit_cast<Words>(*this); }
+    /// The key of an IPv4 packet, made of whole words, because it is read back as such at once. Addresses and `ports`
+    /// are as they stand on the wire.
+    static FlowKey ipv4(std::uint32_t source, std::uint32_t destination, std::uint32_t ports, std::uint8_t protocol,
+                        std::uint8_t arrival, bool ports_known) {
+        const std::uint64_t rest = ports | std::uint64_t{protocol} << 32 | std::uint64_t{4} << 40 |
+                                   std::uint64_t{arrival} << 48 | std::uint64_t{ports_known} << 56;
+        return std::bit_cast<FlowKey>(Words{source, 0, destination, 0, rest});
+    }
     friend bool operator==(const FlowKey& a, const FlowKey& b) {
         const Words x = a.words(), y = b.words();
         return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4])) == 0;

@@ -72,7 +72,8 @@ struct alignas(64) InboundSa {
     std::uint8_t icv_octets = 0;
     std::uint8_t alignment_mask = 3;
     std::uint8_t owner = 0;
-    Mode mode = Mode::any;  // any: tunnel when the inner protocol is IP, transport otherwise
+    std::uint32_t destination_ipv4 = 0;  // as on the wire; 0 for other families
+    Mode mode = Mode::any;               // any: tunnel when the inner protocol is IP, transport otherwise
     bool extended_sequence = false;
     bool ordered_padding = true;       // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
     std::atomic<bool> expired{false};  // control
