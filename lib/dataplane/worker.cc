@@ -33,12 +33,11 @@ bool same_mac(const std::array<std::uint8_t, 6>& a, const MacAddress& b) {
     return ((a_high ^ b_high) | static_cast<std::uint32_t>(a_low ^ b_low)) == 0;
 }
 
-bool is_ike(const Packet& p) {  // RFC 7296 2.23: UDP 500 and 4500, to us, before any policy
-    if (p.protocol != static_cast<std::uint8_t>(IpProtocol::udp) || p.fragment ||
-        p.payload_octets() < sizeof(UdpHeader))
-        return false;
-    const unsigned port = reinterpret_cast<const UdpHeader*>(p.payload())->destination_port;
-    return port == 500 || port == 4500;
+/// RFC 7296 2.23: UDP 500 and 4500, to us, before any policy. Told from the selectors alone, because that is all a
+/// remembered verdict is told by: a runt must not decide for the whole packets of its flow.
+bool is_ike(const PacketSelector& packet) {
+    return packet.protocol == static_cast<std::uint8_t>(IpProtocol::udp) && packet.ports_known &&
+           (packet.destination_port == 500 || packet.destination_port == 4500);
 }
 
 /// The packet's selectors as octets. ICMP offers type and code where others have ports (RFC 4301 4.4.1.1).
@@ -293,7 +292,7 @@ Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
         return verdict;
     };
     const bool for_us = routes.is_own(selector.destination);
-    if (for_us && p.opened == 0 && is_ike(p)) {  // exempt from the SPD (DESIGN 3)
+    if (for_us && p.opened == 0 && is_ike(selector)) {  // exempt from the SPD (DESIGN 3)
         verdict.kind = Verdict::Kind::local;
         return verdict;
     }

@@ -70,6 +70,22 @@ TEST_CASE("what is retired outlives a packet that waits in a hand-over ring") {
     CHECK(two.freed);
 }
 
+TEST_CASE("what is retired outlives a packet that is handed over a second time") {
+    TwoWorkers two;
+    two.put(0);
+    for (unsigned i = 0; i < 20; ++i) two.turn();
+    two.take(0);
+    two.list->poll();  // the first ring has moved on
+    two.quiescent(0);  // worker 0 looks at the second ring, and only then worker 1 puts the packet there
+    two.put(1);
+    two.quiescent(1);
+    for (unsigned i = 0; i < 20; ++i) two.turn();
+    CHECK_FALSE(two.freed);
+    two.take(1);
+    for (unsigned i = 0; i < 20; ++i) two.turn();
+    CHECK(two.freed);
+}
+
 TEST_CASE("shutdown frees everything at once") {
     TwoWorkers two;
     two.put(0);
