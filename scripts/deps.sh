@@ -13,7 +13,7 @@ packages="g++ pkg-config meson ninja-build clang-format
   libipsec-mb-dev"
 # The suite that uses this one skips, with the reason, where it cannot be had.
 optional=" user-mode-linux "
-[ "${1:-}" = --fuzz ] && packages="$packages clang-19"
+[ "${1:-}" = --fuzz ] && packages="$packages clang-19 libclang-rt-19-dev"
 
 next_release=trixie
 source_file=/etc/apt/sources.list.d/torii-ipsec-mb.sources
