@@ -5,6 +5,8 @@
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 
+#include <string_view>
+
 #include "packet/packet.h"
 
 namespace torii {
@@ -12,6 +14,13 @@ namespace torii {
 namespace {
 
 constexpr unsigned cached_per_lcore = 256;
+
+/// Last in, first out, unless the device has a pool of its own: the buffer freed last is still in the caches, while
+/// DPDK's usual ring goes through all of the pool before it comes back to one.
+const char* pool_kind() {
+    const std::string_view best = rte_mbuf_best_mempool_ops();
+    return best == RTE_MBUF_DEFAULT_MEMPOOL_OPS ? "lf_stack" : best.data();
+}
 
 }  // namespace
 
@@ -25,8 +34,8 @@ Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, un
                                        rte_strerror(rte_errno) + ")");
     };
     if (rte_eal_has_hugepages() || for_hardware) {
-        made->pool_ =
-            rte_pktmbuf_pool_create(name.c_str(), count, cached_per_lcore, private_octets, room, SOCKET_ID_ANY);
+        made->pool_ = rte_pktmbuf_pool_create_by_ops(name.c_str(), count, cached_per_lcore, private_octets, room,
+                                                     SOCKET_ID_ANY, pool_kind());
         if (made->pool_ == nullptr) return refused();
         return made;
     }
@@ -44,7 +53,7 @@ Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, un
     rte_pktmbuf_pool_private settings{};
     settings.mbuf_data_room_size = room;
     settings.mbuf_priv_size = private_octets;
-    if (rte_mempool_set_ops_byname(made->pool_, rte_mbuf_best_mempool_ops(), nullptr) != 0) return refused();
+    if (rte_mempool_set_ops_byname(made->pool_, pool_kind(), nullptr) != 0) return refused();
     rte_pktmbuf_pool_init(made->pool_, &settings);
     const auto kept = [](rte_mempool_memhdr*, void*) {};  // the pages are ours
     if (rte_mempool_populate_iova(made->pool_, reinterpret_cast<char*>(made->pages_->data()), RTE_BAD_IOVA, octets,

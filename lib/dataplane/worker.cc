@@ -41,7 +41,7 @@ bool is_ike(const PacketSelector& packet) {
 }
 
 /// The packet's selectors as octets. ICMP offers type and code where others have ports (RFC 4301 4.4.1.1).
-FlowKey flow_key(const Packet& p) {
+inline FlowKey flow_key(const Packet& p) {
     std::uint32_t source, destination, ports = 0;
     std::memcpy(&source, p.ip + 12, sizeof source);
     std::memcpy(&destination, p.ip + 16, sizeof destination);
@@ -57,15 +57,6 @@ FlowKey flow_key(const Packet& p) {
     // Whether it came out of an SA belongs to the key, so that clear packets cannot push out a protected flow's entry.
     const auto arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | (p.opened != 0 ? 0x80u : 0u));
     return FlowKey::ipv4(source, destination, ports, p.protocol, arrival, known);
-}
-
-PacketSelector selector_of(const FlowKey& key) {
-    return {.source = Address::from_octets(std::as_bytes(std::span{key.source}).first(4)),
-            .destination = Address::from_octets(std::as_bytes(std::span{key.destination}).first(4)),
-            .source_port = __builtin_bswap16(key.source_port),
-            .destination_port = __builtin_bswap16(key.destination_port),
-            .protocol = key.protocol,
-            .ports_known = key.ports_known != 0};
 }
 
 /// The SAs a packet really came through against what a policy asks for (RFC 4301 5.2 step 4, KAME's levels): every SA
@@ -283,7 +274,7 @@ void Worker::classify() {
 
 /// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
 Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
-    const PacketSelector selector = selector_of(key);
+    const PacketSelector selector = key.selector();
     const Routes& routes = *rules_->routes;
     Verdict verdict{.used_serial = cacheable_sa(p)};
     const auto dropped = [&](Drop reason) {
@@ -362,7 +353,7 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     if (verdict.cell != nullptr) {
         const ChainCell::Value value = verdict.cell->read();
         if (value.kind() == ChainCell::Kind::no_sa) {
-            notices_.tell({.kind = control::Event::Kind::acquire, .packet = selector_of(flow_key(p))});
+            notices_.tell({.kind = control::Event::Kind::acquire, .packet = flow_key(p).selector()});
             return Batch::drop(p, Drop::no_sa);
         }
         if (value.kind() != ChainCell::Kind::clear) {

@@ -53,7 +53,7 @@ struct WorkerSetup {
     rte_rcu_qsbr* quiescence = nullptr;
     unsigned burst = 64;
     PollingStyle polling;
-    std::size_t flow_entries = 65536;  // 4 MiB; with two places a flow, room for some 20,000 without crowding
+    std::size_t flow_entries = 65536;  // 4 MiB; with four places a flow, room for some 40,000 without crowding
     std::uint64_t seed = 0;
 };
 

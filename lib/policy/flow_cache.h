@@ -12,32 +12,37 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <span>
 
 #include "policy/selector.h"
 
 namespace torii {
 
-/// A packet's selectors in 40 octets, comparable and hashable as five words. IPv4 addresses fill 4 octets of 16.
+/// A packet's selectors in five words, which is how they are written, hashed and compared: a key of smaller fields
+/// would be read back before they had reached the cache. IPv4 addresses fill the first half of the first word of two.
 struct FlowKey {
-    std::array<std::uint8_t, 16> source{}, destination{};
-    std::uint16_t source_port = 0, destination_port = 0;  // as on the wire
-    std::uint8_t protocol = 0;
-    std::uint8_t family = 0;
-    std::uint8_t arrival = 0;  // which checks the packet owes: the caller's numbering
-    std::uint8_t ports_known = 0;
+    std::array<std::uint64_t, 5> words{};  // source, destination, as on the wire; the rest, see ipv4()
 
-    using Words = std::array<std::uint64_t, 5>;
-    Words words() const { return std::bit_cast<Words>(*this); }
-    /// The key of an IPv4 packet, made of whole words, because it is read back as such at once. Addresses and `ports`
-    /// are as they stand on the wire.
+    /// Addresses and `ports` are as they stand on the wire; `arrival` is the caller's numbering of which checks the
+    /// packet owes.
     static FlowKey ipv4(std::uint32_t source, std::uint32_t destination, std::uint32_t ports, std::uint8_t protocol,
                         std::uint8_t arrival, bool ports_known) {
-        const std::uint64_t rest = ports | std::uint64_t{protocol} << 32 | std::uint64_t{4} << 40 |
-                                   std::uint64_t{arrival} << 48 | std::uint64_t{ports_known} << 56;
-        return std::bit_cast<FlowKey>(Words{source, 0, destination, 0, rest});
+        return {{source, 0, destination, 0,
+                 ports | std::uint64_t{protocol} << 32 | std::uint64_t{4} << 40 | std::uint64_t{arrival} << 48 |
+                     std::uint64_t{ports_known} << 56}};
+    }
+    /// The key as the classifier wants it.
+    PacketSelector selector() const {
+        const auto ports = static_cast<std::uint32_t>(words[4]);
+        return {.source = Address::from_octets(std::as_bytes(std::span{words}).first(4)),
+                .destination = Address::from_octets(std::as_bytes(std::span{words}).subspan(16, 4)),
+                .source_port = __builtin_bswap16(static_cast<std::uint16_t>(ports)),
+                .destination_port = __builtin_bswap16(static_cast<std::uint16_t>(ports >> 16)),
+                .protocol = static_cast<std::uint8_t>(words[4] >> 32),
+                .ports_known = words[4] >> 56 != 0};
     }
     friend bool operator==(const FlowKey& a, const FlowKey& b) {
-        const Words x = a.words(), y = b.words();
+        const auto &x = a.words, &y = b.words;
         return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4])) == 0;
     }
 };
@@ -59,7 +64,7 @@ public:
         : seed_(seed), mask_(std::bit_ceil(entries) - 1), entries_(allocate(mask_ + 1)) {}
 
     std::uint64_t hash(const FlowKey& key) const {
-        const auto w = key.words();
+        const auto& w = key.words;
         std::uint64_t h =
             (w[0] ^ seed_) * 0x9e3779b97f4a7c15u ^ (w[2] + seed_) * 0xc2b2ae3d27d4eb4fu ^ w[4] * 0x165667b19e3779f9u;
         h ^= (w[1] * 0x85ebca77c2b2ae63u) ^ std::rotl(w[3] * 0x27d4eb2f165667c5u, 29);
@@ -69,27 +74,28 @@ public:
     }
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(&entries_[hash & mask_]); }
 
-    /// The entry of `key` as of `generation`, or null. Two neighbours are looked at, so that a pair of flows which
-    /// share a place does not take turns.
+    /// The entry of `key` as of `generation`, or null. Four neighbours are looked at, so that flows which share a place
+    /// do not take turns.
     Entry* find(std::uint64_t hash, const FlowKey& key, std::uint32_t generation) {
-        for (std::uint64_t way = 0; way < 2; ++way) {
+        for (std::uint64_t way = 0; way < ways; ++way) {
             Entry& entry = entries_[(hash ^ way) & mask_];
             if (entry.generation == generation && entry.key == key) [[likely]]
                 return &entry;
         }
         return nullptr;
     }
-    /// Remembers a verdict in an empty or stale place if there is one, else in the first.
+    /// Remembers a verdict in the flow's own place, in an empty or stale one, or else in any of the four.
     Entry& remember(std::uint64_t hash, const FlowKey& key, std::uint32_t generation, const Verdict& verdict) {
-        Entry* place = &entries_[hash & mask_];
-        if (Entry& second = entries_[(hash ^ 1) & mask_];
-            place->generation == generation && !(place->key == key) && (second.generation != generation || turn_++ % 2))
-            place = &second;
+        Entry* place = &entries_[(hash ^ turn_++ % ways) & mask_];
+        for (std::uint64_t way = ways; way-- > 0;)
+            if (Entry& entry = entries_[(hash ^ way) & mask_]; entry.generation != generation || entry.key == key)
+                place = &entry;
         *place = Entry{key, generation, verdict};
         return *place;
     }
 
 private:
+    static constexpr std::uint64_t ways = 4;
     struct Free {
         void operator()(Entry* entries) const { std::free(entries); }
     };

@@ -43,12 +43,6 @@ std::string in_brackets(std::string_view text) { return "[" + std::string{text} 
 
 }  // namespace
 
-bool has_ports(std::uint8_t protocol) {
-    return protocol == 6 || protocol == 17 || protocol == 33 || protocol == 132 || protocol == 136;
-}
-
-bool is_icmp(std::uint8_t protocol) { return protocol == 1 || protocol == 58; }
-
 std::string Selector::text() const {
     if (protocol && is_icmp(*protocol)) {
         const auto hosts = prefix_text(source) + " " + prefix_text(destination) + " " + protocol_text(*protocol);

@@ -20,9 +20,11 @@ struct PortRange {
 };
 
 /// Protocols whose packets carry two ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
-bool has_ports(std::uint8_t protocol);
+constexpr bool has_ports(std::uint8_t protocol) {
+    return protocol == 6 || protocol == 17 || protocol == 33 || protocol == 132 || protocol == 136;
+}
 /// ICMP and ICMPv6, which carry a type and a code instead.
-bool is_icmp(std::uint8_t protocol);
+constexpr bool is_icmp(std::uint8_t protocol) { return protocol == 1 || protocol == 58; }
 
 /// One rule's reach. ICMP keeps its type in `source_ports` and its code in `destination_ports`, as PF_KEY does.
 /// A rule that asks for ports reaches the protocols that have them and no other: asked of GRE or ESP it reaches

@@ -100,7 +100,7 @@ TEST_CASE("a runt for the IKE port does not keep later IKE packets of its flow o
 
 TEST_CASE("a new generation makes every remembered flow stale") {
     FlowCache<int> flows{4, 1};
-    const FlowKey key{.protocol = 17};
+    const FlowKey key = FlowKey::ipv4(1, 2, 3, 17, 0, true);
     const std::uint64_t hash = flows.hash(key);
     flows.remember(hash, key, 1, 42);
     REQUIRE(flows.find(hash, key, 1) != nullptr);
@@ -108,6 +108,26 @@ TEST_CASE("a new generation makes every remembered flow stale") {
     CHECK(flows.find(hash, key, 2) == nullptr);
     flows.remember(hash, key, 2, 43);
     CHECK(flows.find(hash, key, 2)->verdict == 43);
+}
+
+TEST_CASE("four flows that share a place are all remembered, and a fifth takes one's place") {
+    FlowCache<int> flows{4, 1};  // one place for everybody
+    const auto key = [](int flow) { return FlowKey::ipv4(static_cast<std::uint32_t>(flow), 2, 3, 17, 0, true); };
+    const auto remember = [&](int flow) { flows.remember(flows.hash(key(flow)), key(flow), 1, flow); };
+    const auto remembered = [&] {
+        int count = 0;
+        for (int flow = 1; flow <= 5; ++flow)
+            if (const auto* entry = flows.find(flows.hash(key(flow)), key(flow), 1); entry != nullptr) {
+                CHECK(entry->verdict == flow);
+                ++count;
+            }
+        return count;
+    };
+    for (int flow = 1; flow <= 4; ++flow) remember(flow);
+    CHECK(remembered() == 4);
+    remember(5);
+    CHECK(flows.find(flows.hash(key(5)), key(5), 1) != nullptr);
+    CHECK(remembered() == 4);
 }
 
 TEST_CASE("a policy taken away is gone for the flows that used it") {
