@@ -404,6 +404,7 @@ std::string event_line(const control::Event& event, std::int64_t unix_millisecon
     Json params{{"unix_milliseconds", unix_milliseconds}, {"kind", control::name_of(event.kind)}};
     if (event.sa != control::SaId{}) params["sa"] = json_of(event.sa);
     if (event.policy != PolicyId{}) params["policy"] = static_cast<std::uint32_t>(event.policy);
+    if (event.request) params["request"] = json_of(*event.request);
     if (event.sequence != 0) params["sequence"] = event.sequence;
     if (event.packet != PacketSelector{}) params["packet"] = json_of(event.packet);
     params["repeated"] = event.repeated;

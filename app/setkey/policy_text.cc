@@ -20,6 +20,8 @@ std::string priority_text(std::int64_t priority) {
     return text;
 }
 
+}  // namespace
+
 std::string request_text(const Request& request) {
     std::string text{name_of(request.protocol)};
     text.append("/").append(name_of(request.mode)).append("/");
@@ -29,8 +31,6 @@ std::string request_text(const Request& request) {
         text += (id <= max_unique_id ? ":" : "#") + std::to_string(id);  // # for what the gateway gave
     return text;
 }
-
-}  // namespace
 
 std::string policy_text(const Policy& policy, std::string_view delimiter) {
     std::string text{name_of(policy.direction)};

@@ -143,6 +143,7 @@ struct Event {
     Kind kind{};
     SaId sa{};
     PolicyId policy{};
+    std::optional<Request> request;  // acquire: the one of the policy's that wants an SA; `sa` has its ends and no SPI
     std::uint64_t sequence = 0;
     PacketSelector packet{};     // of the packet that caused it, where there is one
     std::uint64_t repeated = 1;  // how many the rate limit folded into this one

@@ -101,6 +101,7 @@ private:
     // events and lifetimes (events.cc)
     bool serve_notices();
     void tell(const control::Event& event);
+    void tell_acquire(control::Event event);
     void tell(const Journal& journal);
     bool is_news(const control::Event& event);
     void end(SaEntry& sa);

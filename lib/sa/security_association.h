@@ -96,12 +96,14 @@ static_assert(offsetof(InboundSa, octets) == 64 && offsetof(InboundSa, key) == 1
 /// What a policy's packets go through: the SAs in order of application, innermost first.
 struct SaChain {
     std::uint8_t size = 0;
+    bool incomplete = false;  // a request of level use is skipped for want of an SA: packets ask for one as they pass
     std::array<OutboundSa*, max_requests> sas{};
 };
 
 /// Where workers find what a policy (or one address pair under it) does to its packets right now. The control thread
 /// swaps the value when SAs come and go; flows keep the cell's address. One word, so that a packet of the common
-/// case, one SA, needs no chain object: the low bits tell what the rest is.
+/// case, one SA, needs no chain object: the low bits tell what the rest is. `clear` is a policy all of whose requests
+/// are of level use and without SA; there and with `no_sa` packets ask for one.
 class ChainCell {
 public:
     enum class Kind : std::uintptr_t { one_sa = 0, chain = 1, clear = 2, no_sa = 3 };
