@@ -408,11 +408,12 @@ namespace {
 
 /// A packet of `ip_octets` octets after all SAs of its chain.
 unsigned protected_octets(const Packet& p, unsigned ip_octets) {
-    if (p.chain == nullptr) return ip_octets + esp_overhead(*p.outbound_sa, ip_octets, p.ip_header_octets);
+    if (p.chain == nullptr)
+        return ip_octets + esp_overhead(*p.outbound_sa, p.outbound_sa->mode, ip_octets, p.ip_header_octets);
     unsigned header = p.ip_header_octets;
     for (std::size_t i = 0; i < p.chain->size; ++i) {
-        ip_octets += esp_overhead(*p.chain->sas[i], ip_octets, header);
-        if (p.chain->sas[i]->mode == Mode::tunnel) header = sizeof(Ipv4Header);
+        ip_octets += esp_overhead(*p.chain->sas[i], p.chain->modes[i], ip_octets, header);
+        if (p.chain->modes[i] == Mode::tunnel) header = sizeof(Ipv4Header);
     }
     return ip_octets;
 }

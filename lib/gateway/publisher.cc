@@ -147,7 +147,7 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
     sa.owner = static_cast<std::uint8_t>(entry.worker);
     sa.suite = *crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)});
-    sa.mode = spec.mode;  // any: settled by the first policy that uses it
+    sa.mode = spec.mode;
     sa.iv_octets = cipher.iv_octets;
     sa.icv_octets = icv_octets(spec);
     sa.alignment_mask = alignment_mask(spec);
@@ -411,12 +411,14 @@ ChainCell::Value Publisher::resolve(const Policy& policy, const Endpoints& packe
             chain.incomplete = true;
             continue;
         }
-        // Nobody uses a block of mode `any` before a policy has settled what it is.
+        // Nobody uses a block of mode `any` before a policy has settled how it is used without a chain.
         if (sa->outbound->mode == Mode::any) sa->outbound->mode = request.mode;
+        chain.modes[chain.size] = request.mode;
         chain.sas[chain.size++] = sa->outbound;
     }
     if (chain.size == 0) return ChainCell::clear();
-    if (chain.size == 1 && !chain.incomplete) return ChainCell::one(chain.sas[0]);
+    if (chain.size == 1 && !chain.incomplete && chain.sas[0]->mode == chain.modes[0])
+        return ChainCell::one(chain.sas[0]);
     return ChainCell::many(new SaChain{chain});
 }
 
@@ -438,7 +440,7 @@ SaEntry* Publisher::choose(const Request& request, const Database& database) con
          database.between(request.endpoints->source, request.endpoints->destination, request.protocol)) {
         if (!sa->outbound || sa->state == control::SaState::dead || sa->state == control::SaState::larval) continue;
         if (request.level == Level::unique && sa->spec.reqid != request.reqid) continue;
-        if (sa->outbound->mode != Mode::any && sa->outbound->mode != request.mode) continue;
+        if (sa->spec.mode != Mode::any && sa->spec.mode != request.mode) continue;
         if (chosen == nullptr || (sa->serial > chosen->serial) != settings_.prefer_old_sa) chosen = sa.get();
     }
     return chosen;
