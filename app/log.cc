@@ -4,6 +4,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "app/setkey/setkey.h"
+
 namespace torii::log {
 
 namespace {
@@ -49,7 +51,9 @@ void Audit::tell(const control::Event& event) {
     ++told_;
     const std::string times = event.repeated > 1 ? fmt::format(", {} times", event.repeated) : "";
     if (event.kind == Kind::acquire)
-        spdlog::info("acquire: {} wants an SA that is not there{}", event.packet.text(), times);
+        spdlog::info("acquire: {} wants an SA that is not there: policy {}, {}{}", event.packet.text(),
+                     static_cast<std::uint32_t>(event.policy),
+                     event.request ? setkey::request_text(*event.request) : "", times);
     else
         spdlog::warn("audit: {} spi {} {} -> {} sequence {}{}", control::name_of(event.kind), spi_text(event.sa.spi),
                      event.sa.source.text(), event.sa.destination.text(), event.sequence, times);

@@ -132,7 +132,9 @@ std::string event_text(const Value& event) {
     if (const Value& sa = event["sa"]; !sa.is_null()) {
         char spi[16];
         std::snprintf(spi, sizeof spi, "0x%08x", static_cast<unsigned>(sa["spi"].count()));
-        out += "  " + sa["protocol"].text + " " + sa["source"].text + " -> " + sa["destination"].text;
+        out += "  " + sa["protocol"].text;
+        if (const Value& request = event["request"]; !request.is_null()) out += "/" + request["mode"].text;
+        out += " " + sa["source"].text + " -> " + sa["destination"].text;
         if (sa["spi"].count() != 0) out += std::string{" spi "} + spi;
     }
     if (!event["policy"].is_null()) out += "  policy " + event["policy"].text;

@@ -27,64 +27,6 @@ WipedString text_of(const Json& json) { return json.dump(-1, ' ', false, Json::e
 
 // ---- status values as JSON; the field names are those of control/status.h and control/operations.h
 
-std::string_view name_of(IpsecProtocol protocol) {
-    switch (protocol) {
-        case IpsecProtocol::esp: return "esp";
-        case IpsecProtocol::ah: return "ah";
-        case IpsecProtocol::ipcomp: return "ipcomp";
-    }
-    return "unknown";
-}
-
-std::string_view name_of(Mode mode) {
-    switch (mode) {
-        case Mode::any: return "any";
-        case Mode::transport: return "transport";
-        case Mode::tunnel: return "tunnel";
-    }
-    return "unknown";
-}
-
-std::string_view name_of(control::SaState state) {
-    switch (state) {
-        case control::SaState::larval: return "larval";
-        case control::SaState::mature: return "mature";
-        case control::SaState::dying: return "dying";
-        case control::SaState::dead: return "dead";
-    }
-    return "unknown";
-}
-
-std::string_view name_of(control::Padding padding) {
-    switch (padding) {
-        case control::Padding::sequential: return "sequential";
-        case control::Padding::random: return "random";
-        case control::Padding::zero: return "zero";
-    }
-    return "unknown";
-}
-
-std::string_view name_of(PolicyAction action) {
-    switch (action) {
-        case PolicyAction::discard: return "discard";
-        case PolicyAction::bypass: return "bypass";
-        case PolicyAction::protect: return "protect";
-    }
-    return "unknown";
-}
-
-std::string_view name_of(Level level) {
-    switch (level) {
-        case Level::system_default: return "default";
-        case Level::use: return "use";
-        case Level::require: return "require";
-        case Level::unique: return "unique";
-    }
-    return "unknown";
-}
-
-std::string_view name_of(Direction direction) { return direction == Direction::inbound ? "in" : "out"; }
-
 Json json_of(const control::PortStatus& port) {
     return {{"name", port.name},
             {"device", port.device},
@@ -462,6 +404,7 @@ std::string event_line(const control::Event& event, std::int64_t unix_millisecon
     Json params{{"unix_milliseconds", unix_milliseconds}, {"kind", control::name_of(event.kind)}};
     if (event.sa != control::SaId{}) params["sa"] = json_of(event.sa);
     if (event.policy != PolicyId{}) params["policy"] = static_cast<std::uint32_t>(event.policy);
+    if (event.request) params["request"] = json_of(*event.request);
     if (event.sequence != 0) params["sequence"] = event.sequence;
     if (event.packet != PacketSelector{}) params["packet"] = json_of(event.packet);
     params["repeated"] = event.repeated;

@@ -58,24 +58,6 @@ void append_algorithm(std::string& out, char letter, std::string_view name, cons
     out += '\n';
 }
 
-std::string_view name_of(IpsecProtocol protocol) {
-    return protocol == IpsecProtocol::esp ? "esp" : protocol == IpsecProtocol::ah ? "ah" : "ipcomp";
-}
-
-std::string_view name_of(Mode mode) {
-    return mode == Mode::tunnel ? "tunnel" : mode == Mode::transport ? "transport" : "any";
-}
-
-std::string_view name_of(SaState state) {
-    switch (state) {
-        case SaState::larval: return "larval";
-        case SaState::mature: return "mature";
-        case SaState::dying: return "dying";
-        case SaState::dead: return "dead";
-    }
-    return "unknown";
-}
-
 std::uint32_t flags_of(const SaSpec& spec) {
     return (spec.cyclic_sequence ? flag_cyclic : 0) | (spec.padding == control::Padding::random ? flag_random_pad : 0) |
            (spec.padding == control::Padding::zero ? flag_zero_pad : 0) | (spec.extended_sequence ? flag_esn : 0);

@@ -20,28 +20,11 @@ std::string priority_text(std::int64_t priority) {
     return text;
 }
 
-std::string_view name_of(IpsecProtocol protocol) {
-    switch (protocol) {
-        case IpsecProtocol::esp: return "esp";
-        case IpsecProtocol::ah: return "ah";
-        case IpsecProtocol::ipcomp: return "ipcomp";
-    }
-    return "unknown";
-}
-
-std::string_view name_of(Level level) {
-    switch (level) {
-        case Level::system_default: return "default";
-        case Level::use: return "use";
-        case Level::require: return "require";
-        case Level::unique: return "unique";
-    }
-    return "unknown";
-}
+}  // namespace
 
 std::string request_text(const Request& request) {
     std::string text{name_of(request.protocol)};
-    text += request.mode == Mode::tunnel ? "/tunnel/" : request.mode == Mode::transport ? "/transport/" : "/any/";
+    text.append("/").append(name_of(request.mode)).append("/");
     if (request.endpoints) text += request.endpoints->source.text() + "-" + request.endpoints->destination.text();
     text.append("/").append(name_of(request.level));
     if (const auto id = static_cast<std::uint32_t>(request.reqid); id != 0)
@@ -49,11 +32,9 @@ std::string request_text(const Request& request) {
     return text;
 }
 
-}  // namespace
-
 std::string policy_text(const Policy& policy, std::string_view delimiter) {
-    std::string text = policy.direction == Direction::inbound ? "in " : "out ";
-    text += priority_text(policy.priority);
+    std::string text{name_of(policy.direction)};
+    text += " " + priority_text(policy.priority);
     switch (policy.action) {
         case PolicyAction::discard: return text + "discard";
         case PolicyAction::bypass: return text + "none";

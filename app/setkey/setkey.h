@@ -64,6 +64,8 @@ std::string dump_policies(const control::ControlPlane& control, const DumpOption
 
 /// One SA as `setkey -D` prints it; `remaining` counts the entries that follow it in the dump.
 std::string sa_text(const control::SaView& sa, const DumpOptions& options, std::size_t remaining = 0);
+/// One request as a policy writes it: "esp/tunnel/20.0.0.1-20.0.0.2/require".
+std::string request_text(const Request& request);
 /// What stands behind -P in the statement that makes `policy`, its parts joined by `delimiter`.
 std::string policy_text(const Policy& policy, std::string_view delimiter = " ");
 

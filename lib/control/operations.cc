@@ -2,6 +2,25 @@
 
 namespace torii::control {
 
+std::string_view name_of(Padding padding) {
+    switch (padding) {
+        case Padding::sequential: return "sequential";
+        case Padding::random: return "random";
+        case Padding::zero: return "zero";
+    }
+    return "unknown";
+}
+
+std::string_view name_of(SaState state) {
+    switch (state) {
+        case SaState::larval: return "larval";
+        case SaState::mature: return "mature";
+        case SaState::dying: return "dying";
+        case SaState::dead: return "dead";
+    }
+    return "unknown";
+}
+
 std::string_view name_of(Event::Kind kind) {
     switch (kind) {
         case Event::Kind::acquire: return "acquire";

@@ -34,6 +34,7 @@ enum class Padding : std::uint8_t {
     random,
     zero
 };  // RFC 4303 2.4 wants sequential; KAME's -f names the others
+std::string_view name_of(Padding padding);
 
 /// Everything that defines an SA. Not copyable: it holds keys.
 struct SaSpec {
@@ -52,6 +53,7 @@ struct SaSpec {
 };
 
 enum class SaState : std::uint8_t { larval, mature, dying, dead };
+std::string_view name_of(SaState state);
 
 /// One SA as a dump shows it. Borrowed for the call: keys stay where they are.
 struct SaView {
@@ -141,6 +143,7 @@ struct Event {
     Kind kind{};
     SaId sa{};
     PolicyId policy{};
+    std::optional<Request> request;  // acquire: the one of the policy's that wants an SA; `sa` has its ends and no SPI
     std::uint64_t sequence = 0;
     PacketSelector packet{};     // of the packet that caused it, where there is one
     std::uint64_t repeated = 1;  // how many the rate limit folded into this one

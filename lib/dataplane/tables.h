@@ -36,7 +36,8 @@ struct Rules {
     std::shared_ptr<const SpdIndex> inbound, outbound;
     std::shared_ptr<const Routes> routes;
     std::shared_ptr<const PairCells> pairs;
-    ChainCell* cells = nullptr;  // by Policy::slot
+    ChainCell* cells = nullptr;               // by Policy::slot
+    const PolicyId* cell_policies = nullptr;  // whose each of `cells` is
     PolicyAction default_action = PolicyAction::discard;
     std::vector<Arrival> port_arrival;  // by DPDK port id: which side it is on
     HopIndex host_hop{};

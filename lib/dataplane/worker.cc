@@ -353,11 +353,14 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     if (verdict.cell != nullptr) {
         const ChainCell::Value value = verdict.cell->read();
         if (value.kind() == ChainCell::Kind::no_sa) {
-            notices_.tell({.kind = control::Event::Kind::acquire, .packet = flow_key(p).selector()});
+            ask_for_sa(p, *verdict.cell);
             return Batch::drop(p, Drop::no_sa);
         }
-        if (value.kind() != ChainCell::Kind::clear) {
+        if (value.kind() == ChainCell::Kind::clear) {
+            ask_for_sa(p, *verdict.cell);
+        } else {
             p.chain = value.kind() == ChainCell::Kind::chain ? value.chain() : nullptr;
+            if (p.chain != nullptr && p.chain->incomplete) ask_for_sa(p, *verdict.cell);
             p.outbound_sa = p.chain ? p.chain->sas[0] : value.sa();
             __builtin_prefetch(p.outbound_sa, 1);
             __builtin_prefetch(reinterpret_cast<std::byte*>(p.outbound_sa) + 64);
@@ -370,6 +373,12 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     if (counts_hops) decrement_ttl(p.ipv4());
     if (glean) return punt(p, Punt::glean);
     leaving_.add(p);
+}
+
+void Worker::ask_for_sa(const Packet& p, const ChainCell& cell) {
+    notices_.tell({.kind = control::Event::Kind::acquire,
+                   .packet = flow_key(p).selector(),
+                   .policy = rules_->cell_policies[&cell - rules_->cells]});
 }
 
 // ---- protect
@@ -399,11 +408,12 @@ namespace {
 
 /// A packet of `ip_octets` octets after all SAs of its chain.
 unsigned protected_octets(const Packet& p, unsigned ip_octets) {
-    if (p.chain == nullptr) return ip_octets + esp_overhead(*p.outbound_sa, ip_octets, p.ip_header_octets);
+    if (p.chain == nullptr)
+        return ip_octets + esp_overhead(*p.outbound_sa, p.outbound_sa->mode, ip_octets, p.ip_header_octets);
     unsigned header = p.ip_header_octets;
     for (std::size_t i = 0; i < p.chain->size; ++i) {
-        ip_octets += esp_overhead(*p.chain->sas[i], ip_octets, header);
-        if (p.chain->sas[i]->mode == Mode::tunnel) header = sizeof(Ipv4Header);
+        ip_octets += esp_overhead(*p.chain->sas[i], p.chain->modes[i], ip_octets, header);
+        if (p.chain->modes[i] == Mode::tunnel) header = sizeof(Ipv4Header);
     }
     return ip_octets;
 }

@@ -109,6 +109,7 @@ private:
     Drop inbound_verdict(const PacketSelector& selector, const Packet& packet) const;
     Verdict outbound_verdict(const PacketSelector& selector, Verdict verdict) const;
     void act(Packet& packet, const Verdict& verdict);
+    void ask_for_sa(const Packet& packet, const ChainCell& cell);
     bool fits(Packet& packet);
     void hand_over(Packet& packet, unsigned worker, Resume resume);
     void punt(Packet& packet, Punt why);

@@ -23,8 +23,13 @@ struct CryptoJobs {
     std::span<CryptoJob> all() { return {jobs.data(), size}; }
 };
 
-/// Octets an SA adds to a packet of `ip_octets` octets whose header has `header_octets`.
-unsigned esp_overhead(const OutboundSa& sa, unsigned ip_octets, unsigned header_octets);
+/// How `packet` goes through its outbound SA. One SA of mode any may serve policies of both modes.
+inline Mode outbound_mode(const Packet& packet) {
+    return packet.chain != nullptr ? packet.chain->modes[packet.chain_step] : packet.outbound_sa->mode;
+}
+
+/// Octets an SA adds in `mode` to a packet of `ip_octets` octets whose header has `header_octets`.
+unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets);
 
 /// Protects `batch` in place (RFC 4303 3.3).
 /// In:     packets at their IP header, each carrying its own `outbound_sa`; fragments only toward tunnels.

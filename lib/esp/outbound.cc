@@ -97,7 +97,7 @@ void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
     const unsigned before = unsigned{sizeof(Ipv4Header)} + esp_head;
     if (!has_room(p, before)) return;
-    const unsigned total = p.ip_octets + esp_overhead(sa, p.ip_octets, p.ip_header_octets);
+    const unsigned total = p.ip_octets + esp_overhead(sa, Mode::tunnel, p.ip_octets, p.ip_header_octets);
     write_esp(crypto, scratch, p, p.ip - esp_head, p.ip_octets, static_cast<std::uint8_t>(IpProtocol::ipv4));
     write_outer(p.ip - before, sa.outer, p.ipv4(), static_cast<std::uint16_t>(total),
                 static_cast<std::uint16_t>(p.sequence));
@@ -115,7 +115,7 @@ void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p)
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
     if (!has_room(p, esp_head)) return;
-    const unsigned total = p.ip_octets + esp_overhead(sa, p.ip_octets, p.ip_header_octets);
+    const unsigned total = p.ip_octets + esp_overhead(sa, Mode::transport, p.ip_octets, p.ip_header_octets);
     std::memmove(p.ip - esp_head, p.ip, p.ip_header_octets);
     const unsigned payload_octets = p.payload_octets();
     p.ip -= esp_head;
@@ -131,9 +131,9 @@ void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p)
 
 }  // namespace
 
-unsigned esp_overhead(const OutboundSa& sa, unsigned ip_octets, unsigned header_octets) {
+unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets) {
     const unsigned fixed = unsigned{sizeof(EspHeader)} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
-    if (sa.mode == Mode::tunnel) return unsigned{sizeof(Ipv4Header)} + fixed + padding_for(sa, ip_octets);
+    if (mode == Mode::tunnel) return unsigned{sizeof(Ipv4Header)} + fixed + padding_for(sa, ip_octets);
     return fixed + padding_for(sa, ip_octets - header_octets);
 }
 
@@ -141,7 +141,7 @@ void protect_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Ba
     spend_sequence(notices, batch);
     scratch.size = 0;
     for (Packet& p : batch.live()) {
-        if (p.outbound_sa->mode == Mode::tunnel) [[likely]]
+        if (outbound_mode(p) == Mode::tunnel) [[likely]]
             encapsulate_tunnel(crypto, scratch, p);
         else
             encapsulate_transport(crypto, scratch, p);

@@ -40,7 +40,7 @@ Neighbours::Neighbours(std::vector<LocalInterface> interfaces, NeighbourActions&
     : interfaces_(std::move(interfaces)), actions_(actions) {}
 
 Neighbours::~Neighbours() {
-    for (const auto& neighbour : neighbours_)
+    for (const auto& [address, neighbour] : by_address_)
         for (rte_mbuf* mbuf : neighbour->waiting) actions_.discard(mbuf, Drop::shutting_down);
 }
 
@@ -50,28 +50,26 @@ const LocalInterface* Neighbours::interface_at(std::uint16_t port) const {
 }
 
 Neighbours::Neighbour* Neighbours::add(const Address& address, std::uint16_t port, SteadyTime now) {
-    Neighbour* place = nullptr;
-    if (neighbours_.size() < most) {
-        place = neighbours_.emplace_back(std::make_unique<Neighbour>()).get();
-        place->hop = HopIndex{static_cast<std::uint16_t>(neighbours_.size())};
+    HopIndex hop;
+    if (!free_.empty()) {
+        hop = free_.back();
+        free_.pop_back();
+    } else if (neighbours_.size() < most) {
+        neighbours_.emplace_back();
+        hop = HopIndex{static_cast<std::uint16_t>(neighbours_.size())};
     } else {
-        const auto forgotten = std::ranges::find_if(neighbours_, [&](const auto& n) {
-            return n->state == NeighbourState::failed && !n->pinned && now - n->since > forget_after;
-        });
-        if (forgotten == neighbours_.end()) return nullptr;
-        place = forgotten->get();
-        by_address_.erase(place->address);
-        const HopIndex hop = place->hop;
-        *place = Neighbour{};
-        place->hop = hop;
+        return nullptr;
     }
+    auto& place = neighbours_[static_cast<std::size_t>(hop) - 1];
+    place = std::make_unique<Neighbour>();
     place->address = address;
     place->port = port;
+    place->hop = hop;
     place->since = now;
-    by_address_[address] = place;
+    by_address_[address] = place.get();
     publish(*place);
     actions_.neighbours_changed();
-    return place;
+    return place.get();
 }
 
 HopIndex Neighbours::want(const Address& address, std::uint16_t port, SteadyTime now, bool pinned) {
@@ -103,7 +101,8 @@ HopIndex Neighbours::fix(const Address& address, std::uint16_t port, const MacAd
 
 void Neighbours::hold(HopIndex hop, rte_mbuf* mbuf, SteadyTime now) {
     const auto index = static_cast<std::size_t>(hop);
-    if (index == 0 || index > neighbours_.size()) return actions_.discard(mbuf, Drop::no_neighbour);
+    if (index == 0 || index > neighbours_.size() || !neighbours_[index - 1])
+        return actions_.discard(mbuf, Drop::no_neighbour);
     Neighbour& neighbour = *neighbours_[index - 1];
     want(neighbour.address, neighbour.port, now);
     if (neighbour.state == NeighbourState::failed) return actions_.discard(mbuf, Drop::no_neighbour);
@@ -175,6 +174,20 @@ void Neighbours::give_up(Neighbour& neighbour, SteadyTime now) {
     for (rte_mbuf* mbuf : std::exchange(neighbour.waiting, {})) actions_.discard(mbuf, Drop::no_neighbour);
 }
 
+/// Packets may still carry the number of a forgotten neighbour's hop: it waits for reuse().
+void Neighbours::forget_failed(SteadyTime now) {
+    if (most - neighbours_.size() + free_.size() >= spare) return;
+    for (auto& neighbour : neighbours_) {
+        if (!neighbour || neighbour->state != NeighbourState::failed || neighbour->pinned ||
+            now - neighbour->since <= forget_after)
+            continue;
+        by_address_.erase(neighbour->address);
+        actions_.retire_hop(neighbour->hop);
+        actions_.neighbours_changed();
+        neighbour.reset();
+    }
+}
+
 void Neighbours::publish(const Neighbour& neighbour) {
     auto next = std::make_unique<NextHop>();
     const LocalInterface* const ours = interface_at(neighbour.port);
@@ -189,7 +202,7 @@ void Neighbours::publish(const Neighbour& neighbour) {
 }
 
 void Neighbours::tick(SteadyTime now) {
-    for (const auto& each : neighbours_) {
+    for (const auto& [address, each] : by_address_) {
         Neighbour& neighbour = *each;
         switch (neighbour.state) {
             case NeighbourState::fixed:
@@ -208,17 +221,19 @@ void Neighbours::tick(SteadyTime now) {
                     ask(neighbour, now);
         }
     }
+    forget_failed(now);
 }
 
 std::unordered_map<Address, HopIndex, AddressHash> Neighbours::hops() const {
     std::unordered_map<Address, HopIndex, AddressHash> out;
-    for (const auto& neighbour : neighbours_) out.emplace(neighbour->address, neighbour->hop);
+    for (const auto& [address, neighbour] : by_address_) out.emplace(address, neighbour->hop);
     return out;
 }
 
 std::vector<Neighbours::View> Neighbours::all(SteadyTime now) const {
     std::vector<View> out;
     for (const auto& n : neighbours_) {
+        if (!n) continue;
         const bool known = n->state != NeighbourState::incomplete && n->state != NeighbourState::failed;
         out.push_back({n->address, known ? std::optional{n->mac} : std::nullopt, n->port, n->state,
                        std::chrono::duration_cast<std::chrono::seconds>(now - n->since), n->waiting.size()});

@@ -37,6 +37,8 @@ public:
     virtual void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) = 0;
     /// The cell of `hop` says this from now on.
     virtual void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) = 0;
+    /// Nobody stands behind `hop` any more. Neighbours::reuse wants to know when no packet can carry its number.
+    virtual void retire_hop(HopIndex hop) = 0;
     /// `mbuf` may go where it was going: its Carried tells.
     virtual void release(rte_mbuf* mbuf) = 0;
     virtual void discard(rte_mbuf* mbuf, Drop reason) = 0;
@@ -60,21 +62,24 @@ public:
     static constexpr auto retry = std::chrono::seconds{1};
     static constexpr unsigned attempts = 3;
     static constexpr auto fresh_for = std::chrono::seconds{60};
-    static constexpr auto forget_after = std::chrono::seconds{10};  // a failed one, when its place is wanted
+    static constexpr auto forget_after = std::chrono::seconds{10};  // a failed one, when places run short
+    static constexpr std::size_t spare = 256;                       // free places; with fewer they run short
 
     Neighbours(std::vector<LocalInterface> interfaces, NeighbourActions& actions);
     ~Neighbours();
 
-    /// The hop of `address` behind `port`; asks for it when it is new. HopIndex::none when the table is full. A full
-    /// table forgets neighbours that have long not answered, except pinned ones: SAs keep their hop's number.
+    /// The hop of `address` behind `port`; asks for it when it is new. HopIndex::none when the table is full. A table
+    /// that fills up forgets neighbours that have long not answered, except pinned ones: SAs keep their hop's number.
     HopIndex want(const Address& address, std::uint16_t port, SteadyTime now, bool pinned = false);
     /// A neighbour that needs no ARP.
     HopIndex fix(const Address& address, std::uint16_t port, const MacAddress& mac);
     /// Holds `mbuf` until `hop` is resolved, or discards the oldest that waits.
     void hold(HopIndex hop, rte_mbuf* mbuf, SteadyTime now);
+    /// `hop` was retired, and no packet carries it any more: it may become somebody else's.
+    void reuse(HopIndex hop) { free_.push_back(hop); }
     /// An ARP packet that arrived on `port`: Drop::none when it was taken, else why not.
     Drop arrived(std::uint16_t port, const ArpIpv4& arp, SteadyTime now);
-    /// Retries, refreshes and time-outs. Call about ten times a second.
+    /// Retries, refreshes, time-outs, and places for newcomers. Call about ten times a second.
     void tick(SteadyTime now);
 
     /// Hops by address, for Routes.
@@ -107,11 +112,13 @@ private:
     void ask(Neighbour& neighbour, SteadyTime now);
     void resolve(Neighbour& neighbour, const MacAddress& mac, SteadyTime now);
     void give_up(Neighbour& neighbour, SteadyTime now);
+    void forget_failed(SteadyTime now);
     void publish(const Neighbour& neighbour);
 
     std::vector<LocalInterface> interfaces_;
     NeighbourActions& actions_;
-    std::vector<std::unique_ptr<Neighbour>> neighbours_;  // by HopIndex - 1
+    std::vector<std::unique_ptr<Neighbour>> neighbours_;  // by HopIndex - 1; null: retired or free
+    std::vector<HopIndex> free_;
     std::unordered_map<Address, Neighbour*, AddressHash> by_address_;
 };
 

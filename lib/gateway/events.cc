@@ -17,7 +17,7 @@ constexpr unsigned notices_per_poll = 256;
 bool nearly_spent(const OutboundSa& sa) { return sa.next_sequence.read() > sa.last_sequence / 8 * 7; }
 
 bool same_cause(const Event& a, const Event& b) {
-    return a.kind == b.kind && a.sa == b.sa && a.packet.source == b.packet.source &&
+    return a.kind == b.kind && a.sa == b.sa && a.policy == b.policy && a.packet.source == b.packet.source &&
            a.packet.destination == b.packet.destination;
 }
 
@@ -41,9 +41,24 @@ bool Gateway::serve_notices() {
                 ++known->repeated;
         }
     }
-    for (const Event& event : events)
-        if (is_news(event)) tell(event);
+    for (const Event& event : events) {
+        if (event.kind == Event::Kind::acquire)
+            tell_acquire(event);
+        else if (is_news(event))
+            tell(event);
+    }
     return !events.empty();
+}
+
+/// One event for each SA that the packet would have wanted and that is not there now.
+void Gateway::tell_acquire(Event event) {
+    const PolicyPtr policy = database_->spd().find(event.policy);
+    if (!policy) return;  // gone in the meantime
+    for (Request& request : publisher_->lacking(*policy, {event.packet.source, event.packet.destination}, *database_)) {
+        event.sa = {request.endpoints->source, request.endpoints->destination, request.protocol, Spi{}};
+        event.request = std::move(request);
+        tell(event);
+    }
 }
 
 /// Octet lifetimes end where workers count; the SA's state follows. False when its end is known already.

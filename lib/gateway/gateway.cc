@@ -72,6 +72,7 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
 
 Gateway::~Gateway() {
     stop();
+    retired_hops_.reset();
     neighbours_.reset();  // hands back what waited
     for (const RingPtr& ring : rings_)
         for (void* mbuf = nullptr; rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;)
@@ -151,6 +152,9 @@ Result<void> Gateway::make_rings() {
     if (std::ranges::any_of(rings_, [](const RingPtr& made) { return made == nullptr; }))
         return fail(Errc::no_room, "no memory for the rings between workers: raise memory_megabytes");
     retired_ = std::make_unique<RetireList>(quiescence_.get(), std::move(carrying));
+    std::vector<const rte_ring*> all;
+    for (const RingPtr& made : rings_) all.push_back(made.get());
+    retired_hops_ = std::make_unique<RetireList>(quiescence_.get(), std::move(all));
     return {};
 }
 
@@ -243,6 +247,7 @@ bool Gateway::poll(SteadyTime now) {
     }
     if (std::exchange(routes_stale_, false)) publish_routes();
     retired_->poll();
+    retired_hops_->poll();
     return busy;
 }
 

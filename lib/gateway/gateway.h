@@ -93,6 +93,7 @@ private:
     // NeighbourActions
     void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) override;
     void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) override;
+    void retire_hop(HopIndex hop) override;
     void release(rte_mbuf* mbuf) override;
     void discard(rte_mbuf* mbuf, Drop reason) override;
     void neighbours_changed() override { routes_stale_ = true; }
@@ -100,6 +101,7 @@ private:
     // events and lifetimes (events.cc)
     bool serve_notices();
     void tell(const control::Event& event);
+    void tell_acquire(control::Event event);
     void tell(const Journal& journal);
     bool is_news(const control::Event& event);
     void end(SaEntry& sa);
@@ -117,6 +119,9 @@ private:
     std::vector<WorkerRings> worker_rings_;
     std::unique_ptr<Publisher> publisher_;
     std::unique_ptr<RetireList> retired_;
+    /// Hops, which packets on their way to and from the control core carry as well; those carry nothing else that is
+    /// retired. Four hand-overs to SAs, one to a queue, here, back and once more to a queue: less than it waits for.
+    std::unique_ptr<RetireList> retired_hops_;
     std::unique_ptr<Database> database_;
     std::unique_ptr<Neighbours> neighbours_;
     std::shared_ptr<const Routes> routes_;

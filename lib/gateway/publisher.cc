@@ -57,6 +57,7 @@ Publisher::Publisher(const Settings& settings, const CryptoBook& crypto, Surroun
       inbound_(std::move(inbound)),
       outbound_(std::move(outbound)),
       cells_(std::make_unique<ChainCell[]>(most_cells)),
+      cell_policies_(std::make_unique<PolicyId[]>(most_cells)),
       spd_in_(std::make_shared<SpdIndex>(std::vector<PolicyPtr>{})),
       spd_out_(spd_in_),
       routes_(std::make_shared<Routes>(std::vector<Route>{}, std::unordered_map<Address, HopIndex, AddressHash>{},
@@ -146,7 +147,7 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
     sa.owner = static_cast<std::uint8_t>(entry.worker);
     sa.suite = *crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)});
-    sa.mode = spec.mode;  // any: settled by the first policy that uses it
+    sa.mode = spec.mode;
     sa.iv_octets = cipher.iv_octets;
     sa.icv_octets = icv_octets(spec);
     sa.alignment_mask = alignment_mask(spec);
@@ -246,7 +247,7 @@ void Publisher::publish_rules() {
         auto pairs = std::make_shared<PairCells>();
         for (const std::uint32_t id : per_pair_)
             for (const auto& [ends, cell] : policies_.at(id).pairs)
-                pairs->emplace(AddressPair{PolicyId{id}, ends.first, ends.second}, cell);
+                pairs->emplace(AddressPair{PolicyId{id}, ends.source, ends.destination}, cell);
         pairs_ = std::move(pairs);
         pairs_changed_ = false;
     }
@@ -257,6 +258,7 @@ void Publisher::publish_rules() {
     rules->routes = routes_;
     rules->pairs = pairs_;
     rules->cells = cells_.get();
+    rules->cell_policies = cell_policies_.get();
     rules->default_action = settings_.default_action;
     rules->port_arrival = port_arrival_;
     rules->host_hop = host_hop_;
@@ -265,11 +267,12 @@ void Publisher::publish_rules() {
 
 // ---- chain cells
 
-ChainCell* Publisher::take_cell() {
+ChainCell* Publisher::take_cell(PolicyId policy) {
     if (free_cells_.empty()) return nullptr;
-    ChainCell* const cell = &cells_[free_cells_.back()];
+    const std::uint32_t place = free_cells_.back();
     free_cells_.pop_back();
-    return cell;
+    cell_policies_[place] = policy;
+    return &cells_[place];
 }
 
 void Publisher::retire_cell(ChainCell* cell) {
@@ -287,12 +290,12 @@ void Publisher::set(ChainCell& cell, ChainCell::Value value) {
 }
 
 /// The address pairs whose SAs this policy may use, as far as they are known without a packet.
-std::vector<Publisher::Ends> Publisher::fixed_ends(const Policy& policy) {
-    std::vector<Ends> out;
+std::vector<Endpoints> Publisher::fixed_ends(const Policy& policy) {
+    std::vector<Endpoints> out;
     for (const Request& request : policy.requests)
-        if (request.endpoints) out.emplace_back(request.endpoints->source, request.endpoints->destination);
+        if (request.endpoints) out.push_back(*request.endpoints);
     if (!policy.requests.front().endpoints && !is_per_pair(policy))
-        out.emplace_back(policy.selector.source.base(), policy.selector.destination.base());
+        out.push_back({policy.selector.source.base(), policy.selector.destination.base()});
     std::ranges::sort(out);
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
@@ -304,7 +307,7 @@ bool Publisher::wants_cell(const Policy& policy) {
 
 Result<void> Publisher::admit(Policy& policy) {
     if (!wants_cell(policy)) return {};
-    const ChainCell* const cell = take_cell();
+    const ChainCell* const cell = take_cell(policy.id);
     if (cell == nullptr)
         return fail(Errc::no_room, "the gateway holds at most " + std::to_string(most_cells) +
                                        " policies and address pairs under them");
@@ -322,12 +325,12 @@ void Publisher::add_policy(const PolicyPtr& policy, const Database& database) {
     PolicyCells& cells = policies_.emplace(id, PolicyCells{policy, {}}).first->second;
     const bool per_pair = is_per_pair(*policy);
     if (per_pair) per_pair_.insert(id);
-    for (const Ends& ends : fixed_ends(*policy)) by_ends_.emplace(ends, id);
+    for (const Endpoints& ends : fixed_ends(*policy)) by_ends_.emplace(ends, id);
     if (per_pair)
         for (const auto& [serial, sa] : database.sas())
             if (sa->outbound && policy->selector.source.contains(sa->spec.id.source) &&
                 policy->selector.destination.contains(sa->spec.id.destination))
-                cells.pairs.emplace(Ends{sa->spec.id.source, sa->spec.id.destination}, nullptr);
+                cells.pairs.emplace(Endpoints{sa->spec.id.source, sa->spec.id.destination}, nullptr);
     refresh(cells, database);
 }
 
@@ -338,7 +341,7 @@ void Publisher::remove_policy(const PolicyPtr& policy) {
     for (const auto& [ends, cell] : at->second.pairs)
         if (cell) retire_cell(cell);
     retire_cell(&cells_[policy->slot]);
-    for (const Ends& ends : fixed_ends(*policy))
+    for (const Endpoints& ends : fixed_ends(*policy))
         for (auto [each, end] = by_ends_.equal_range(ends); each != end;)
             each = each->second == id ? by_ends_.erase(each) : std::next(each);
     pairs_changed_ |= per_pair_.erase(id) != 0;
@@ -347,12 +350,12 @@ void Publisher::remove_policy(const PolicyPtr& policy) {
 
 /// Every policy that may use SAs between these addresses is resolved anew.
 void Publisher::sa_changed(const SaEntry& entry, const Database& database) {
-    const Ends ends{entry.spec.id.source, entry.spec.id.destination};
+    const Endpoints ends{entry.spec.id.source, entry.spec.id.destination};
     for (auto [at, end] = by_ends_.equal_range(ends); at != end; ++at) refresh(policies_.at(at->second), database);
     for (const std::uint32_t id : per_pair_) {
         PolicyCells& cells = policies_.at(id);
         const Selector& selector = cells.policy->selector;
-        if (!selector.source.contains(ends.first) || !selector.destination.contains(ends.second)) continue;
+        if (!selector.source.contains(ends.source) || !selector.destination.contains(ends.destination)) continue;
         if (cells.pairs.emplace(ends, nullptr).second) pairs_changed_ = true;
         refresh(cells, database);
     }
@@ -368,9 +371,9 @@ void Publisher::refresh(PolicyCells& cells, const Database& database) {
     set(cells_[policy.slot], resolve(policy, {}, database));  // pairs without any SA of their own
     for (auto at = cells.pairs.begin(); at != cells.pairs.end();) {
         auto& [ends, cell] = *at;
-        const bool wanted = !database.between(ends.first, ends.second, policy.requests.front().protocol).empty();
+        const bool wanted = !database.between(ends.source, ends.destination, policy.requests.front().protocol).empty();
         if (wanted && cell == nullptr) {
-            cell = take_cell();  // none left: the pair stays without SA, which fails closed
+            cell = take_cell(policy.id);  // none left: the pair stays without SA, which fails closed
             pairs_changed_ = true;
         }
         if (wanted && cell != nullptr) {
@@ -386,36 +389,60 @@ void Publisher::refresh(PolicyCells& cells, const Database& database) {
     }
 }
 
+/// What becomes of each request of `policy`, in order. `packet` holds the addresses a transport request protects, until
+/// a tunnel's replace them.
+std::vector<Publisher::Step> Publisher::steps(const Policy& policy, Endpoints packet, const Database& database) const {
+    std::vector<Step> out;
+    for (Request request : policy.requests) {
+        if (request.endpoints) packet = *request.endpoints;
+        request.endpoints = packet;
+        out.push_back({request, choose(request, database)});
+    }
+    return out;
+}
+
 /// KAME's levels (docs/conformance.md): a `use` request without SA is skipped, the others still apply; `require` and
-/// `unique` without SA stop the packet. `packet` holds the addresses a transport request protects, until a tunnel's
-/// replace them.
-ChainCell::Value Publisher::resolve(const Policy& policy, Ends packet, const Database& database) {
+/// `unique` without SA stop the packet.
+ChainCell::Value Publisher::resolve(const Policy& policy, const Endpoints& packet, const Database& database) {
     SaChain chain;
-    for (const Request& request : policy.requests) {
-        if (request.endpoints) packet = {request.endpoints->source, request.endpoints->destination};
-        SaEntry* const entry = choose(request, packet, database);
-        if (entry != nullptr)
-            chain.sas[chain.size++] = entry->outbound;
-        else if (request.level != Level::use)
-            return ChainCell::none();
+    for (const auto& [request, sa] : steps(policy, packet, database)) {
+        if (sa == nullptr && request.level != Level::use) return ChainCell::none();
+        if (sa == nullptr) {
+            chain.incomplete = true;
+            continue;
+        }
+        // Nobody uses a block of mode `any` before a policy has settled how it is used without a chain.
+        if (sa->outbound->mode == Mode::any) sa->outbound->mode = request.mode;
+        chain.modes[chain.size] = request.mode;
+        chain.sas[chain.size++] = sa->outbound;
     }
     if (chain.size == 0) return ChainCell::clear();
-    if (chain.size == 1) return ChainCell::one(chain.sas[0]);
+    if (chain.size == 1 && !chain.incomplete && chain.sas[0]->mode == chain.modes[0])
+        return ChainCell::one(chain.sas[0]);
     return ChainCell::many(new SaChain{chain});
 }
 
-/// The SA for a request: of its protocol, addresses and mode, for `unique` of its own reqid only; the newest, or the
+std::vector<Request> Publisher::lacking(const Policy& policy, const Endpoints& packet, const Database& database) const {
+    std::vector<Request> out;
+    for (const auto& [request, sa] : steps(policy, packet, database)) {
+        if (sa != nullptr) continue;
+        out.push_back(request);
+        if (request.level != Level::use) break;
+    }
+    return out;
+}
+
+/// The SA for a request: of its protocol, ends and mode, for `unique` of its own reqid only; the newest, or the
 /// oldest by setting.
-SaEntry* Publisher::choose(const Request& request, const Ends& ends, const Database& database) {
+SaEntry* Publisher::choose(const Request& request, const Database& database) const {
     SaEntry* chosen = nullptr;
-    for (const SaPtr& sa : database.between(ends.first, ends.second, request.protocol)) {
+    for (const SaPtr& sa :
+         database.between(request.endpoints->source, request.endpoints->destination, request.protocol)) {
         if (!sa->outbound || sa->state == control::SaState::dead || sa->state == control::SaState::larval) continue;
         if (request.level == Level::unique && sa->spec.reqid != request.reqid) continue;
-        if (sa->outbound->mode != Mode::any && sa->outbound->mode != request.mode) continue;
+        if (sa->spec.mode != Mode::any && sa->spec.mode != request.mode) continue;
         if (chosen == nullptr || (sa->serial > chosen->serial) != settings_.prefer_old_sa) chosen = sa.get();
     }
-    // Nobody uses a block of mode `any` before a policy has settled what it is.
-    if (chosen != nullptr && chosen->outbound->mode == Mode::any) chosen->outbound->mode = request.mode;
     return chosen;
 }
 

@@ -52,6 +52,9 @@ public:
     void publish_end(const SaEntry& entry, const Database& database);
     /// Shows workers new routes, and turns every SA toward its new next hop.
     void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
+    /// The requests of an outbound `policy` for which a packet between these addresses finds no SA, as far as the first
+    /// that stops it; each with the ends that its SA would stand between.
+    std::vector<Request> lacking(const Policy& policy, const Endpoints& packet, const Database& database) const;
 
     Tables& tables() { return tables_; }
     std::size_t inbound_sas() const { return inbound_.in_use(); }
@@ -75,18 +78,22 @@ private:
     void dismiss(const Policy& policy);
     struct PolicyCells {
         PolicyPtr policy;
-        std::map<std::pair<Address, Address>, ChainCell*> pairs;  // per-pair policies only
+        std::map<Endpoints, ChainCell*> pairs;  // per-pair policies only
     };
-    using Ends = std::pair<Address, Address>;
     void add_policy(const PolicyPtr& policy, const Database& database);
     void remove_policy(const PolicyPtr& policy);
     void sa_changed(const SaEntry& entry, const Database& database);
     void refresh(PolicyCells& cells, const Database& database);
-    ChainCell::Value resolve(const Policy& policy, Ends packet, const Database& database);
-    SaEntry* choose(const Request& request, const Ends& ends, const Database& database);
+    struct Step {
+        Request request;  // with the ends its SA stands between
+        SaEntry* sa;      // null: there is none
+    };
+    std::vector<Step> steps(const Policy& policy, Endpoints packet, const Database& database) const;
+    ChainCell::Value resolve(const Policy& policy, const Endpoints& packet, const Database& database);
+    SaEntry* choose(const Request& request, const Database& database) const;
     void set(ChainCell& cell, ChainCell::Value value);
-    static std::vector<Ends> fixed_ends(const Policy& policy);
-    ChainCell* take_cell();
+    static std::vector<Endpoints> fixed_ends(const Policy& policy);
+    ChainCell* take_cell(PolicyId policy);
     void retire_cell(ChainCell* cell);
     void publish_rules();
 
@@ -97,11 +104,12 @@ private:
     Arena<InboundSa> inbound_;
     Arena<OutboundSa> outbound_;
     std::unique_ptr<ChainCell[]> cells_;
+    std::unique_ptr<PolicyId[]> cell_policies_;  // whose each cell is; written before anybody sees the cell
     std::vector<std::uint32_t> free_cells_;
     Tables tables_;
 
-    std::map<std::uint32_t, PolicyCells> policies_;  // outbound, PROTECT; by PolicyId
-    std::multimap<Ends, std::uint32_t> by_ends_;     // fixed endpoints -> policies that may use SAs between them
+    std::map<std::uint32_t, PolicyCells> policies_;    // outbound, PROTECT; by PolicyId
+    std::multimap<Endpoints, std::uint32_t> by_ends_;  // fixed endpoints -> policies that may use SAs between them
     std::set<std::uint32_t> per_pair_;
 
     // the parts of the next Rules

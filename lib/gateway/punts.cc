@@ -170,6 +170,10 @@ void Gateway::publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) {
     retired_->add(publisher_->tables().hops.publish(hop, std::move(next)));
 }
 
+void Gateway::retire_hop(HopIndex hop) {
+    retired_hops_->add([this, hop] { neighbours_->reuse(hop); });
+}
+
 void Gateway::release(rte_mbuf* mbuf) { inject(mbuf); }
 
 void Gateway::discard(rte_mbuf* mbuf, Drop reason) {

@@ -21,6 +21,13 @@ enum class IpsecProtocol : std::uint8_t { esp = 50, ah = 51, ipcomp = 108 };
 /// KAME's levels. `system_default` is resolved to use or require by a setting when the policy is added.
 enum class Level : std::uint8_t { system_default, use, require, unique };
 
+/// Their words in setkey's language and on the control socket: "in", "protect", "tunnel", "esp", "default".
+std::string_view name_of(Direction direction);
+std::string_view name_of(PolicyAction action);
+std::string_view name_of(Mode mode);
+std::string_view name_of(IpsecProtocol protocol);
+std::string_view name_of(Level level);
+
 /// Security Parameters Index, host order. 0 and 1..255 are refused at creation (RFC 4303 2.1).
 enum class Spi : std::uint32_t {};
 

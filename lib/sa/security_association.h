@@ -48,7 +48,7 @@ struct alignas(64) OutboundSa {
     std::atomic<std::uint16_t> mtu{1500};    // control: octets of an IP packet toward there
     std::uint8_t owner = 0;                  // worker index
     SuiteIndex suite{};
-    Mode mode = Mode::transport;  // transport or tunnel
+    Mode mode = Mode::transport;  // without a chain; mode any is settled by the first policy that uses the SA
     std::uint8_t iv_octets = 0;
     std::uint8_t icv_octets = 0;
     std::uint8_t alignment_mask = 3;  // text is padded to a multiple of this + 1
@@ -96,12 +96,15 @@ static_assert(offsetof(InboundSa, octets) == 64 && offsetof(InboundSa, key) == 1
 /// What a policy's packets go through: the SAs in order of application, innermost first.
 struct SaChain {
     std::uint8_t size = 0;
+    bool incomplete = false;  // a request of level use is skipped for want of an SA: packets ask for one as they pass
     std::array<OutboundSa*, max_requests> sas{};
+    std::array<Mode, max_requests> modes{};  // each request's own: an SA of mode any serves both
 };
 
 /// Where workers find what a policy (or one address pair under it) does to its packets right now. The control thread
 /// swaps the value when SAs come and go; flows keep the cell's address. One word, so that a packet of the common
-/// case, one SA, needs no chain object: the low bits tell what the rest is.
+/// case, one SA, needs no chain object: the low bits tell what the rest is. `clear` is a policy all of whose requests
+/// are of level use and without SA; there and with `no_sa` packets ask for one.
 class ChainCell {
 public:
     enum class Kind : std::uintptr_t { one_sa = 0, chain = 1, clear = 2, no_sa = 3 };

@@ -146,9 +146,11 @@ TEST_CASE("an SA is found by its SPI in any spelling, or by an address") {
 }
 
 TEST_CASE("an event is one line, whatever it holds") {
-    CHECK(event_text(parse_json(R"({"kind":"acquire","policy":3,"packet":{"source":"10.0.1.2","destination":"10.0.2.2",
+    CHECK(event_text(parse_json(R"({"kind":"acquire","sa":{"protocol":"esp","source":"a","destination":"b","spi":0},
+        "policy":3,"request":{"mode":"tunnel"},"packet":{"source":"10.0.1.2","destination":"10.0.2.2",
         "protocol":6,"source_port":1024,"destination_port":80},"repeated":1})")
-                         .value()) == "acquire  policy 3  packet 10.0.1.2[1024] -> 10.0.2.2[80] protocol 6");
+                         .value()) ==
+          "acquire  esp/tunnel a -> b  policy 3  packet 10.0.1.2[1024] -> 10.0.2.2[80] protocol 6");
     CHECK(event_text(parse_json(R"({"kind":"bad\nicv","sa":{"protocol":"esp","source":"a","destination":"b","spi":4097},
         "sequence":9,"repeated":12})")
                          .value()) == "bad\\x0aicv  esp a -> b spi 0x00001001  sequence 9  (12 times)");

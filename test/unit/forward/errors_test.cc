@@ -225,3 +225,29 @@ TEST_CASE("an error about a packet out of an SA never leaves in clear: without a
     CHECK(tokyo.drops(Drop::icmp_error_unprotected) == 1);
     CHECK(tokyo.buffers_missing() == 0);
 }
+
+TEST_CASE("a scan of a network fills the neighbour table, and those who really are there get their place back") {
+    Configuration c = office_configuration();
+    c.ports[world].addresses = {{Address::v4(0x14000001), 16}};
+    Wires tokyo{c};
+    tokyo.setkey(clear_setkey);
+    const auto scan = [&](std::uint32_t first, std::uint32_t last) {
+        for (std::uint32_t host = first; host < last; ++host) {
+            tokyo.send(office, ethernet(datagram("10.0.1.5", Address::v4(0x14000000 + host).text())));
+            if (host % 32 == 0) tokyo.turn();
+        }
+        tokyo.turn();
+        (void)tokyo.sent_by(world);
+    };
+    const Octets late = datagram("10.0.1.5", "20.0.200.1");
+    scan(256, 256 + NextHopTable::capacity);
+    CHECK(pass(tokyo, office, {late}, world).empty());
+    tokyo.pass(std::chrono::seconds{14});
+    (void)tokyo.sent_by(world);
+    (void)tokyo.sent_by(office);
+    CHECK(pass(tokyo, office, {late}, world).empty());
+    tokyo.send(world, arp(2, peer_mac, "20.0.200.1", {}, "20.0.0.1"));
+    tokyo.turn();
+    CHECK(packets_of(tokyo.sent_by(world)) == only(after_hops(late, 1)));
+    CHECK(tokyo.buffers_missing() == 0);
+}

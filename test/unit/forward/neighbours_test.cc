@@ -28,6 +28,7 @@ struct Noted final : NeighbourActions {
     };
     std::vector<Asked> arps;
     std::map<HopIndex, std::unique_ptr<const NextHop>> hops;
+    std::vector<HopIndex> retired;
     std::vector<rte_mbuf*> released;
     std::vector<std::pair<rte_mbuf*, Drop>> discarded;
     unsigned changes = 0;
@@ -36,6 +37,7 @@ struct Noted final : NeighbourActions {
         arps.push_back({port, to, arp});
     }
     void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) override { hops[hop] = std::move(next); }
+    void retire_hop(HopIndex hop) override { retired.push_back(hop); }
     void release(rte_mbuf* mbuf) override { released.push_back(mbuf); }
     void discard(rte_mbuf* mbuf, Drop reason) override { discarded.emplace_back(mbuf, reason); }
     void neighbours_changed() override { ++changes; }
@@ -273,21 +275,62 @@ TEST_CASE("an answer on another port than the one we asked on is not believed") 
     CHECK(noted.hops.at(hop)->resolved);
 }
 
+namespace {
+
+/// Nobody in here will ever answer; 20.0.0.2 is pinned.
+struct FullTable : Table {
+    HopIndex pinned = neighbours.want(address("20.0.0.2"), world, now, true);
+    FullTable() {
+        for (std::size_t i = 1; i < Neighbours::most; ++i)
+            REQUIRE(neighbours.want(Address::v4(0x50000000u + static_cast<std::uint32_t>(i)), world, now) !=
+                    HopIndex::none);
+    }
+    /// What the gateway does once no packet carries them any more.
+    void reuse_retired() {
+        for (const HopIndex hop : std::exchange(noted.retired, {})) neighbours.reuse(hop);
+    }
+};
+
+}  // namespace
+
 TEST_CASE("a full table takes no one new, until somebody has failed for ten seconds and is not pinned") {
-    Table table;
-    const HopIndex pinned = table.neighbours.want(address("20.0.0.2"), world, table.now, true);
-    for (std::size_t i = 1; i < Neighbours::most; ++i)
-        REQUIRE(table.neighbours.want(Address::v4(0x50000000u + static_cast<std::uint32_t>(i)), world, table.now) !=
-                HopIndex::none);
+    FullTable table;
     CHECK(table.want("20.0.0.3") == HopIndex::none);
     table.pass(4s);  // everybody has failed
+    table.reuse_retired();
     CHECK(table.want("20.0.0.3") == HopIndex::none);
     table.pass(10s);
+    table.reuse_retired();
     const HopIndex reused = table.want("20.0.0.3");
     CHECK(reused != HopIndex::none);
-    CHECK(reused != pinned);
-    CHECK(table.neighbours.hops().at(address("20.0.0.2")) == pinned);
-    CHECK(table.known() == Neighbours::most);
+    CHECK(reused != table.pinned);
+    CHECK(table.neighbours.hops().at(address("20.0.0.2")) == table.pinned);
+    CHECK(table.known() == 2);
+    for (unsigned i = 2; i < Neighbours::most; ++i)
+        REQUIRE(table.neighbours.want(Address::v4(0x60000000u + i), world, table.now) != HopIndex::none);
+    CHECK(table.want("20.0.0.4") == HopIndex::none);
+}
+
+TEST_CASE("a packet on its way to a forgotten neighbour does not go to the one after it") {
+    FullTable table;
+    table.pass(14s);
+    REQUIRE(table.noted.retired.size() == Neighbours::most - 1);
+    (void)table.hear(1, other_mac, "20.0.0.3", "20.0.0.1");
+    for (unsigned hop = 1; hop <= Neighbours::most; ++hop)
+        if (HopIndex{static_cast<std::uint16_t>(hop)} != table.pinned) {
+            CHECK_FALSE(table.noted.hops.at(HopIndex{static_cast<std::uint16_t>(hop)})->resolved);
+            table.neighbours.hold(HopIndex{static_cast<std::uint16_t>(hop)}, &table.mbufs[0], table.now);
+        }
+    CHECK(table.noted.released.empty());
+    CHECK(table.noted.discarded.size() == Neighbours::most - 1);
+}
+
+TEST_CASE("a neighbour that failed is remembered while there is room for others") {
+    Table table;
+    (void)table.want("20.0.0.2");
+    table.pass(60s);
+    CHECK(table.state("20.0.0.2") == NeighbourState::failed);
+    CHECK(table.noted.retired.empty());
 }
 
 TEST_CASE("what waits for a neighbour when the gateway stops leaves by name") {

@@ -150,8 +150,7 @@ TEST_CASE("an SA whose hard lifetime is over is passed over when another is ther
     CHECK(tokyo.drops(Drop::lifetime_exceeded) == 0);
 }
 
-TEST_CASE(
-    "an SA of one mode does not serve a request of the other, one of mode any becomes what its first policy wants") {
+TEST_CASE("an SA of one mode does not serve a request of the other, one of mode any serves both") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(sa(0x2001, "-m transport") + both(tunnel));
     CHECK(send(tokyo).empty());
@@ -167,6 +166,37 @@ TEST_CASE(
     REQUIRE(direct.size() == 1);
     CHECK(esp_of(direct[0]).spi == 0x2003);
     CHECK(header_of(direct[0]).source == number("10.0.1.5"));
+}
+
+TEST_CASE("an SA of mode any serves each request in the request's own mode") {
+    const std::string any = sa(0x2001, "", "10.0.1.5 20.0.0.2");
+    const std::string transport = "spdadd 10.0.1.5 20.0.0.2 any -P out ipsec esp/transport//require;";
+    const std::string tunnel_policy =
+        "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/10.0.1.5-20.0.0.2/require;";
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(any + GENERATE_COPY(transport + tunnel_policy, tunnel_policy + transport));
+    const Octets direct = datagram("10.0.1.5", "20.0.0.2");
+    for (unsigned round = 0; round < 2; ++round) {
+        const auto wire = pass(tokyo, office, {packet, direct, packet}, world);  // one burst, one SA, both modes
+        REQUIRE(wire.size() == 3);
+        for (std::size_t i = 0; i < 3; ++i) {
+            CHECK(esp_of(wire[i]).spi == 0x2001);
+            CHECK(esp_of(wire[i]).sequence_low == 3 * round + i + 1);
+            CHECK(wire[i].size() == 100 + 8 + 8 + 2 + 2 + 16 + (i == 1 ? 0 : 20));
+        }
+    }
+    const Octets large = datagram("10.0.1.5", "10.0.2.5", 1500 - 54 + 1, {.flags_offset = 0x4000});
+    CHECK(pass(tokyo, office, {large}, world).empty());  // the tunnel's header counts
+    CHECK(tokyo.drops(Drop::too_big) == 1);
+    const Octets fitting = datagram("10.0.1.5", "20.0.0.2", 1500 - 54 + 1, {.flags_offset = 0x4000});
+    CHECK(pass(tokyo, office, {fitting}, world).size() == 1);
+}
+
+TEST_CASE("an SA of mode any follows when its policy changes from transport to tunnel") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(sa(0x2001) + "spdadd 20.0.0.1 20.0.0.2 any -P out ipsec esp/transport//require;");
+    tokyo.setkey("spdflush;" + both(tunnel));
+    CHECK(spi_of(tokyo) == 0x2001);
 }
 
 TEST_CASE("deleting an SA under a policy makes it no_sa at once, adding one makes it work at once") {

@@ -146,15 +146,60 @@ TEST_CASE("a use request without SA lets the packet pass in clear, a require req
     Tokyo use{"spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/use;"};
     CHECK(use.sends_clear(packet));
     Tokyo require{"spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;"};
-    Told told{require.gateway};
     CHECK(require.send(packet).empty());
     CHECK(require.gateway.drops(Drop::no_sa) == 1);
-    CHECK(told.count(Kind::acquire) == 1);
-    CHECK(told.last(Kind::acquire).packet.destination == Address::v4(0x0a000205));
     use.gateway.setkey(two_sas);
     require.gateway.setkey(two_sas);
     CHECK(use.spi_of(packet) == 0x1001);
     CHECK(require.spi_of(packet) == 0x1001);
+}
+
+TEST_CASE("a packet that finds no SA asks for it by policy and request, whether it passes or not") {
+    const auto* const level = GENERATE("use", "require");
+    Tokyo tokyo{
+        "spdadd 10.0.9.0/24 10.0.2.0/24 any -P out none;"
+        "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/" +
+        std::string{level} + ";"};
+    Told told{tokyo.gateway};
+    (void)tokyo.send(packet);
+    (void)tokyo.send(packet);
+    CHECK(told.count(Kind::acquire) == 2);
+    const auto asked = told.last(Kind::acquire);
+    CHECK(asked.packet.destination == Address::v4(0x0a000205));
+    CHECK(asked.sa == sa_id("20.0.0.1", "20.0.0.2", 0));
+    REQUIRE(asked.request);
+    CHECK(setkey::request_text(*asked.request) == "esp/tunnel/20.0.0.1-20.0.0.2/" + std::string{level});
+    tokyo.gateway.gateway().each_policy([&](const control::PolicyView& view) {
+        CHECK((view.policy.id == asked.policy) == (view.policy.action == PolicyAction::protect));
+        return true;
+    });
+    tokyo.gateway.setkey(two_sas);
+    CHECK(tokyo.spi_of(packet) == 0x1001);
+    CHECK(told.count(Kind::acquire) == 2);
+}
+
+TEST_CASE("a bundle asks for each SA it lacks, up to the one that stops the packet, as KAME does") {
+    Tokyo tokyo{with_sas(R"(
+spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec
+    esp/tunnel/20.0.0.1-20.0.0.4/use esp/tunnel/20.0.0.1-20.0.0.2/require esp/tunnel/20.0.0.1-20.0.0.3/use;
+spdadd 10.0.1.0/24 10.0.4.0/24 any -P out ipsec
+    esp/tunnel/20.0.0.1-20.0.0.4/use esp/tunnel/20.0.0.1-20.0.0.5/require esp/tunnel/20.0.0.1-20.0.0.6/use;
+)"),
+                two_peers()};
+    Told told{tokyo.gateway};
+    CHECK(tokyo.spi_of(packet) == 0x1003);
+    CHECK(told.count(Kind::acquire) == 1);
+    CHECK(told.last(Kind::acquire).sa == sa_id("20.0.0.1", "20.0.0.4", 0));
+    CHECK(tokyo.send(datagram("10.0.1.5", "10.0.4.5")).empty());
+    CHECK(told.count(Kind::acquire) == 3);
+    CHECK(told.last(Kind::acquire).sa == sa_id("20.0.0.1", "20.0.0.5", 0));
+}
+
+TEST_CASE("a transport policy between networks asks for an SA between the packet's own addresses") {
+    Tokyo tokyo{"spdadd 10.0.1.0/24 20.0.0.0/24 any -P out ipsec esp/transport//use;"};
+    Told told{tokyo.gateway};
+    CHECK(tokyo.sends_clear(datagram("10.0.1.5", "20.0.0.2")));
+    CHECK(told.last(Kind::acquire).sa == sa_id("10.0.1.5", "20.0.0.2", 0));
 }
 
 TEST_CASE("level default is what the setting for the mode says") {
