@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "dataplane/chain_size.h"
+#include "dataplane/inbound_check.h"
+#include "dataplane/inbound_sas.h"
 #include "ip/ipv4.h"
 
 namespace torii {
@@ -57,28 +60,6 @@ inline FlowKey flow_key(const Packet& p) {
     // Whether it came out of an SA belongs to the key, so that clear packets cannot push out a protected flow's entry.
     const auto arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | (p.opened != 0 ? 0x80u : 0u));
     return FlowKey::ipv4(source, destination, ports, p.protocol, arrival, known);
-}
-
-/// The SAs a packet really came through against what a policy asks for (RFC 4301 5.2 step 4, KAME's levels): every SA
-/// answers one request, from the outside inwards; a request of level use may stay unanswered. Transport mode stands
-/// between the ends of the tunnel it is around, and otherwise between the packet's own addresses.
-bool satisfies(const Policy& policy, const PacketSelector& selector, const Packet& p) {
-    unsigned opened = 0;
-    for (auto request = policy.requests.rbegin(); request != policy.requests.rend(); ++request) {
-        const InboundSa* const sa = opened < p.opened ? p.used[opened] : nullptr;
-        const auto inner = std::find_if(request, policy.requests.rend(), [](const Request& r) { return r.endpoints; });
-        const Endpoints ends =
-            inner != policy.requests.rend() ? *inner->endpoints : Endpoints{selector.source, selector.destination};
-        const bool answered = sa != nullptr && request->protocol == IpsecProtocol::esp &&
-                              sa->destination == ends.destination && sa->source == ends.source &&
-                              (sa->mode == Mode::any || sa->mode == request->mode) &&
-                              (request->level != Level::unique || sa->reqid == request->reqid);
-        if (answered)
-            ++opened;
-        else if (request->level != Level::use)
-            return false;
-    }
-    return opened == p.opened;
 }
 
 /// What the flow cache may remember an inbound check by: the one SA a packet came through. A packet through several
@@ -198,50 +179,84 @@ void Worker::parse() {
     arrived_.clear();
 }
 
-/// ESP goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
+/// IPsec goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
 /// only the address tells whose it is.
 void Worker::route_arrived(Packet& p) {
-    const bool esp = p.protocol == static_cast<std::uint8_t>(IpProtocol::esp) && p.arrival == Arrival::outside;
-    const bool readable = !p.fragment && p.payload_octets() >= sizeof(EspHeader);
-    const bool ours = esp && (readable || rules_->routes->is_own(Address::v4(p.ipv4().destination)));
+    const bool ipsec = is_ipsec(p.protocol) && p.arrival == Arrival::outside;
+    const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(Address::v4(p.ipv4().destination)));
     (ours ? encrypted_ : clear_).add(p);
 }
 
 // ---- open
 
-/// Drops: unknown_spi, nested_too_deep, and those of find_inbound_sas and open_esp.
+/// Drops: unknown_spi, unknown_cpi, nested_too_deep, and those of find_inbound_sas, open_esp, open_ah and open_ipcomp.
 void Worker::open() {
     find_inbound_sas(*sad_, encrypted_);
-    Batch mine;
+    Batch mine, esp, ah, ipcomp;
     for (Packet& p : encrypted_.live()) {
-        if (p.inbound_sa == nullptr) [[unlikely]] {
-            const Ipv4Header& ip = p.ipv4();
-            const Address destination = Address::v4(ip.destination);
-            if (!rules_->routes->is_own(destination)) {
-                clear_.add(p);  // somebody else's ESP, in transit
-                continue;
-            }
-            Batch::drop(p, Drop::unknown_spi);
-            const auto& esp = *reinterpret_cast<const EspHeader*>(p.payload());
-            notices_.tell({.kind = control::Event::Kind::unknown_spi,
-                           .inbound = true,
-                           .spi = Spi{esp.spi.value()},
-                           .sequence = esp.sequence_low,
-                           .packet = {.source = Address::v4(ip.source),
-                                      .destination = destination,
-                                      .protocol = p.protocol,
-                                      .ports_known = false}});
-        } else if (p.opened == max_nesting) [[unlikely]] {
+        if (p.inbound_sa == nullptr && !may_go_without_sa(p)) [[unlikely]] {
+            continue;
+        } else if (p.nesting == max_nesting) [[unlikely]] {
             Batch::drop(p, Drop::nested_too_deep);
-        } else if (p.inbound_sa->owner != setup_.index) {
+        } else if (p.inbound_sa != nullptr && p.inbound_sa->owner != setup_.index) {
             hand_over(p, p.inbound_sa->owner, Resume::open);
         } else {
+            ++p.nesting;
             mine.add(p);
+            switch (IpsecProtocol{p.protocol}) {
+                case IpsecProtocol::esp: esp.add(p); break;
+                case IpsecProtocol::ah: ah.add(p); break;
+                case IpsecProtocol::ipcomp: ipcomp.add(p); break;
+            }
         }
     }
     encrypted_.clear();
-    open_esp(*crypto_, jobs_, notices_, mine);
-    for (Packet& p : mine.live()) route_arrived(p);
+    if (!esp.empty()) open_esp(*crypto_, jobs_, notices_, esp);
+    if (!ah.empty()) open_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
+    if (!ipcomp.empty()) open_ipcomp(deflate_, notices_, ipcomp);
+    for (Packet& p : mine.live()) {
+        if (p.protocol == static_cast<std::uint8_t>(IpProtocol::ipv4)) [[unlikely]]
+            leave_bare_tunnel(p);
+        if (p.drop == Drop::none) route_arrived(p);
+    }
+}
+
+/// What to do with a packet whose SPI or CPI nobody has: somebody else's is transit; DEFLATE's own CPI needs no SA (RFC
+/// 3173 3.3); the rest is dropped, and told.
+bool Worker::may_go_without_sa(Packet& p) {
+    const Ipv4Header& ip = p.ipv4();
+    const Address destination = Address::v4(ip.destination);
+    if (!rules_->routes->is_own(destination)) {
+        clear_.add(p);
+        return false;
+    }
+    const Spi spi = spi_of(p);
+    const bool ipcomp = IpsecProtocol{p.protocol} == IpsecProtocol::ipcomp;
+    if (ipcomp && spi == Spi{static_cast<std::uint32_t>(Cpi::deflate)}) return true;
+    Batch::drop(p, ipcomp ? Drop::unknown_cpi : Drop::unknown_spi);
+    notices_.tell({.kind = control::Event::Kind::unknown_spi,
+                   .inbound = true,
+                   .spi = spi,
+                   .sequence = sequence_low_of(p),
+                   .packet = {.source = Address::v4(ip.source),
+                              .destination = destination,
+                              .protocol = p.protocol,
+                              .ports_known = false}});
+    return false;
+}
+
+/// IP in IP that a transport SA protected is how a tunnel of IPComp looks whose packet did not compress (RFC 3173 2.2):
+/// it is left if the inbound policy of what is inside asks for such a tunnel. Otherwise it is payload for this host.
+void Worker::leave_bare_tunnel(Packet& p) {
+    const bool out_of_transport = p.opened != 0 && p.used[p.opened - 1u]->mode == Mode::transport;
+    if (!out_of_transport || p.fragment || !rules_->routes->is_own(Address::v4(p.ipv4().destination))) return;
+    Packet inside = p;
+    inside.ip = p.payload();
+    if (parse_ipv4(inside, p.payload_octets()) != Drop::none) return;
+    const Policy* const policy = rules_->inbound->find(flow_key(inside).selector()).policy;
+    if (policy == nullptr || !asks_for_ipcomp_tunnel(*policy)) return;
+    if (const Drop reason = leave_tunnel(p, p.payload(), p.payload_octets()); reason != Drop::none)
+        Batch::drop(p, reason);
 }
 
 // ---- classify
@@ -383,17 +398,25 @@ void Worker::ask_for_sa(const Packet& p, const ChainCell& cell) {
 
 // ---- protect
 
-/// Drops: needs_fragmentation and those of protect_esp.
+/// Drops: needs_fragmentation, and those of protect_esp, protect_ah and protect_ipcomp.
 void Worker::protect() {
-    Batch mine;
+    Batch mine, esp, ah, ipcomp;
     for (Packet& p : protect_.live()) {
         if (p.outbound_sa->owner != setup_.index) [[unlikely]]
             hand_over(p, p.outbound_sa->owner, Resume::protect);
-        else if (p.chain_step != 0 || fits(p)) [[likely]]
+        else if (p.chain_step != 0 || fits(p)) [[likely]] {
             mine.add(p);
+            switch (p.outbound_sa->protocol) {
+                case IpsecProtocol::esp: esp.add(p); break;
+                case IpsecProtocol::ah: ah.add(p); break;
+                case IpsecProtocol::ipcomp: ipcomp.add(p); break;
+            }
+        }
     }
     protect_.clear();
-    protect_esp(*crypto_, jobs_, notices_, mine);
+    if (!esp.empty()) protect_esp(*crypto_, jobs_, notices_, esp);
+    if (!ah.empty()) protect_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
+    if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
     for (Packet& p : mine.live()) {
         if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
             p.outbound_sa = p.chain->sas[p.chain_step];
@@ -403,22 +426,6 @@ void Worker::protect() {
         }
     }
 }
-
-namespace {
-
-/// A packet of `ip_octets` octets after all SAs of its chain.
-unsigned protected_octets(const Packet& p, unsigned ip_octets) {
-    if (p.chain == nullptr)
-        return ip_octets + esp_overhead(*p.outbound_sa, p.outbound_sa->mode, ip_octets, p.ip_header_octets);
-    unsigned header = p.ip_header_octets;
-    for (std::size_t i = 0; i < p.chain->size; ++i) {
-        ip_octets += esp_overhead(*p.chain->sas[i], p.chain->modes[i], ip_octets, header);
-        if (p.chain->modes[i] == Mode::tunnel) header = sizeof(Ipv4Header);
-    }
-    return ip_octets;
-}
-
-}  // namespace
 
 /// Whether the packet will fit the link at the chain's far end; if not, its sender is told what would (RFC 4301 8.2.1).
 bool Worker::fits(Packet& p) {

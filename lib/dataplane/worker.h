@@ -10,10 +10,12 @@
 #include <memory>
 #include <vector>
 
+#include "ah/ah.h"
 #include "crypto/engine.h"
 #include "dataplane/port.h"
 #include "dataplane/tables.h"
 #include "esp/esp.h"
+#include "ipcomp/ipcomp.h"
 #include "observe/counters.h"
 #include "observe/notices.h"
 #include "policy/flow_cache.h"
@@ -105,6 +107,8 @@ private:
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
     void route_arrived(Packet& packet);
+    bool may_go_without_sa(Packet& packet);
+    void leave_bare_tunnel(Packet& packet);
     Verdict decide(const FlowKey& key, const Packet& packet) const;
     Drop inbound_verdict(const PacketSelector& selector, const Packet& packet) const;
     Verdict outbound_verdict(const PacketSelector& selector, Verdict verdict) const;
@@ -126,6 +130,8 @@ private:
     Notices notices_;
     Flows flows_;
     CryptoJobs jobs_;
+    AhScratch ah_scratch_;
+    Deflate deflate_;
     // classify()'s scratch; verdicts are copies, because a later packet's flow may take an entry's place
     std::array<FlowKey, Batch::capacity> keys_;
     std::array<Verdict, Batch::capacity> verdicts_;

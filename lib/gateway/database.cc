@@ -18,7 +18,6 @@ std::string described(const SaId& id) {
 }
 
 Result<void> check(const SaId& id) {
-    if (id.protocol != IpsecProtocol::esp) return fail(Errc::unsupported, "this version offers ESP only");
     if (id.source.family() != id.destination.family())
         return fail(Errc::bad_value, "source and destination are of different families");
     if (!id.source.is_v4()) return fail(Errc::unsupported, "this version carries IPv4 only");
@@ -27,8 +26,16 @@ Result<void> check(const SaId& id) {
 
 Result<void> check(const control::SaSpec& spec) {
     TORII_CHECK(check(spec.id));
-    if (static_cast<std::uint32_t>(spec.id.spi) < 256)
-        return fail(Errc::bad_value, "an SPI below 256 is reserved (RFC 4303 2.1)");
+    const auto spi = static_cast<std::uint32_t>(spec.id.spi);
+    if (spec.id.protocol == IpsecProtocol::ipcomp) {
+        if (spi == 0) return fail(Errc::bad_value, "an IPComp SA needs a number other than 0");
+        if (spec.raw_cpi && (spi < 256 || spi > 0xffff))
+            return fail(Errc::bad_value, "a CPI of its own lies between 256 and 65535 (RFC 3173 3.3)");
+        return {};
+    }
+    if (spi < 256) return fail(Errc::bad_value, "an SPI below 256 is reserved (RFC 4303 2.1)");
+    if (spec.id.protocol == IpsecProtocol::ah && spec.auth == AuthId::null)
+        return fail(Errc::bad_value, "ah without an authentication algorithm authenticates nothing");
     TORII_CHECK(check_key(spec.cipher, spec.cipher_key.bits()));
     TORII_CHECK(check_key(spec.auth, spec.auth_key.bits()));
     return {};
@@ -40,7 +47,6 @@ Result<void> check(const Policy& policy) {
     if (policy.requests.size() > max_requests)
         return fail(Errc::no_room, "at most " + std::to_string(max_requests) + " requests fit one policy");
     for (const Request& request : policy.requests) {
-        if (request.protocol != IpsecProtocol::esp) return fail(Errc::unsupported, "this version offers ESP only");
         if (request.mode == Mode::tunnel && !request.endpoints)
             return fail(Errc::bad_value, "tunnel mode needs both end addresses");
         if (request.endpoints && !(request.endpoints->source.is_v4() && request.endpoints->destination.is_v4()))

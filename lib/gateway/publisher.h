@@ -68,6 +68,7 @@ private:
     Result<void> build(SaEntry& entry);
     void fill(const SaEntry& entry, InboundSa& sa) const;
     void fill(const SaEntry& entry, OutboundSa& sa) const;
+    Result<SuiteIndex> suite_of(const control::SaSpec& spec) const;
     void release(SaEntry& entry);
     void show(SaEntry& entry);
     void index(InboundSa& sa);

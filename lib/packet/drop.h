@@ -49,10 +49,16 @@ namespace torii {
     X(fragment_in_transport, "Transport mode is not applied to fragments (RFC 4303 3.3.4). Lower the sender's MTU.")   \
     X(unknown_spi,                                                                                                     \
       "No SA has this SPI and destination. The peer uses an SA we lack: compare `torii show sa` on both ends.")        \
-    X(fragmented_esp,                                                                                                  \
-      "An ESP packet came in fragments, which this version does not reassemble. Lower the MTU behind the peer.")       \
+    X(unknown_cpi,                                                                                                     \
+      "No IPComp SA has this CPI and destination, and it is not DEFLATE's own. Compare `torii show sa` on both ends.") \
+    X(fragmented_ipsec,                                                                                                \
+      "ESP, AH or IPComp came in fragments, which this version does not reassemble. Lower the MTU behind the peer.")   \
     X(esp_truncated,                                                                                                   \
       "The packet is too short for its SA's ESP header, IV, trailer and ICV, or not in whole cipher blocks.")          \
+    X(bad_ah_header, "The AH is cut short, or not as long as its SA's ICV makes it (RFC 4302 2.2).")                   \
+    X(bad_ipcomp, "What IPComp carried is cut short or no DEFLATE data (RFC 2394).")                                   \
+    X(decompressed_too_big,                                                                                            \
+      "IPComp data would decompress beyond an IP packet or the packet's buffer. A bomb, or an MTU setting too low.")   \
     X(replayed,                                                                                                        \
       "The sequence number was seen before or lies left of the replay window. Reordering: enlarge the window (-r). "   \
       "Otherwise someone replays.")                                                                                    \

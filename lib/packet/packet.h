@@ -65,6 +65,7 @@ struct Packet {
     Punt punt = Punt::local;
     std::uint8_t chain_step = 0;  // transforms of `chain` already applied
     std::uint8_t opened = 0;      // how many of `used` there are
+    std::uint8_t nesting = 0;     // IPsec headers it came out of, IPComp too
     bool fragment = false;
     std::uint16_t mtu = 0;                       // with Punt::too_big: what would have fitted
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first

@@ -56,8 +56,12 @@ struct alignas(64) OutboundSa {
     bool extended_sequence = false;
     // ---- line 1
     std::atomic<bool> expired{false};  // control: the hard lifetime in seconds is over
-    std::uint32_t serial = 0;          // of this SA, never reused
+    IpsecProtocol protocol = IpsecProtocol::esp;
+    std::uint32_t serial = 0;  // of this SA, never reused
     OuterHeader outer;
+    std::uint16_t cpi = 0;                   // IPComp: as on the wire
+    std::uint16_t texts_to_pass_over = 0;    // owner; IPComp: this many are not worth a try
+    std::uint16_t incompressible_texts = 0;  // owner; IPComp: in a row
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
 };
@@ -77,6 +81,7 @@ struct alignas(64) InboundSa {
     bool extended_sequence = false;
     bool ordered_padding = true;       // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
     std::atomic<bool> expired{false};  // control
+    IpsecProtocol protocol = IpsecProtocol::esp;
     // ---- line 1
     alignas(64) Counter octets;             // owner
     Counter packets;                        // owner
