@@ -44,11 +44,7 @@ setkey::DumpOptions dump_options(rpc::Keys keys) {
 
 /// RFC 8221 section 3: manual keys and counter modes do not go together, because a counter could repeat.
 void warn_of_manual_counters(const setkey::Program& program) {
-    std::size_t count = 0;
-    for (const auto& located : program.operations)
-        if (const auto* const add = std::get_if<control::AddSa>(&located.operation))
-            count += info(add->spec.cipher).counter_mode;
-    if (count != 0)
+    if (const std::size_t count = setkey::manual_counter_keys(program); count != 0)
         log::warning(std::to_string(count) +
                      " SAs have manual keys for a counter-mode cipher, which RFC 8221 section 3 forbids: "
                      "should this machine's clock ever go back, IVs repeat and the traffic can be read. Use IKE, or "

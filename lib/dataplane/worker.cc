@@ -298,7 +298,7 @@ Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
         return verdict;
     };
     const bool for_us = routes.is_own(selector.destination);
-    if (for_us && p.opened == 0 && is_ike(selector)) {  // exempt from the SPD (DESIGN 3)
+    if (for_us && p.opened == 0 && is_ike(selector)) {  // exempt from the SPD: docs/conformance.md
         verdict.kind = Verdict::Kind::local;
         return verdict;
     }
