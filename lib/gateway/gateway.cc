@@ -13,6 +13,8 @@ namespace torii {
 
 namespace {
 
+/// Of the packet pool: what may wait for ARP answers that never come.
+constexpr unsigned share_held = 8;
 constexpr unsigned hand_over_slots = 1024, punt_slots = 512, inject_slots = 1024;
 
 std::uint64_t random_seed() {
@@ -173,7 +175,7 @@ void Gateway::make_interfaces() {
         interfaces.push_back(std::move(ours));
         port_arrival[id] = arrival_of(wish.role);
     }
-    neighbours_ = std::make_unique<Neighbours>(std::move(interfaces), *this);
+    neighbours_ = std::make_unique<Neighbours>(std::move(interfaces), configuration_.mbufs / share_held, *this);
     for (std::size_t i = 0; i < ports_.size(); ++i)
         if (configuration_.ports[i].role == PortRole::host_port)
             host_hop_ = neighbours_->fix(Address{}, ports_[i]->id(), ports_[i]->mac());

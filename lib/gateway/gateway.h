@@ -89,6 +89,7 @@ private:
     bool may_send_icmp(SteadyTime now);
     std::optional<Address> error_source(const Packet& offender) const;
     void inject(rte_mbuf* mbuf);
+    rte_mbuf* allocate();
     void forget(rte_mbuf* mbuf, Drop reason);
     // NeighbourActions
     void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) override;

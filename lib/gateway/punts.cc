@@ -85,7 +85,7 @@ void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
 
     rte_pktmbuf_free(mbuf);  // it need not have room for the news: its buffer may be the device's own
-    mbuf = rte_pktmbuf_alloc(pool_->get());
+    mbuf = allocate();
     if (mbuf == nullptr) return;  // the sender will hear of the next one
     std::byte* const at = rte_pktmbuf_mtod(mbuf, std::byte*);
     std::memcpy(at, message.data(), message.size());
@@ -145,13 +145,20 @@ void Gateway::inject(rte_mbuf* mbuf) {
     if (rte_ring_sp_enqueue(worker_rings_[0].from_control, mbuf) != 0) forget(mbuf, Drop::punt_full);
 }
 
+/// A packet for what the control core has to say, or null, which is counted.
+rte_mbuf* Gateway::allocate() {
+    rte_mbuf* const mbuf = rte_pktmbuf_alloc(pool_->get());
+    if (mbuf == nullptr) control_counters_.drops[static_cast<std::size_t>(Drop::no_buffer)].add(1);
+    return mbuf;
+}
+
 void Gateway::forget(rte_mbuf* mbuf, Drop reason) {
     control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
     rte_pktmbuf_free(mbuf);
 }
 
 void Gateway::send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) {
-    rte_mbuf* const mbuf = rte_pktmbuf_alloc(pool_->get());
+    rte_mbuf* const mbuf = allocate();
     if (mbuf == nullptr) return;  // the next retry finds room
     const EthernetHeader ethernet{to.octets, arp.sender_mac, static_cast<std::uint16_t>(EtherType::arp)};
     auto* const at = reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf, sizeof ethernet + sizeof arp));

@@ -127,6 +127,8 @@ std::uint64_t Gateway::drop_count_of(Drop reason) const {
     const auto index = static_cast<std::size_t>(reason);
     std::uint64_t total = control_counters_.drops[index].read();
     for (const auto& worker : workers_) total += worker->counters().drops[index].read();
+    if (reason == Drop::no_buffer)  // drivers find the pool empty before a worker has a frame to drop
+        for (const auto& port : ports_) total += port->stats().rx_nombuf;
     return total;
 }
 

@@ -34,7 +34,8 @@ namespace torii {
     X(no_route, "No route for the destination. Check `torii show routes`.")                                            \
     X(no_neighbour, "The next hop did not answer ARP in time. Check the host, its cable and `torii show neighbours`.") \
     X(neighbour_queue_full,                                                                                            \
-      "More packets waited for an ARP answer than are held. Retries will pass once the neighbour answers.")            \
+      "More packets waited for ARP answers than are held, for one neighbour or in all. Retries pass once it answers; " \
+      "if many addresses are asked for in vain, someone scans the network.")                                           \
     X(too_big,                                                                                                         \
       "Larger than the next link's MTU and not to be fragmented; the sender was told (ICMP fragmentation needed).")    \
     X(needs_fragmentation, "Larger than the next link's MTU; this version does not fragment. Lower the sender's MTU.") \
@@ -89,6 +90,8 @@ namespace torii {
     X(punt_full, "More packets for the control core than it takes. Someone floods the gateway's own addresses.")       \
     X(handover_full,                                                                                                   \
       "The worker that owns the SA is too busy to take more packets. Spread the tunnels, or add workers.")             \
+    X(no_buffer,                                                                                                       \
+      "The packet pool was empty, so a frame could not be received, or an answer of ours not be made. Raise mbufs.")   \
     X(tx_full, "The device took no more frames: the link is saturated or down. Check `torii show ports`.")             \
     X(shutting_down, "Held for later when the gateway stopped.")
 

@@ -251,3 +251,34 @@ TEST_CASE("a scan of a network fills the neighbour table, and those who really a
     CHECK(packets_of(tokyo.sent_by(world)) == only(after_hops(late, 1)));
     CHECK(tokyo.buffers_missing() == 0);
 }
+
+TEST_CASE("a scan of addresses nobody has leaves the packet pool to others") {
+    Configuration c = office_configuration();
+    c.mbufs = 1023;
+    c.ports[world].addresses = {{Address::v4(0x14000001), 22}};
+    Wires tokyo{c};
+    tokyo.setkey(clear_setkey);
+    for (std::uint32_t packet = 0; packet < 2000; ++packet) {
+        const Address nobody = Address::v4(0x14000100 + packet % 700);
+        tokyo.send(office, ethernet(datagram("10.0.1.5", nobody.text())));
+        if (packet % 32 == 0) tokyo.turn(2);
+        (void)tokyo.sent_by(world);
+    }
+    tokyo.turn();
+    CHECK(tokyo.buffers_missing() == c.mbufs / 8);
+    CHECK(tokyo.drops(Drop::neighbour_queue_full) == 2000 - c.mbufs / 8);
+    const Octets ping = ipv4("10.0.1.5", "10.0.1.1", 1, icmp_echo(1));
+    CHECK(pass(tokyo, office, {ping}, office).size() == 1);
+}
+
+TEST_CASE("an answer for which there is no buffer is counted by name") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    tokyo.send(office, arp(1, host_mac, "10.0.1.5", {}, "10.0.1.1"));
+    std::vector<rte_mbuf*> taken;
+    while (rte_mbuf* const mbuf = rte_pktmbuf_alloc(tokyo.gateway().pool())) taken.push_back(mbuf);
+    tokyo.turn();
+    for (rte_mbuf* mbuf : taken) rte_pktmbuf_free(mbuf);
+    CHECK(tokyo.drops(Drop::no_buffer) == 1);
+    CHECK(tokyo.sent_by(office).empty());
+}

@@ -47,11 +47,13 @@ struct Table {
     Noted noted;
     std::vector<rte_mbuf> mbufs = std::vector<rte_mbuf>(32);  // never looked into
     SteadyTime now = SteadyTime{} + 1000s;
+    static constexpr std::size_t room = 20;
     Neighbours neighbours{{{.port = world,
                             .mac = our_mac,
                             .mtu = 1400,
                             .addresses = {{address("20.0.0.1"), Prefix::parse("20.0.0.0/24").value()},
                                           {address("30.0.0.1"), Prefix::parse("30.0.0.0/24").value()}}}},
+                          room,
                           noted};
 
     HopIndex want(std::string_view a) { return neighbours.want(address(a), world, now); }
@@ -154,16 +156,45 @@ TEST_CASE("packets for a neighbour that just failed are discarded at once, not q
     CHECK(table.noted.discarded == std::vector{std::pair{&table.mbufs[1], Drop::no_neighbour}});
 }
 
-TEST_CASE("at most 16 packets wait for a neighbour: the oldest leaves by name") {
+TEST_CASE("at most 4 packets wait for a neighbour: the oldest leaves by name") {
     Table table;
     const HopIndex hop = table.want("20.0.0.2");
-    for (std::size_t i = 0; i < 18; ++i) table.neighbours.hold(hop, &table.mbufs[i], table.now);
+    for (std::size_t i = 0; i < 6; ++i) table.neighbours.hold(hop, &table.mbufs[i], table.now);
     CHECK(table.noted.discarded == std::vector{std::pair{&table.mbufs[0], Drop::neighbour_queue_full},
                                                std::pair{&table.mbufs[1], Drop::neighbour_queue_full}});
     (void)table.hear(2, peer_mac, "20.0.0.2", "20.0.0.1");
-    REQUIRE(table.noted.released.size() == 16);
+    REQUIRE(table.noted.released.size() == 4);
     CHECK(table.noted.released.front() == &table.mbufs[2]);
-    CHECK(table.noted.released.back() == &table.mbufs[17]);
+    CHECK(table.noted.released.back() == &table.mbufs[5]);
+}
+
+TEST_CASE("the packets that wait for all neighbours together are bounded, and make room when they leave") {
+    Table table;
+    const auto hold = [&](std::string_view a) { table.neighbours.hold(table.want(a), &table.mbufs[0], table.now); };
+    const auto waiting = [&] {
+        std::size_t sum = 0;
+        for (const auto& n : table.neighbours.all(table.now)) sum += n.waiting;
+        return sum;
+    };
+    for (std::size_t i = 0; i < Table::room; ++i) hold("20.0.0." + std::to_string(100 + i / 2));
+    CHECK(table.noted.discarded.empty());
+    hold("20.0.0.2");  // a newcomer finds no room
+    CHECK(table.noted.discarded.size() == 1);
+    hold("20.0.0.100");  // one that waits already keeps its newest
+    CHECK(table.noted.discarded == std::vector(2, std::pair{&table.mbufs[0], Drop::neighbour_queue_full}));
+    CHECK(waiting() == Table::room);
+    SECTION("by an answer") {
+        (void)table.hear(2, peer_mac, "20.0.0.100", "20.0.0.1");
+        CHECK(waiting() == Table::room - 2);
+    }
+    SECTION("by silence") {
+        table.pass(3s);
+        CHECK(waiting() == 0);
+    }
+    table.noted.discarded.clear();
+    hold("20.0.0.2");
+    hold("20.0.0.3");
+    CHECK(table.noted.discarded.empty());
 }
 
 TEST_CASE("a neighbour known for a minute is asked again directly, and used meanwhile (RFC 1122 2.3.2.1)") {
@@ -266,6 +297,7 @@ TEST_CASE("an answer on another port than the one we asked on is not believed") 
     Neighbours neighbours{
         {{.port = 0, .mac = our_mac, .addresses = {{address("10.0.1.1"), Prefix::parse("10.0.1.0/24").value()}}},
          {.port = 1, .mac = our_mac, .addresses = {{address("20.0.0.1"), Prefix::parse("20.0.0.0/24").value()}}}},
+        1,
         noted};
     const HopIndex hop = neighbours.want(address("20.0.0.2"), 1, now);
     const ArpIpv4 answer{1, 0x0800, 6, 4, 2, other_mac.octets, number("20.0.0.2"), our_mac.octets, number("10.0.1.1")};
@@ -337,7 +369,7 @@ TEST_CASE("what waits for a neighbour when the gateway stops leaves by name") {
     Noted noted;
     rte_mbuf mbuf{};
     {
-        Neighbours neighbours{{{.port = 1, .mac = our_mac, .addresses = {}}}, noted};
+        Neighbours neighbours{{{.port = 1, .mac = our_mac, .addresses = {}}}, 1, noted};
         const HopIndex hop = neighbours.want(address("20.0.0.2"), 1, SteadyTime{});
         neighbours.hold(hop, &mbuf, SteadyTime{});
     }
