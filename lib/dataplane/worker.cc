@@ -383,10 +383,8 @@ void Worker::act(Packet& p, const Verdict& verdict) {
             return protect_.add(p);
         }
     }
-    const bool glean = verdict.kind == Verdict::Kind::glean;
-    if (verdict.hop == HopIndex::none && !glean) return punt(p, Punt::no_route);
+    if (verdict.hop == HopIndex::none && verdict.kind != Verdict::Kind::glean) return punt(p, Punt::no_route);
     if (counts_hops) decrement_ttl(p.ipv4());
-    if (glean) return punt(p, Punt::glean);
     leaving_.add(p);
 }
 

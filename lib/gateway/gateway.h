@@ -85,6 +85,7 @@ private:
     void serve(rte_mbuf* mbuf, SteadyTime now);
     void serve_arp(rte_mbuf* mbuf, SteadyTime now);
     void serve_local(rte_mbuf* mbuf);
+    void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
     bool may_send_icmp(SteadyTime now);
     std::optional<Address> error_source(const Packet& offender) const;

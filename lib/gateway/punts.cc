@@ -35,15 +35,21 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
         case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
         case Punt::too_big: return report(mbuf, fragmentation_needed(p.mtu), Drop::too_big);
         case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
-        case Punt::neighbour: p.resume = Resume::transmit; return neighbours_->hold(p.next_hop, mbuf, now);
-        case Punt::glean: {
-            const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
-            if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
-            p.resume = Resume::transmit;
-            p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
-            return neighbours_->hold(p.next_hop, mbuf, now);
-        }
+        case Punt::neighbour: return await_neighbour(mbuf, now);
     }
+}
+
+/// Without a hop the packet is the first for its neighbour, or its SA's far end had no route or no place in the table.
+void Gateway::await_neighbour(rte_mbuf* mbuf, SteadyTime now) {
+    Packet& p = carried(*mbuf);
+    if (p.next_hop == HopIndex::none) {
+        const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
+        if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
+        p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
+        if (p.next_hop == HopIndex::none) return report(mbuf, host_unreachable, Drop::neighbour_table_full);
+    }
+    p.resume = Resume::transmit;
+    neighbours_->hold(p.next_hop, mbuf, now);
 }
 
 void Gateway::serve_arp(rte_mbuf* mbuf, SteadyTime now) {

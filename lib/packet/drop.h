@@ -36,6 +36,9 @@ namespace torii {
     X(neighbour_queue_full,                                                                                            \
       "More packets waited for ARP answers than are held, for one neighbour or in all. Retries pass once it answers; " \
       "if many addresses are asked for in vain, someone scans the network.")                                           \
+    X(neighbour_table_full,                                                                                            \
+      "The next hop is new and all 4095 places for neighbours are taken. Someone scans a connected network, or its "   \
+      "prefix is too short.")                                                                                          \
     X(too_big,                                                                                                         \
       "Larger than the next link's MTU and not to be fragmented; the sender was told (ICMP fragmentation needed).")    \
     X(needs_fragmentation, "Larger than the next link's MTU; this version does not fragment. Lower the sender's MTU.") \

@@ -36,8 +36,7 @@ enum class Resume : std::uint8_t { open, classify, protect, transmit, frame };  
 enum class Punt : std::uint8_t {
     arp,           // the frame from its Ethernet header on
     local,         // for one of our own addresses
-    neighbour,     // its next hop has no MAC yet; comes back by Resume::transmit
-    glean,         // the same, but nobody has asked ARP about it yet
+    neighbour,     // its next hop has no MAC yet, or no number; comes back by Resume::transmit
     ttl_exceeded,  // these want an ICMP error
     too_big,
     no_route,

@@ -96,6 +96,17 @@ TEST_CASE("ESP that finds no peer is dropped by name, and no error goes to ourse
     CHECK(tokyo.buffers_missing() == 0);
 }
 
+TEST_CASE("ESP to a far end that no route leads to is dropped as that, not as a silent neighbour") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(
+        "add 20.0.0.1 30.0.0.1 esp 0x1001 -m tunnel -E aes-gcm-16 \"tokyo-newyork-key001\";"
+        "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-30.0.0.1/require;");
+    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5")}, world).empty());
+    CHECK(tokyo.drops(Drop::no_route) == 1);
+    CHECK(tokyo.drops(Drop::no_neighbour) == 0);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
 TEST_CASE("UDP for ourselves that nobody takes is answered by port unreachable") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(office_setkey);
@@ -242,6 +253,8 @@ TEST_CASE("a scan of a network fills the neighbour table, and those who really a
     const Octets late = datagram("10.0.1.5", "20.0.200.1");
     scan(256, 256 + NextHopTable::capacity);
     CHECK(pass(tokyo, office, {late}, world).empty());
+    CHECK(tokyo.drops(Drop::neighbour_table_full) > 0);
+    CHECK(tokyo.drops(Drop::no_neighbour) == 0);
     tokyo.pass(std::chrono::seconds{14});
     (void)tokyo.sent_by(world);
     (void)tokyo.sent_by(office);
