@@ -87,6 +87,7 @@ private:
     void serve_local(rte_mbuf* mbuf);
     void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
+    bool is_made_by_us(const Packet& p) const;
     bool may_send_icmp(SteadyTime now);
     std::optional<Address> error_source(const Packet& offender) const;
     void inject(rte_mbuf* mbuf);

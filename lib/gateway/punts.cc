@@ -78,12 +78,12 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
     forget(mbuf, Drop::local_unwanted);
 }
 
-/// Drops the packet by `reason` and tells its sender, if the rules and the rate allow it and the sender is not
-/// ourselves, as of a packet that has become our ESP. An error about a packet that came out of an SA may only leave
-/// through one (RFC 4301 6.2).
+/// Drops the packet by `reason` and tells its sender, if the rules and the rate allow it and there is one: nobody is
+/// told about what we made ourselves, as packets that have become our ESP. An error about a packet that came out of an
+/// SA may only leave through one (RFC 4301 6.2).
 void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     const Packet p = carried(*mbuf);
-    if (p.arrival == Arrival::self || routes_->is_own(Address::v4(p.ipv4().source))) return forget(mbuf, reason);
+    if (is_made_by_us(p)) return forget(mbuf, reason);
     const std::optional<Address> source = error_source(p);
     if (!source) return forget(mbuf, Drop::icmp_error_unprotected);
     const std::vector<std::byte> message = icmp_error(ip_octets(p), source->v4_number(), error);
@@ -116,9 +116,17 @@ bool Gateway::may_send_icmp(SteadyTime now) {
     return true;
 }
 
-/// The address of ours that an error about `offender` comes from: the arrival port's; for a packet out of an SA, one
-/// for which the way back to the sender is protected, or none.
+/// What programs send through the host port bears our address as well, and is theirs until it has become ESP.
+bool Gateway::is_made_by_us(const Packet& p) const {
+    if (p.arrival == Arrival::host) return p.protocol == static_cast<std::uint8_t>(IpProtocol::esp);
+    return p.arrival == Arrival::self || routes_->is_own(Address::v4(p.ipv4().source));
+}
+
+/// Where an error about `offender` comes from: the arrival port's address; for a packet out of an SA, one of ours for
+/// which the way back to the sender is protected, or none. The host port's stack believes nobody who bears its own
+/// address, but whoever it spoke to: that is where its route through us leads.
 std::optional<Address> Gateway::error_source(const Packet& offender) const {
+    if (offender.arrival == Arrival::host) return Address::v4(offender.ipv4().destination);
     const Rules& rules = *publisher_->tables().rules.load();
     std::optional<Address> at_port;
     for (std::size_t i = 0; i < ports_.size(); ++i)

@@ -196,6 +196,38 @@ TEST_CASE("fragmentation needed tells the exact size that fits: it passes, one o
     CHECK(tokyo.buffers_missing() == 0);
 }
 
+TEST_CASE("a program behind the host port is told what fits its SA, by an address its kernel believes (RFC 1191)") {
+    constexpr std::size_t host = 2;
+    constexpr MacAddress gateway_seen_by_host{{2, 0, 0, 0, 0, 1}};
+    Configuration c = office_configuration();
+    c.ports.push_back({.name = "host", .device = "", .addresses = {}, .role = PortRole::host_port});
+    Wires tokyo{c};
+    tokyo.setkey(
+        "add 20.0.0.1 20.0.0.2 esp 0x1001 -m transport -E aes-gcm-16 \"tokyo-newyork-key001\";"
+        "spdadd 20.0.0.1 20.0.0.2 any -P out ipsec esp/transport//require;");
+    const auto send = [&](std::size_t octets) {
+        const Octets packet = datagram("20.0.0.1", "20.0.0.2", octets, {.flags_offset = 0x4000});
+        tokyo.send(host, ethernet(packet, gateway_seen_by_host));
+        tokyo.turn();
+        return packet;
+    };
+    const Octets packet = send(1500);
+    CHECK(tokyo.sent_by(world).empty());
+    const auto back = packets_of(tokyo.sent_by(host));
+    REQUIRE(back.size() == 1);
+    const ErrorSeen error = error_in(back[0]);
+    CHECK(error.type == 3);
+    CHECK(error.code == 4);
+    CHECK(error.source == number("20.0.0.2"));
+    CHECK(error.destination == number("20.0.0.1"));
+    CHECK(error.quoted == Octets(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(error.quoted.size())));
+    CHECK(tokyo.drops(Drop::too_big) == 1);
+    (void)send(error.mtu);
+    CHECK(packets_of(tokyo.sent_by(world)).size() == 1);
+    CHECK(tokyo.sent_by(host).empty());
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
 TEST_CASE(
     "an error about a packet out of an SA leaves through an SA, from an address its policy knows (RFC 4301 6.2)") {
     Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
