@@ -520,7 +520,8 @@ void Worker::punt(Packet& p, Punt why) {
     p.chain = nullptr;
     p.used = {};
     carried(*p.mbuf) = p;
-    if (rte_ring_sp_enqueue(setup_.rings.to_control, p.mbuf) != 0) return Batch::drop(p, Drop::punt_full);
+    rte_ring* const ring = setup_.rings.to_control[static_cast<std::size_t>(way_of(why))];
+    if (rte_ring_sp_enqueue(ring, p.mbuf) != 0) return Batch::drop(p, Drop::punt_full);
     p.mbuf = nullptr;
 }
 

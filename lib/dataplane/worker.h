@@ -42,8 +42,8 @@ using RingPtr = std::unique_ptr<rte_ring, RingRelease>;
 struct WorkerRings {
     std::vector<rte_ring*> to_worker;  // by index; null for itself
     std::vector<rte_ring*> from_worker;
-    rte_ring* to_control = nullptr;    // punted packets
-    rte_ring* from_control = nullptr;  // replies and packets that waited
+    std::array<rte_ring*, punt_ways> to_control{};  // punted packets, by PuntWay
+    rte_ring* from_control = nullptr;               // replies and packets that waited
 };
 
 struct WorkerSetup {

@@ -15,7 +15,8 @@ namespace {
 
 /// Of the packet pool: what may wait for ARP answers that never come.
 constexpr unsigned share_held = 8;
-constexpr unsigned hand_over_slots = 1024, punt_slots = 512, inject_slots = 1024;
+constexpr unsigned hand_over_slots = 1024, inject_slots = 1024;
+constexpr std::array<unsigned, punt_ways> punt_slots = {128, 512, 512};  // by PuntWay
 
 std::uint64_t random_seed() {
     std::uint64_t seed = 0;
@@ -148,7 +149,7 @@ Result<void> Gateway::make_rings() {
             worker_rings_[from].to_worker[to] = worker_rings_[to].from_worker[from] = between;
         }
     for (WorkerRings& rings : worker_rings_) {
-        rings.to_control = ring(punt_slots);
+        for (std::size_t way = 0; way < punt_ways; ++way) rings.to_control[way] = ring(punt_slots[way]);
         rings.from_control = ring(inject_slots);
     }
     if (std::ranges::any_of(rings_, [](const RingPtr& made) { return made == nullptr; }))

@@ -82,13 +82,13 @@ private:
 
     // the control core's half of the packet path (punts.cc)
     bool serve_punts(SteadyTime now);
+    bool room_for_answers() const;
     void serve(rte_mbuf* mbuf, SteadyTime now);
     void serve_arp(rte_mbuf* mbuf, SteadyTime now);
     void serve_local(rte_mbuf* mbuf);
     void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
     bool is_made_by_us(const Packet& p) const;
-    bool may_send_icmp(SteadyTime now);
     std::optional<Address> error_source(const Packet& offender) const;
     void inject(rte_mbuf* mbuf);
     rte_mbuf* allocate();
@@ -133,9 +133,9 @@ private:
 
     bool running_ = false, routes_stale_ = false;
     HopIndex host_hop_{};
-    SteadyTime started_{}, next_tick_{}, next_look_{}, icmp_refill_{};
+    SteadyTime started_{}, next_tick_{}, next_look_{};
     SteadyTime now_{};
-    double icmp_tokens_ = 0;
+    IcmpRate icmp_rate_;
     std::vector<std::weak_ptr<Listener>> listeners_;
     std::uint64_t notices_lost_told_ = 0;
 };

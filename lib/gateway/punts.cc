@@ -8,8 +8,8 @@ namespace torii {
 
 namespace {
 
-constexpr unsigned punts_per_poll = 256;                    // a flood must not keep the control core from its timers
-constexpr double icmp_per_second = 200, icmp_at_once = 50;  // errors we send (RFC 1812 4.3.2.8)
+// By PuntWay and worker: a flood must not keep the control core from its timers, nor questions from what tunnels need.
+constexpr std::array<unsigned, punt_ways> punts_per_poll = {128, 256, 64};
 
 std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
 
@@ -17,14 +17,22 @@ std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
 
 bool Gateway::serve_punts(SteadyTime now) {
     bool any = false;
-    for (const WorkerRings& rings : worker_rings_)
-        for (unsigned i = 0; i < punts_per_poll; ++i) {
-            void* mbuf = nullptr;
-            if (rte_ring_sc_dequeue(rings.to_control, &mbuf) != 0) break;
-            any = true;
-            serve(static_cast<rte_mbuf*>(mbuf), now);
-        }
+    for (const PuntWay way : {PuntWay::arp, PuntWay::neighbour, PuntWay::answer})
+        for (const WorkerRings& rings : worker_rings_)
+            for (unsigned i = 0; i < punts_per_poll[static_cast<std::size_t>(way)]; ++i) {
+                void* mbuf = nullptr;
+                if (way == PuntWay::answer && !room_for_answers()) break;
+                if (rte_ring_sc_dequeue(rings.to_control[static_cast<std::size_t>(way)], &mbuf) != 0) break;
+                any = true;
+                serve(static_cast<rte_mbuf*>(mbuf), now);
+            }
     return any;
+}
+
+/// Answers fill half of the way to worker 0 at most; the rest is for ARP and for what waited.
+bool Gateway::room_for_answers() const {
+    const rte_ring* const way = worker_rings_[0].from_control;
+    return rte_ring_count(way) < rte_ring_get_capacity(way) / 2;
 }
 
 void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
@@ -84,10 +92,11 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
 void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     const Packet p = carried(*mbuf);
     if (is_made_by_us(p)) return forget(mbuf, reason);
+    if (!wants_icmp_error(ip_octets(p)) || !icmp_rate_.ready(now_)) return forget(mbuf, Drop::icmp_limited);
     const std::optional<Address> source = error_source(p);
     if (!source) return forget(mbuf, Drop::icmp_error_unprotected);
+    icmp_rate_.spend();
     const std::vector<std::byte> message = icmp_error(ip_octets(p), source->v4_number(), error);
-    if (message.empty() || !may_send_icmp(now_)) return forget(mbuf, Drop::icmp_limited);
     control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
 
     rte_pktmbuf_free(mbuf);  // it need not have room for the news: its buffer may be the device's own
@@ -105,15 +114,6 @@ void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     reply.resume = Resume::classify;
     carried(*mbuf) = reply;
     inject(mbuf);
-}
-
-bool Gateway::may_send_icmp(SteadyTime now) {
-    const double passed = std::chrono::duration<double>(now - icmp_refill_).count();
-    icmp_refill_ = now;
-    icmp_tokens_ = std::min(icmp_at_once, icmp_tokens_ + passed * icmp_per_second);
-    if (icmp_tokens_ < 1) return false;
-    icmp_tokens_ -= 1;
-    return true;
 }
 
 /// What programs send through the host port bears our address as well, and is theirs until it has become ESP.

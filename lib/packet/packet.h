@@ -42,6 +42,18 @@ enum class Punt : std::uint8_t {
     no_route,
 };
 
+/// Each kind of punted packet has a ring of its own, served in this order: a flood of questions to our own addresses
+/// must not keep ARP answers, and with them every tunnel, from the control core.
+enum class PuntWay : std::uint8_t {
+    arp,
+    neighbour,
+    answer,  // may be answered: what is for us, and what wants an ICMP error
+};
+inline constexpr std::size_t punt_ways = 3;
+constexpr PuntWay way_of(Punt why) {
+    return why == Punt::arp ? PuntWay::arp : why == Punt::neighbour ? PuntWay::neighbour : PuntWay::answer;
+}
+
 /// Index into the next-hop table. 0 is nowhere.
 enum class HopIndex : std::uint16_t { none = 0 };
 

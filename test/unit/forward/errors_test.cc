@@ -297,6 +297,23 @@ TEST_CASE("a scan of a network fills the neighbour table, and those who really a
     CHECK(tokyo.buffers_missing() == 0);
 }
 
+TEST_CASE(
+    "a flood of questions to our own address keeps neither ARP nor packets for new neighbours from being served") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    for (int i = 0; i < 1000; ++i) tokyo.send(office, ethernet(datagram("10.0.1.5", "10.0.1.1")));
+    tokyo.send(world, ethernet(datagram("10.0.2.5", "10.0.1.77")));
+    tokyo.send(world, arp(1, peer_mac, "20.0.0.2", {}, "20.0.0.1"));
+    for (int i = 0; i < 20; ++i) tokyo.gateway().worker(0).turn();
+    CHECK(tokyo.drops(Drop::punt_full) > 0);  // the flood's
+    tokyo.turn(2);
+    CHECK(tokyo.sent_by(world).size() == 1);  // the ARP answer
+    bool asked = false;
+    for (const Frame& frame : tokyo.sent_by(office))
+        asked |= frame.at(12) == std::byte{8} && frame.at(13) == std::byte{6};
+    CHECK(asked);
+}
+
 TEST_CASE("a scan of addresses nobody has leaves the packet pool to others") {
     Configuration c = office_configuration();
     c.mbufs = 1023;
