@@ -63,7 +63,11 @@ Json json_of(const control::NeighbourStatus& neighbour) {
 }
 
 Json json_of(const control::DropStatus& drop) {
-    return {{"reason", drop.reason}, {"advice", drop.advice}, {"total", drop.total}, {"by_worker", drop.by_worker}};
+    return {{"reason", drop.reason},
+            {"advice", drop.advice},
+            {"total", drop.total},
+            {"by_worker", drop.by_worker},
+            {"untold", drop.untold}};
 }
 
 Json json_of(const control::WorkerStatus& worker) {

@@ -88,6 +88,7 @@ private:
     void serve_local(rte_mbuf* mbuf);
     void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
+    std::vector<std::byte> error_about(const Packet& offender, const IcmpError& error);
     bool is_made_by_us(const Packet& p) const;
     std::optional<Address> error_source(const Packet& offender) const;
     void inject(rte_mbuf* mbuf);
@@ -129,7 +130,8 @@ private:
     std::unique_ptr<Neighbours> neighbours_;
     std::shared_ptr<const Routes> routes_;
     std::vector<std::unique_ptr<Worker>> workers_;
-    WorkerCounters control_counters_;  // drops on the control core
+    WorkerCounters control_counters_;           // drops on the control core
+    std::array<Counter, drop_count> untold_{};  // of the drops that senders are told of: those where they were not
 
     bool running_ = false, routes_stale_ = false;
     HopIndex host_hop_{};

@@ -92,16 +92,10 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
 void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     const Packet p = carried(*mbuf);
     if (is_made_by_us(p)) return forget(mbuf, reason);
-    if (!wants_icmp_error(ip_octets(p)) || !icmp_rate_.ready(now_)) return forget(mbuf, Drop::icmp_limited);
-    const std::optional<Address> source = error_source(p);
-    if (!source) return forget(mbuf, Drop::icmp_error_unprotected);
-    icmp_rate_.spend();
-    const std::vector<std::byte> message = icmp_error(ip_octets(p), source->v4_number(), error);
-    control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
-
-    rte_pktmbuf_free(mbuf);  // it need not have room for the news: its buffer may be the device's own
-    mbuf = allocate();
-    if (mbuf == nullptr) return;  // the sender will hear of the next one
+    const std::vector<std::byte> message = error_about(p, error);
+    forget(mbuf, reason);  // it need not have room for the news: its buffer may be the device's own
+    mbuf = message.empty() ? nullptr : allocate();
+    if (mbuf == nullptr) return untold_[static_cast<std::size_t>(reason)].add(1);
     std::byte* const at = rte_pktmbuf_mtod(mbuf, std::byte*);
     std::memcpy(at, message.data(), message.size());
     Packet reply;
@@ -114,6 +108,16 @@ void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     reply.resume = Resume::classify;
     carried(*mbuf) = reply;
     inject(mbuf);
+}
+
+/// The ICMP error about `offender`, or nothing when there may be none (RFC 1122 3.2.2), no more now (RFC 1812 4.3.2.8),
+/// or when it would have to leave in clear.
+std::vector<std::byte> Gateway::error_about(const Packet& offender, const IcmpError& error) {
+    if (!wants_icmp_error(ip_octets(offender)) || !icmp_rate_.ready(now_)) return {};
+    const std::optional<Address> source = error_source(offender);
+    if (!source) return {};
+    icmp_rate_.spend();
+    return icmp_error(ip_octets(offender), source->v4_number(), error);
 }
 
 /// What programs send through the host port bears our address as well, and is theirs until it has become ESP.

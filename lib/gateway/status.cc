@@ -139,6 +139,7 @@ std::vector<control::DropStatus> Gateway::drops() const {
                                    .advice = std::string{drop_table[i].advice},
                                    .total = drop_count_of(static_cast<Drop>(i))};
         for (const auto& worker : workers_) status.by_worker.push_back(worker->counters().drops[i].read());
+        status.untold = untold_[i].read();
         out.push_back(std::move(status));
     }
     return out;

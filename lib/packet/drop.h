@@ -85,10 +85,6 @@ namespace torii {
       "frames' size.")                                                                                                 \
     X(local_unwanted,                                                                                                  \
       "For one of our own addresses, but nobody here takes it: no host port is configured for other than ICMP echo.")  \
-    X(icmp_limited, "An ICMP error was due but the rate limit or the rules (RFC 1122 3.2.2) kept it from being sent.") \
-    X(icmp_error_unprotected,                                                                                          \
-      "An ICMP error about a decrypted packet has no SA to leave by, and never leaves in clear. Add a policy for the " \
-      "gateway's own address.")                                                                                        \
     X(bad_arp, "An ARP packet that is cut short, not for IPv4 over Ethernet, or claims our own address.")              \
     X(punt_full, "More packets for the control core than it takes. Someone floods the gateway's own addresses.")       \
     X(handover_full,                                                                                                   \
