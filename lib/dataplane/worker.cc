@@ -36,13 +36,6 @@ bool same_mac(const std::array<std::uint8_t, 6>& a, const MacAddress& b) {
     return ((a_high ^ b_high) | static_cast<std::uint32_t>(a_low ^ b_low)) == 0;
 }
 
-/// RFC 7296 2.23: UDP 500 and 4500, to us, before any policy. Told from the selectors alone, because that is all a
-/// remembered verdict is told by: a runt must not decide for the whole packets of its flow.
-bool is_ike(const PacketSelector& packet) {
-    return packet.protocol == static_cast<std::uint8_t>(IpProtocol::udp) && packet.ports_known &&
-           (packet.destination_port == 500 || packet.destination_port == 4500);
-}
-
 /// The packet's selectors as octets. ICMP offers type and code where others have ports (RFC 4301 4.4.1.1).
 inline FlowKey flow_key(const Packet& p) {
     std::uint32_t source, destination, ports = 0;
@@ -61,10 +54,6 @@ inline FlowKey flow_key(const Packet& p) {
     const auto arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | (p.opened != 0 ? 0x80u : 0u));
     return FlowKey::ipv4(source, destination, ports, p.protocol, arrival, known);
 }
-
-/// What the flow cache may remember an inbound check by: the one SA a packet came through. A packet through several
-/// is checked each time, and its verdict stands for no other's.
-std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.used[0]->serial : 0; }
 
 }  // namespace
 
@@ -275,7 +264,10 @@ void Worker::classify() {
         const Flows::Entry* entry = flows_.find(p.hash, keys_[count], rules_->generation);
         if (entry == nullptr || entry->verdict.used_serial != cacheable_sa(p) || p.opened > 1) [[unlikely]] {
             ++misses;
-            entry = &flows_.remember(p.hash, keys_[count], rules_->generation, decide(keys_[count], p));
+            Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], rules_->generation,
+                                                  decide(*rules_, tables_.hops, keys_[count].selector(), p));
+            if (!is_settled(fresh.verdict)) fresh.generation = 0;
+            entry = &fresh;
         }
         verdicts_[count++] = entry->verdict;
         __builtin_prefetch(entry->verdict.cell);
@@ -285,75 +277,6 @@ void Worker::classify() {
     count = 0;
     for (Packet& p : clear_.live()) act(p, verdicts_[count++]);
     clear_.clear();
-}
-
-/// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
-Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
-    const PacketSelector selector = key.selector();
-    const Routes& routes = *rules_->routes;
-    Verdict verdict{.used_serial = cacheable_sa(p)};
-    const auto dropped = [&](Drop reason) {
-        verdict.kind = Verdict::Kind::drop;
-        verdict.reason = reason;
-        return verdict;
-    };
-    const bool for_us = routes.is_own(selector.destination);
-    if (for_us && p.opened == 0 && is_ike(selector)) {  // exempt from the SPD: docs/conformance.md
-        verdict.kind = Verdict::Kind::local;
-        return verdict;
-    }
-    if (p.arrival == Arrival::outside || p.arrival == Arrival::inside) {
-        if (routes.is_own(selector.source)) return dropped(Drop::own_source);
-        if (selector.destination.v4_number() >> 28 >= 14 || routes.is_network_broadcast(selector.destination))
-            return dropped(Drop::multicast);
-    }
-    if (p.arrival == Arrival::outside)
-        if (const Drop reason = inbound_verdict(selector, p); reason != Drop::none) return dropped(reason);
-    if (for_us) {
-        verdict.kind = Verdict::Kind::local;
-        if (p.arrival != Arrival::host) verdict.hop = rules_->host_hop;
-        return verdict;
-    }
-    return outbound_verdict(selector, verdict);
-}
-
-/// Whether the inbound policy lets the packet pass as it came: in clear, or through the SAs it was opened with.
-Drop Worker::inbound_verdict(const PacketSelector& selector, const Packet& p) const {
-    const Found found = rules_->inbound->find(selector);
-    if (found.needs_ports) return Drop::fragment_needs_ports;
-    const PolicyAction action = found.policy ? found.policy->action : rules_->default_action;
-    switch (action) {
-        case PolicyAction::bypass: return Drop::none;
-        case PolicyAction::discard: return found.policy ? Drop::policy_discard : Drop::no_policy;
-        case PolicyAction::protect: break;
-    }
-    return satisfies(*found.policy, selector, p) ? Drop::none : Drop::policy_mismatch;
-}
-
-/// Completes `verdict` for a packet that goes on: the outbound policy applies when it leaves by an unprotected port.
-Worker::Verdict Worker::outbound_verdict(const PacketSelector& selector, Verdict verdict) const {
-    const RouteAnswer route = rules_->routes->find(selector.destination);
-    verdict.hop = route.hop;
-    verdict.kind =
-        route.route != nullptr && route.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
-    verdict.reason = Drop::none;
-    if (route.route != nullptr && rules_->port_arrival[route.route->port] != Arrival::outside) return verdict;
-
-    const Found found = rules_->outbound->find(selector);
-    const PolicyAction action = found.policy ? found.policy->action : rules_->default_action;
-    if (found.needs_ports || action == PolicyAction::discard) {
-        verdict.kind = Verdict::Kind::drop;
-        verdict.reason = found.needs_ports ? Drop::fragment_needs_ports
-                         : found.policy    ? Drop::policy_discard
-                                           : Drop::no_policy;
-    } else if (action == PolicyAction::protect) {
-        verdict.cell = &rules_->cells[found.policy->slot];
-        if (is_per_pair(*found.policy)) {
-            const auto pair = rules_->pairs->find({found.policy->id, selector.source, selector.destination});
-            if (pair != rules_->pairs->end()) verdict.cell = pair->second;
-        }
-    }
-    return verdict;
 }
 
 void Worker::act(Packet& p, const Verdict& verdict) {

@@ -14,6 +14,7 @@
 #include "crypto/engine.h"
 #include "dataplane/port.h"
 #include "dataplane/tables.h"
+#include "dataplane/verdict.h"
 #include "esp/esp.h"
 #include "ipcomp/ipcomp.h"
 #include "observe/counters.h"
@@ -83,15 +84,6 @@ public:
     void unregister_thread();
 
 private:
-    /// What the flow cache remembers. 16 octets.
-    struct Verdict {
-        enum class Kind : std::uint8_t { drop, local, forward, protect, glean };
-        ChainCell* cell = nullptr;
-        std::uint32_t used_serial = 0;  // the SA through which the inbound check was passed; 0: none
-        Kind kind = Kind::drop;
-        Drop reason = Drop::no_policy;
-        HopIndex hop{};
-    };
     using Flows = FlowCache<Verdict>;
 
     // the pipeline, in order
@@ -109,9 +101,6 @@ private:
     void route_arrived(Packet& packet);
     bool may_go_without_sa(Packet& packet);
     void leave_bare_tunnel(Packet& packet);
-    Verdict decide(const FlowKey& key, const Packet& packet) const;
-    Drop inbound_verdict(const PacketSelector& selector, const Packet& packet) const;
-    Verdict outbound_verdict(const PacketSelector& selector, Verdict verdict) const;
     void act(Packet& packet, const Verdict& verdict);
     void ask_for_sa(const Packet& packet, const ChainCell& cell);
     bool fits(Packet& packet);

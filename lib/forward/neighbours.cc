@@ -68,7 +68,6 @@ Neighbours::Neighbour* Neighbours::add(const Address& address, std::uint16_t por
     place->since = now;
     by_address_[address] = place.get();
     publish(*place);
-    actions_.neighbours_changed();
     return place.get();
 }
 
@@ -182,16 +181,17 @@ void Neighbours::give_up(Neighbour& neighbour, SteadyTime now) {
     for (rte_mbuf* mbuf : take_waiting(neighbour)) actions_.discard(mbuf, Drop::no_neighbour);
 }
 
-/// Packets may still carry the number of a forgotten neighbour's hop: it waits for reuse().
+/// Packets may still carry the number of a forgotten neighbour's hop: it waits for reuse(). Every flow is decided anew
+/// because of it, so this happens seldom and then for many.
 void Neighbours::forget_failed(SteadyTime now) {
-    if (most - neighbours_.size() + free_.size() >= spare) return;
+    if (most - neighbours_.size() + free_.size() >= spare || now - forgot_ < forget_after) return;
     for (auto& neighbour : neighbours_) {
         if (!neighbour || neighbour->state != NeighbourState::failed || neighbour->pinned ||
             now - neighbour->since <= forget_after)
             continue;
         by_address_.erase(neighbour->address);
         actions_.retire_hop(neighbour->hop);
-        actions_.neighbours_changed();
+        forgot_ = now;
         neighbour.reset();
     }
 }
@@ -230,12 +230,6 @@ void Neighbours::tick(SteadyTime now) {
         }
     }
     forget_failed(now);
-}
-
-std::unordered_map<Address, HopIndex, AddressHash> Neighbours::hops() const {
-    std::unordered_map<Address, HopIndex, AddressHash> out;
-    for (const auto& [address, neighbour] : by_address_) out.emplace(address, neighbour->hop);
-    return out;
 }
 
 std::vector<Neighbours::View> Neighbours::all(SteadyTime now) const {

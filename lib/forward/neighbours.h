@@ -37,13 +37,11 @@ public:
     virtual void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) = 0;
     /// The cell of `hop` says this from now on.
     virtual void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) = 0;
-    /// Nobody stands behind `hop` any more. Neighbours::reuse wants to know when no packet can carry its number.
+    /// Nobody stands behind `hop` any more. Neighbours::reuse wants to know when no flow and no packet has its number.
     virtual void retire_hop(HopIndex hop) = 0;
     /// `mbuf` may go where it was going: its Carried tells.
     virtual void release(rte_mbuf* mbuf) = 0;
     virtual void discard(rte_mbuf* mbuf, Drop reason) = 0;
-    /// The set of known neighbours changed: routes must be published anew.
-    virtual void neighbours_changed() = 0;
 };
 
 /// Our side of one port.
@@ -62,7 +60,7 @@ public:
     static constexpr auto retry = std::chrono::seconds{1};
     static constexpr unsigned attempts = 3;
     static constexpr auto fresh_for = std::chrono::seconds{60};
-    static constexpr auto forget_after = std::chrono::seconds{10};  // a failed one, when places run short
+    static constexpr auto forget_after = std::chrono::seconds{10};  // a failed one, when places run short; all at once
     static constexpr std::size_t spare = 256;                       // free places; with fewer they run short
 
     /// `most_held`: packets that may wait for all neighbours together. They are taken from the pool that the ports
@@ -85,8 +83,6 @@ public:
     /// Retries, refreshes, time-outs, and places for newcomers. Call about ten times a second.
     void tick(SteadyTime now);
 
-    /// Hops by address, for Routes.
-    std::unordered_map<Address, HopIndex, AddressHash> hops() const;
     struct View {
         Address address;
         std::optional<MacAddress> mac;
@@ -124,6 +120,7 @@ private:
     NeighbourActions& actions_;
     std::vector<std::unique_ptr<Neighbour>> neighbours_;  // by HopIndex - 1; null: retired or free
     std::vector<HopIndex> free_;
+    SteadyTime forgot_{};
     std::unordered_map<Address, Neighbour*, AddressHash> by_address_;
 };
 

@@ -73,8 +73,8 @@ private:
     Result<void> open_ports();
     Result<void> make_rings();
     void make_workers();
-    void make_interfaces();
-    void publish_routes();
+    Result<void> make_interfaces();
+    Result<void> make_routes();
     Surroundings surroundings();
     std::vector<Route> route_list() const;
     const Port* port_by_id(std::uint16_t id) const;
@@ -100,7 +100,6 @@ private:
     void retire_hop(HopIndex hop) override;
     void release(rte_mbuf* mbuf) override;
     void discard(rte_mbuf* mbuf, Drop reason) override;
-    void neighbours_changed() override { routes_stale_ = true; }
 
     // events and lifetimes (events.cc)
     bool serve_notices();
@@ -133,7 +132,7 @@ private:
     WorkerCounters control_counters_;           // drops on the control core
     std::array<Counter, drop_count> untold_{};  // of the drops that senders are told of: those where they were not
 
-    bool running_ = false, routes_stale_ = false;
+    bool running_ = false, hops_retired_ = false;
     HopIndex host_hop_{};
     SteadyTime started_{}, next_tick_{}, next_look_{};
     SteadyTime now_{};

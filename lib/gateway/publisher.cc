@@ -66,8 +66,7 @@ Publisher::Publisher(const Settings& settings, const CryptoBook& crypto, Surroun
       cell_policies_(std::make_unique<PolicyId[]>(most_cells)),
       spd_in_(std::make_shared<SpdIndex>(std::vector<PolicyPtr>{})),
       spd_out_(spd_in_),
-      routes_(std::make_shared<Routes>(std::vector<Route>{}, std::unordered_map<Address, HopIndex, AddressHash>{},
-                                       std::vector<Address>{})) {
+      routes_(std::make_shared<Routes>(std::vector<Route>{}, std::vector<Address>{})) {
     for (std::uint32_t i = most_cells; i > 0; --i) free_cells_.push_back(i - 1);
     tables_.sad.store(new SpiIndex{64, settings_.seed});
 }

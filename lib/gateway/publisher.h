@@ -50,7 +50,8 @@ public:
     void publish(const Journal& journal, const Database& database);
     /// Shows workers that an SA is dead: policies that used it are resolved without it.
     void publish_end(const SaEntry& entry, const Database& database);
-    /// Shows workers new routes, and turns every SA toward its new next hop.
+    /// Shows workers new routes, or that hops they remember are gone; turns every SA toward its next hop and has every
+    /// flow decided anew.
     void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
     /// The requests of an outbound `policy` for which a packet between these addresses finds no SA, as far as the first
     /// that stops it; each with the ends that its SA would stand between.

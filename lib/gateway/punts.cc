@@ -120,7 +120,7 @@ std::vector<std::byte> Gateway::error_about(const Packet& offender, const IcmpEr
     return icmp_error(ip_octets(offender), source->v4_number(), error);
 }
 
-/// What programs send through the host port bears our address as well, and is theirs until it has become ESP.
+/// What programs send through the host port bears our address as well, and is theirs until an SA has taken it.
 bool Gateway::is_made_by_us(const Packet& p) const {
     if (p.arrival == Arrival::host) return p.protocol == static_cast<std::uint8_t>(IpProtocol::esp);
     return p.arrival == Arrival::self || routes_->is_own(Address::v4(p.ipv4().source));
@@ -196,6 +196,8 @@ void Gateway::publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) {
 }
 
 void Gateway::retire_hop(HopIndex hop) {
+    publisher_->tables().hops.forget(hop);
+    hops_retired_ = true;
     retired_hops_->add([this, hop] { neighbours_->reuse(hop); });
 }
 

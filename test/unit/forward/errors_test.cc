@@ -339,6 +339,24 @@ TEST_CASE("a scan of addresses nobody has leaves the packet pool to others") {
     CHECK(pass(tokyo, office, {ping}, office).size() == 1);
 }
 
+TEST_CASE("a new neighbour makes nobody else's flow be decided anew") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    const auto misses = [&] { return tokyo.gateway().workers().at(0).flow_misses; };
+    const Octets known = datagram("10.0.1.5", "10.0.2.5"), late = datagram("10.0.2.5", "10.0.1.77");
+    CHECK(pass(tokyo, office, {known}, world).size() == 1);
+    CHECK(pass(tokyo, world, {late}, office).empty());
+    tokyo.send(office, arp(2, host_mac, "10.0.1.77", {}, "10.0.1.1"));
+    tokyo.turn();
+    CHECK(packets_of(tokyo.sent_by(office)).size() == 1);
+    const auto before = misses();
+    CHECK(pass(tokyo, office, {known}, world).size() == 1);
+    CHECK(misses() == before);
+    CHECK(pass(tokyo, world, {late}, office).size() == 1);  // its own flow finds the neighbour, once
+    CHECK(pass(tokyo, world, {late}, office).size() == 1);
+    CHECK(misses() == before + 1);
+}
+
 TEST_CASE("an answer for which there is no buffer is counted by name") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(clear_setkey);
