@@ -4,6 +4,8 @@
 #include <optional>
 #include <set>
 
+#include "gateway/devargs.h"
+
 namespace torii::config {
 namespace {
 
@@ -92,6 +94,10 @@ private:
         first_or(devices_, std::string{device_name(port)}, path + ".device", [&](const std::string& other) {
             return "is " + in_quotes(device_name(port)) + ", as " + other + " is: every port has its own device";
         });
+        if (receive_room_octets(port) > most_room_octets)
+            problems_.add(path + ".device", "is " + in_quotes(port.device) +
+                                                ": a packet buffer has room for a framesz of " +
+                                                std::to_string(most_room_octets) + " octets at most");
         for (std::size_t j = 0; j < port.addresses.size(); ++j) address(i, j);
     }
 

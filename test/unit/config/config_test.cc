@@ -398,6 +398,16 @@ TEST_CASE("neighbours and next hops are no more than the gateway has places for"
           "FILE:2: routes with neighbours and routes together 4096 next hops: the gateway knows 4095 at most");
 }
 
+TEST_CASE("a ring frame that no packet buffer can hold is refused") {
+    const auto framesz = [](const std::string& octets) {
+        return "ports = ( { name = \"wan\"; device = \"net_af_packet0,iface=wan0,framesz=" + octets + "\"; } );";
+    };
+    CHECK(error_of(framesz("65024")) == "no error");
+    CHECK(error_of(framesz("65536")) ==
+          "FILE:1: ports.[0].device is \"net_af_packet0,iface=wan0,framesz=65536\": a packet buffer has room for a "
+          "framesz of 65000 octets at most");
+}
+
 TEST_CASE("a neighbour is in a port's network, once") {
     const auto neighbour = [](const std::string& rest) {
         return with_wan("neighbours = ( { mac = \"02:00:5e:10:00:02\"; " + rest + " } );");
