@@ -84,8 +84,8 @@ Gateway::~Gateway() {
     stop();
     retired_hops_.reset();
     neighbours_.reset();                // hands back what waited
-    for (const RingPtr& ring : rings_)
-        for (void* mbuf = nullptr; rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;)
+    for (const RingPtr& ring : rings_)  // the last one may be missing: that is why we end
+        for (void* mbuf = nullptr; ring && rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;)
             forget(static_cast<rte_mbuf*>(mbuf), Drop::shutting_down);
     workers_.clear();
     if (database_ && publisher_ && retired_) {  // wipe every key before the memory goes
