@@ -1,6 +1,7 @@
 // The bulk crypto engine. For each suite it holds candidate kernels (IPsec-MB managers and APIs, OpenSSL EVP), proves
-// each against known answers at start, times them, and keeps the fastest: no one library is best. The choice
-// is made once per process (CryptoBook) and each worker then runs its own engine over the chosen kernels.
+// each against known answers, times them, and keeps the fastest: no one library is best. The choice is made once per
+// process (CryptoBook), at start or when a suite is first wanted, and each worker then runs its own engine over the
+// chosen kernels.
 //
 // What the engine seals and opens is one ESP packet at a time (RFC 4303 2): ESP header, IV, text, ICV, contiguous.
 // It knows nothing of SAs beyond their key block.
@@ -62,17 +63,18 @@ class CryptoEngine;
 class CryptoBook {
 public:
     struct Options {
-        bool time_kernels = true;  // false: the first proven candidate of each suite, for quick starts in tests
+        bool time_kernels = true;  // false: the first proven candidate of each suite, and that when it is first wanted
         std::string only;          // keep kernels whose name contains this, for tests and bench; empty: all. A suite
                                    // that none of them does is then not offered.
     };
-    /// Errc::internal when a suite of the registry has no proven kernel, Errc::not_found when no kernel is called
-    /// `only`.
+    /// With time_kernels, proves and times the suites that RFC 8221 wants (Standing::wanted). Errc::internal when one
+    /// of them has no proven kernel, Errc::not_found when no kernel is called `only`.
     static Result<std::unique_ptr<CryptoBook>> make(const Options& options);
     virtual ~CryptoBook() = default;
 
-    /// Errc::unsupported for a pair that is not offered (an AEAD with an authenticator, null with null);
-    /// Errc::bad_key_length.
+    /// The first call for a suite proves its kernels and times them, which takes milliseconds; a slow cipher's, tens
+    /// of them. Errc::unsupported for a pair that is not offered (an AEAD with an authenticator, null with null);
+    /// Errc::bad_key_length; Errc::internal when no kernel of the suite is proven. Control thread.
     virtual Result<SuiteIndex> suite(const Suite& wanted) const = 0;
     virtual Suite suite(SuiteIndex index) const = 0;
     /// Expands `cipher_key` (salt at its end, when the cipher has one) and `auth_key` into `block`, which is
@@ -84,6 +86,7 @@ public:
     virtual void erase(SuiteIndex suite, std::byte* block) const = 0;
     /// One per worker; used by that worker alone.
     virtual std::unique_ptr<CryptoEngine> make_engine() const = 0;
+    /// Of the suites tried so far. Control thread.
     virtual std::vector<KernelChoice> choices() const = 0;
 };
 

@@ -1,7 +1,5 @@
 #include "crypto/ipsec_mb.h"
 
-#include <mutex>
-
 #include "crypto/kernel.h"
 #include "net/headers.h"
 
@@ -37,23 +35,20 @@ std::uint64_t imb_cpu_features() {
 }
 
 IMB_MGR& imb_routines(ImbArch arch) {
-    static std::array<ImbManagers, arch_rows.size()> managers;  // one each, so that asking for one arch makes no other
-    static std::array<std::once_flag, arch_rows.size()> made;
-    const auto at = static_cast<std::size_t>(arch);
-    std::call_once(made[at], [&] { managers[at].need(arch); });
-    return *managers[at][arch];
+    static const ImbManagers managers;
+    return *managers[arch];
 }
 
 bool imb_supports(ImbArch arch) { return (imb_cpu_features() & row(arch).features) == row(arch).features; }
 
-IMB_MGR* ImbManagers::need(ImbArch arch) {
-    auto& held = held_[static_cast<std::size_t>(arch)];
-    if (!held) {
+ImbManagers::ImbManagers() {
+    for (const ImbArch arch : imb_arches) {
+        if (!imb_supports(arch)) continue;
+        auto& held = held_[static_cast<std::size_t>(arch)];
         held.reset(alloc_mb_mgr(0));
         if (!held) throw std::bad_alloc{};
         row(arch).init(held.get());
     }
-    return held.get();
 }
 
 namespace {
@@ -77,7 +72,7 @@ ImbHash imb_hash(AuthId auth) {
 }
 
 /// The two hash states an HMAC starts from (RFC 2104 4: the padded key's block, hashed ahead of time).
-void expand_hmac(const IMB_MGR& manager, AuthId auth, std::span<const std::byte> key, CbcKeyBlock& block) {
+void expand_hmac(const IMB_MGR& manager, AuthId auth, std::span<const std::byte> key, PairKeyBlock& block) {
     const ImbHash hash = imb_hash(auth);
     if (hash.one_block == nullptr) return;
     std::array<std::byte, 128> padded;
@@ -92,7 +87,7 @@ void expand_hmac(const IMB_MGR& manager, AuthId auth, std::span<const std::byte>
     wipe(padded);
 }
 
-void expand_aes(const IMB_MGR& manager, std::span<const std::byte> key, CbcKeyBlock& block) {
+void expand_aes(const IMB_MGR& manager, std::span<const std::byte> key, PairKeyBlock& block) {
     const keyexp_t expand = key.size() == 16   ? manager.keyexp_128
                             : key.size() == 24 ? manager.keyexp_192
                                                : manager.keyexp_256;
@@ -100,11 +95,11 @@ void expand_aes(const IMB_MGR& manager, std::span<const std::byte> key, CbcKeyBl
 }
 
 /// Asks for key lines while jobs are filled in, so that they are near when the burst is submitted.
-void fetch_hmac(const CbcKeyBlock& keys) {
+void fetch_hmac(const PairKeyBlock& keys) {
     __builtin_prefetch(&keys.inner);
     __builtin_prefetch(&keys.outer);
 }
-void fetch_aes(const CbcKeyBlock& keys, IMB_CIPHER_DIRECTION direction) {
+void fetch_aes(const PairKeyBlock& keys, IMB_CIPHER_DIRECTION direction) {
     const auto& round_keys = direction == IMB_DIR_ENCRYPT ? keys.aes_encrypt : keys.aes_decrypt;
     for (std::size_t at = 0; at < round_keys.size(); at += 64) __builtin_prefetch(&round_keys[at]);
 }
@@ -166,7 +161,7 @@ public:
 
     void expand(const SuiteKeys& keys, std::byte* block) const {
         const IMB_MGR& manager = imb_routines(arch_);
-        CbcKeyBlock& into = CbcKeyBlock::in(block);
+        PairKeyBlock& into = PairKeyBlock::in(block);
         if (suite_.cipher == CipherId::aes_cbc) expand_aes(manager, keys.cipher, into);
         expand_hmac(manager, suite_.auth, keys.auth, into);
     }
@@ -197,7 +192,7 @@ private:
     void fill(IMB_JOB& out, Workbench& bench, std::span<CryptoJob* const> jobs, std::size_t i,
               IMB_CIPHER_DIRECTION direction) const {
         const CryptoJob& job = *jobs[i];
-        const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        const PairKeyBlock& keys = PairKeyBlock::in(job.key);
         fetch_hmac(keys);
         if (suite_.cipher == CipherId::aes_cbc) fetch_aes(keys, direction);
         out = templates_[direction - 1];
@@ -230,7 +225,6 @@ public:
         runner_.expand(keys, block);
         return {};
     }
-    void prepare(Workbench& bench) const override { bench.managers.need(runner_.arch()); }
     void seal(Workbench& bench, std::span<CryptoJob> jobs) const override {
         runner_.run(bench, gather_outbound(bench, runner_.shape(), jobs), IMB_DIR_ENCRYPT);
     }
@@ -251,7 +245,6 @@ public:
         runner_.expand({{}, key}, block);
         return {};
     }
-    void prepare(Workbench& bench) const override { bench.managers.need(runner_.arch()); }
     void stamp(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
         runner_.run(bench, jobs, IMB_DIR_ENCRYPT);
     }
@@ -268,10 +261,9 @@ class HashBurstPart final : public AuthPart {
 public:
     HashBurstPart(const Suite& suite, ImbArch arch) : shape_(suite), auth_(suite.auth), arch_(arch) {}
     Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
-        expand_hmac(imb_routines(arch_), auth_, key, CbcKeyBlock::in(block));
+        expand_hmac(imb_routines(arch_), auth_, key, PairKeyBlock::in(block));
         return {};
     }
-    void prepare(Workbench& bench) const override { bench.managers.need(arch_); }
     void stamp(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
         hash(bench, jobs, [](std::size_t, CryptoJob& job) { return job.icv; });
     }
@@ -295,7 +287,7 @@ private:
         }
     }
     void fill(IMB_JOB& out, const CryptoJob& job, std::byte* tag) const {
-        const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        const PairKeyBlock& keys = PairKeyBlock::in(job.key);
         fetch_hmac(keys);
         out.hash_alg = imb_hash(auth_).hash;
         out.src = reinterpret_cast<const std::uint8_t*>(job.head);
@@ -317,10 +309,9 @@ class CipherBurstPart final : public CipherPart {
 public:
     CipherBurstPart(const Suite& suite, ImbArch arch) : shape_(suite), arch_(arch) {}
     Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
-        expand_aes(imb_routines(arch_), key, CbcKeyBlock::in(block));
+        expand_aes(imb_routines(arch_), key, PairKeyBlock::in(block));
         return {};
     }
-    void prepare(Workbench& bench) const override { bench.managers.need(arch_); }
     void encrypt(Workbench& bench, std::span<CryptoJob* const> jobs) const override {
         run(bench, jobs, IMB_DIR_ENCRYPT);
     }
@@ -339,7 +330,7 @@ private:
         }
     }
     void fill(IMB_JOB& out, const CryptoJob& job, IMB_CIPHER_DIRECTION direction) const {
-        const CbcKeyBlock& keys = CbcKeyBlock::in(job.key);
+        const PairKeyBlock& keys = PairKeyBlock::in(job.key);
         fetch_aes(keys, direction);
         out.cipher_mode = IMB_CIPHER_CBC;
         out.key_len_in_bytes = shape_.suite.cipher_key_bits / 8u;

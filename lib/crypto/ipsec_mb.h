@@ -25,11 +25,12 @@ bool imb_supports(ImbArch arch);
 /// IMB_FEATURE_* of this CPU.
 std::uint64_t imb_cpu_features();
 
-/// One thread's managers, made when first needed.
+/// One thread's managers: one for each arch this CPU supports.
 class ImbManagers {
 public:
-    /// Never null for an arch this CPU supports. Allocates on the first call.
-    IMB_MGR* need(ImbArch arch);
+    /// Throws std::bad_alloc.
+    ImbManagers();
+    /// Null for an arch this CPU does not support.
     IMB_MGR* operator[](ImbArch arch) const { return held_[static_cast<std::size_t>(arch)].get(); }
 
 private:

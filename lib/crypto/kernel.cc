@@ -46,10 +46,6 @@ public:
         cipher_->release(block);
         auth_->release(block);
     }
-    void prepare(Workbench& bench) const override {
-        cipher_->prepare(bench);
-        auth_->prepare(bench);
-    }
     void seal(Workbench& bench, std::span<CryptoJob> jobs) const override {
         const auto live = gather_outbound(bench, shape_, jobs);
         cipher_->encrypt(bench, live);

@@ -41,7 +41,7 @@ struct SuiteShape {
 
 /// Room in which one worker's kernels work, and the IPsec-MB managers they submit to. One thread at a time.
 struct Workbench {
-    ImbManagers managers;
+    ImbManagers managers;                                    // of every instruction set there is: no packet makes one
     std::array<CryptoJob*, batch_jobs> live;                 // the jobs whose length fits the cipher
     std::array<std::array<std::byte, 64>, batch_jobs> tags;  // computed ICVs of inbound jobs
     std::array<std::uint32_t, batch_jobs> tails;             // first octets of ICVs while sequence numbers stand there
@@ -62,8 +62,6 @@ public:
     virtual Result<void> expand(const SuiteKeys& keys, std::byte* block) const = 0;
     /// Frees what expand() left outside the block; the caller wipes the block.
     virtual void release(std::byte* /*block*/) const {}
-    /// Brings about what this kernel needs on a worker's bench, so that no packet allocates it.
-    virtual void prepare(Workbench& /*bench*/) const {}
     /// All jobs are this kernel's suite; 1..batch_jobs.
     virtual void seal(Workbench& bench, std::span<CryptoJob> jobs) const = 0;
     virtual void open(Workbench& bench, std::span<CryptoJob> jobs) const = 0;
@@ -75,7 +73,6 @@ public:
     virtual ~CipherPart() = default;
     virtual Result<void> expand(std::span<const std::byte> key, std::byte* block) const = 0;
     virtual void release(std::byte* /*block*/) const {}
-    virtual void prepare(Workbench& /*bench*/) const {}
     virtual void encrypt(Workbench& bench, std::span<CryptoJob* const> jobs) const = 0;
     virtual void decrypt(Workbench& bench, std::span<CryptoJob* const> jobs) const = 0;
 };
@@ -86,23 +83,22 @@ public:
     virtual ~AuthPart() = default;
     virtual Result<void> expand(std::span<const std::byte> key, std::byte* block) const = 0;
     virtual void release(std::byte* /*block*/) const {}
-    virtual void prepare(Workbench& /*bench*/) const {}
     virtual void stamp(Workbench& bench, std::span<CryptoJob* const> jobs) const = 0;
     virtual void verify(Workbench& bench, std::span<CryptoJob* const> jobs) const = 0;
 };
 
 /// The key block of every suite that is not an AEAD. Each kernel fills the fields it uses.
-struct CbcKeyBlock {
+struct PairKeyBlock {
     std::array<std::byte, 64> inner, outer;               // HMAC states after the padded key (RFC 2104 4)
     std::array<std::byte, 256> aes_encrypt, aes_decrypt;  // round keys
     void* encryptor;                                      // OpenSSL contexts, already keyed
     void* decryptor;
     void* mac;
 
-    static CbcKeyBlock& in(std::byte* block) { return *reinterpret_cast<CbcKeyBlock*>(block); }
-    static const CbcKeyBlock& in(const std::byte* block) { return *reinterpret_cast<const CbcKeyBlock*>(block); }
+    static PairKeyBlock& in(std::byte* block) { return *reinterpret_cast<PairKeyBlock*>(block); }
+    static const PairKeyBlock& in(const std::byte* block) { return *reinterpret_cast<const PairKeyBlock*>(block); }
 };
-static_assert(sizeof(CbcKeyBlock) <= key_block_octets);
+static_assert(sizeof(PairKeyBlock) <= key_block_octets);
 
 /// Whether two ICVs of `octets` (a multiple of four) are the same, in time that depends on `octets` alone.
 inline bool same_icv(const std::byte* a, const std::byte* b, std::size_t octets) {

@@ -118,18 +118,18 @@ class EvpCipherPart final : public CipherPart {
 public:
     EvpCipherPart(const Suite& suite, CipherPtr cipher) : shape_(suite), cipher_(std::move(cipher)) {}
     Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
-        CbcKeyBlock& into = CbcKeyBlock::in(block);
+        PairKeyBlock& into = PairKeyBlock::in(block);
         return expand_pair(cipher_.get(), key, into.encryptor, into.decryptor);
     }
     void release(std::byte* block) const override {
-        release_pair(CbcKeyBlock::in(block).encryptor, CbcKeyBlock::in(block).decryptor);
+        release_pair(PairKeyBlock::in(block).encryptor, PairKeyBlock::in(block).decryptor);
     }
     void encrypt(Workbench&, std::span<CryptoJob* const> jobs) const override {
         for (const CryptoJob* job : jobs)
-            if (!run(CbcKeyBlock::in(job->key).encryptor, *job)) blot(shape_, *job);
+            if (!run(PairKeyBlock::in(job->key).encryptor, *job)) blot(shape_, *job);
     }
     void decrypt(Workbench&, std::span<CryptoJob* const> jobs) const override {
-        for (CryptoJob* job : jobs) job->authentic &= run(CbcKeyBlock::in(job->key).decryptor, *job);
+        for (CryptoJob* job : jobs) job->authentic &= run(PairKeyBlock::in(job->key).decryptor, *job);
     }
 
 private:
@@ -151,7 +151,7 @@ public:
     EvpHmacPart(const Suite& suite, MacPtr mac) : shape_(suite), mac_(std::move(mac)) {}
     Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
         EVP_MAC_CTX* const context = EVP_MAC_CTX_new(mac_.get());
-        CbcKeyBlock::in(block).mac = context;
+        PairKeyBlock::in(block).mac = context;
         char digest[8];
         std::strncpy(digest, evp_digest(shape_.suite.auth), sizeof digest);
         const OSSL_PARAM settings[]{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
@@ -164,7 +164,7 @@ public:
         return {};
     }
     void release(std::byte* block) const override {
-        EVP_MAC_CTX_free(static_cast<EVP_MAC_CTX*>(std::exchange(CbcKeyBlock::in(block).mac, nullptr)));
+        EVP_MAC_CTX_free(static_cast<EVP_MAC_CTX*>(std::exchange(PairKeyBlock::in(block).mac, nullptr)));
     }
     void stamp(Workbench&, std::span<CryptoJob* const> jobs) const override {
         for (const CryptoJob* job : jobs) {
@@ -183,7 +183,7 @@ public:
 private:
     using Tag = std::array<std::byte, EVP_MAX_MD_SIZE>;
     bool compute(const CryptoJob& job, Tag& tag) const {
-        auto* const context = static_cast<EVP_MAC_CTX*>(CbcKeyBlock::in(job.key).mac);
+        auto* const context = static_cast<EVP_MAC_CTX*>(PairKeyBlock::in(job.key).mac);
         const Big32 high = job.sequence_high;
         std::size_t written = 0;
         return EVP_MAC_init(context, nullptr, 0, nullptr) == 1 &&

@@ -11,6 +11,13 @@
 
 namespace torii {
 
+/// What RFC 8221 (5 and 6) makes of an algorithm.
+enum class Standing : std::uint8_t {
+    wanted,   // MUST or SHOULD: its kernels are proven and timed at start, all others' when first wanted
+    allowed,  // MAY, or never mentioned
+    legacy,   // SHOULD NOT or MUST NOT, or a block of 64 bits: only for those who ask for it
+};
+
 enum class CipherId : std::uint8_t { null, des_cbc, des3_cbc, blowfish_cbc, aes_cbc, aes_gcm_16 };
 enum class AuthId : std::uint8_t { null, hmac_md5, hmac_sha1, hmac_sha256, hmac_sha384, hmac_sha512 };
 
@@ -32,9 +39,10 @@ struct CipherInfo {
     std::uint8_t salt_octets;   // at the end of the key
     std::uint8_t icv_octets;    // of an AEAD; 0 for others
     bool counter_mode;          // an IV must never repeat under one key; manual keys deserve a warning (RFC 8221 3)
-    bool legacy;                // RFC 8221 forbids or discourages it
-    std::uint8_t pfkey;         // SADB_EALG_* / SADB_X_EALG_*
-    bool aead() const { return icv_octets != 0; }
+    Standing standing;
+    std::uint8_t pfkey;  // SADB_EALG_* / SADB_X_EALG_*
+    constexpr bool aead() const { return icv_octets != 0; }
+    constexpr bool legacy() const { return standing == Standing::legacy; }
 };
 
 struct AuthInfo {
@@ -43,8 +51,9 @@ struct AuthInfo {
     std::string_view alias;
     KeyBits key_bits;
     std::uint8_t icv_octets;
-    bool legacy;
+    Standing standing;
     std::uint8_t pfkey;  // SADB_AALG_* / SADB_X_AALG_*
+    constexpr bool legacy() const { return standing == Standing::legacy; }
 };
 
 std::span<const CipherInfo> ciphers();
