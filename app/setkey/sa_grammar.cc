@@ -132,7 +132,7 @@ SecretBytes octets_of(const Token& key) {
 
 /// Longer words and hexadecimal digits may be a key, or a name and a key run together.
 bool could_be_name(const Token& token) {
-    constexpr std::size_t longest_name = 16;
+    constexpr std::size_t longest_name = 17;  // chacha20-poly1305
     return token.kind == Token::Kind::word && token.text.size() <= longest_name && !token.is_hex();
 }
 

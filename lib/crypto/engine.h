@@ -4,7 +4,9 @@
 // chosen kernels.
 //
 // What the engine seals and opens is one ESP packet at a time (RFC 4303 2): ESP header, IV, text, ICV, contiguous.
-// It knows nothing of SAs beyond their key block.
+// It knows nothing of SAs beyond their key block. AH (RFC 4302) uses the suites of the null cipher: `head` is then the
+// first covered octet, and the text is all that follows the first eight. With an extended sequence number the 4 octets
+// behind the text must be the caller's, whatever they hold: kernels borrow them and put them back.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +40,8 @@ inline constexpr std::size_t key_block_octets = 1280;
 struct CryptoJob {
     const std::byte* key = nullptr;   // the SA's key block
     std::byte* head = nullptr;        // the ESP header; IV and text follow it without a gap
-    std::byte* icv = nullptr;         // right behind the text. Outbound: where it is written; inbound: the received one
+    std::byte* icv = nullptr;         // outbound: where it is written, inbound: the received one. Behind the text, but
+                                      // for the null cipher also elsewhere, even in what it covers (AH)
     std::uint32_t text_octets = 0;    // behind the IV: payload, padding and trailer
     std::uint32_t sequence_high = 0;  // authenticated but not sent, when `esn` (RFC 4303 2.2.1)
     SuiteIndex suite{};

@@ -45,6 +45,8 @@ struct Workbench {
     std::array<CryptoJob*, batch_jobs> live;                 // the jobs whose length fits the cipher
     std::array<std::array<std::byte, 64>, batch_jobs> tags;  // computed ICVs of inbound jobs
     std::array<std::uint32_t, batch_jobs> tails;             // first octets of ICVs while sequence numbers stand there
+    std::array<std::array<std::byte, 16>, batch_jobs> nonces;  // salt and IV in one piece
+    std::array<std::array<std::byte, 16>, batch_jobs> aads;    // what an AEAD covers beside the text, in one piece
     std::array<IMB_JOB, imb_burst_jobs> imb_jobs;
     std::array<IMB_JOB*, imb_burst_jobs> imb_burst;
 };
@@ -89,8 +91,11 @@ public:
 
 /// The key block of every suite that is not an AEAD. Each kernel fills the fields it uses.
 struct PairKeyBlock {
-    std::array<std::byte, 64> inner, outer;               // HMAC states after the padded key (RFC 2104 4)
+    std::array<std::byte, 64> inner, outer;  // HMAC states after the padded key (RFC 2104 4); a CMAC's subkeys, K2 and
+                                             // K3 of an XCBC; the padded key and the key of a keyed hash
     std::array<std::byte, 256> aes_encrypt, aes_decrypt;  // round keys
+    std::array<std::byte, 176> mac_round_keys;            // of a CMAC or XCBC
+    std::array<std::byte, 4> salt;                        // of a counter mode
     void* encryptor;                                      // OpenSSL contexts, already keyed
     void* decryptor;
     void* mac;
@@ -99,6 +104,23 @@ struct PairKeyBlock {
     static const PairKeyBlock& in(const std::byte* block) { return *reinterpret_cast<const PairKeyBlock*>(block); }
 };
 static_assert(sizeof(PairKeyBlock) <= key_block_octets);
+
+/// The nonce of a counter mode: salt, then the IV on the wire (RFC 4106 4, RFC 4309 4, RFC 3686 4).
+inline void put_nonce(std::span<const std::byte> salt, const CryptoJob& job, std::byte* out) {
+    std::memcpy(out, salt.data(), salt.size());
+    std::memcpy(out + salt.size(), job.head + esp_header_octets, 8);
+}
+
+/// What an AEAD covers beside the text: SPI and sequence number, the latter whole when it is extended (RFC 4106 5).
+/// Returns its octets.
+inline std::size_t put_aad(const CryptoJob& job, std::byte* out) {
+    std::memcpy(out, job.head, esp_header_octets);
+    if (!job.esn) return esp_header_octets;
+    const std::uint32_t high = __builtin_bswap32(job.sequence_high);
+    std::memcpy(out + 4, &high, 4);
+    std::memcpy(out + 8, job.head + 4, 4);
+    return esp_header_octets + 4;
+}
 
 /// Whether two ICVs of `octets` (a multiple of four) are the same, in time that depends on `octets` alone.
 inline bool same_icv(const std::byte* a, const std::byte* b, std::size_t octets) {
