@@ -148,6 +148,7 @@ Result<Keyed<Id>> parse_algorithm(Cursor& in, Result<Id> (*named)(std::string_vi
     if (!could_be_name(in.token())) return in.fail(Errc::bad_syntax, "an algorithm is needed behind this", in.last());
     const auto id = named(in.token().text);
     if (!id) return in.fail(id.error().code, id.error().message);
+    if (in.token().is("simple")) in.warn("'simple' is an obsolete word for null");
     const Token name = in.take();
     if (in.token().kind == Token::Kind::unclosed)
         return in.fail(Errc::bad_syntax, "a quoted key ends on its line", name);

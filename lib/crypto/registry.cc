@@ -62,7 +62,7 @@ constexpr CipherInfo without_iv(CipherInfo info) {
 
 constexpr CipherInfo null_cipher{.id = CipherId::null,
                                  .name = "null",
-                                 .alias = {},
+                                 .alias = "simple",  // KAME's old word
                                  .printed = "null",
                                  .key_bits = {0, 0, 0},
                                  .block_octets = 4,
@@ -174,8 +174,6 @@ constexpr Refused refused_names[]{
     {"3des-deriv", "3des-deriv is not supported: KAME's manual names it, and no kernel ever had it"},
     {"des-32iv", "des-32iv is not supported: it belongs to esp-old (RFC 1829), which is not offered"},
     {"tcp-md5", "tcp-md5 is not supported: it protects TCP (RFC 2385), not IPsec"},
-    {"oui", "oui is not supported: it is nobody's algorithm; there is deflate"},
-    {"lzs", "lzs is not supported (RFC 2395 needs a licence); there is deflate"},
 };
 
 Result<void> check_refused(std::string_view name) {
@@ -199,12 +197,6 @@ Result<CipherId> cipher_named(std::string_view name) {
 Result<AuthId> auth_named(std::string_view name) {
     TORII_CHECK(check_refused(name));
     return named(auth_table, "authenticator", name);
-}
-
-Result<void> check_compression(std::string_view name) {
-    TORII_CHECK(check_refused(name));
-    if (name == "deflate") return {};
-    return fail(Errc::unsupported, "there is no compression '" + std::string{name} + "'; there is deflate");
 }
 
 Result<void> check_key(CipherId id, std::size_t bits) {

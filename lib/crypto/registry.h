@@ -100,8 +100,6 @@ const AuthInfo& info(AuthId id);
 /// has why it is not offered.
 Result<CipherId> cipher_named(std::string_view name);
 Result<AuthId> auth_named(std::string_view name);
-/// Of IPComp: deflate (RFC 2394) is the only one.
-Result<void> check_compression(std::string_view name);
 
 /// Errc::bad_key_length with the lengths that would be right: "aes-cbc takes keys of 128, 192 or 256 bits, not 120".
 Result<void> check_key(CipherId id, std::size_t bits);
