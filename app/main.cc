@@ -51,9 +51,18 @@ void warn_of_manual_counters(const setkey::Program& program) {
                      "keys for tests only.");
 }
 
-Result<std::string> run_setkey(control::ControlPlane& control, std::string_view text, std::string_view name,
-                               rpc::Keys keys) {
+/// Parses a text, and refuses legacy SAs unless `legacy` or the text itself allows them.
+Result<setkey::Program> parse_setkey(std::string_view text, std::string_view name, bool legacy) {
     TORII_TRY(auto program, setkey::parse(text, name));
+    TORII_TRY(const auto legacy_sas, setkey::check_legacy(program, legacy));
+    if (!legacy_sas.empty()) log::warning(std::string{name} + ": " + legacy_sas);
+    for (const std::string& warning : program.warnings) log::warning(warning);
+    return program;
+}
+
+Result<std::string> run_setkey(control::ControlPlane& control, std::string_view text, std::string_view name,
+                               bool legacy, rpc::Keys keys) {
+    TORII_TRY(auto program, parse_setkey(text, name, legacy));
     warn_of_manual_counters(program);
     return setkey::run(control, std::move(program), dump_options(keys));
 }
@@ -70,12 +79,13 @@ Result<SecretText> read_secret_file(const std::string& path) {
 }
 
 /// Loads the setkey file whole. `replace` empties both databases first, in the same transaction.
-Result<void> load_setkey_file(control::ControlPlane& control, const std::string& path, bool replace) {
+Result<void> load_setkey_file(control::ControlPlane& control, const Configuration& configuration, bool replace) {
+    const std::string& path = configuration.setkey_file;
     if (path.empty()) return {};
     TORII_TRY(const auto text, read_secret_file(path));
     const SecretText whole{(replace ? "flush; spdflush; " : "") +
                            text.view()};  // on the first line: its number stays right
-    TORII_TRY(const auto output, run_setkey(control, whole.view(), path, rpc::Keys::redacted));
+    TORII_TRY(const auto output, run_setkey(control, whole.view(), path, configuration.legacy, rpc::Keys::redacted));
     if (!output.empty()) log::info(output);
     return {};
 }
@@ -114,9 +124,9 @@ Result<void> serve(const Configuration& configuration) {
     TORII_TRY(const auto gateway, Gateway::make(configuration, {.ring_losses = [&](const PortConfiguration& port) {
                                                     return losses.of(port.device);
                                                 }}));
-    TORII_CHECK(load_setkey_file(*gateway, configuration.setkey_file, false));
+    TORII_CHECK(load_setkey_file(*gateway, configuration, false));
     reload = [&] {
-        const auto loaded = load_setkey_file(*gateway, configuration.setkey_file, true);
+        const auto loaded = load_setkey_file(*gateway, configuration, true);
         if (loaded)
             log::info("reloaded " + configuration.setkey_file);
         else
@@ -131,7 +141,7 @@ Result<void> serve(const Configuration& configuration) {
 
     rpc::Setkey language{
         .run = [&](std::string_view text, std::string_view file,
-                   rpc::Keys keys) { return run_setkey(*gateway, text, file, keys); },
+                   rpc::Keys keys) { return run_setkey(*gateway, text, file, configuration.legacy, keys); },
         .dump_sas = [&](rpc::Keys keys) { return setkey::dump_sas(*gateway, dump_options(keys)); },
         .dump_policies = [&] { return setkey::dump_policies(*gateway, dump_options(rpc::Keys::redacted)); }};
     TORII_TRY(auto server, rpc::Server::open(*loop, *gateway, std::move(language), configuration.control_socket));
@@ -184,8 +194,8 @@ int main(int argc, char** argv) {
         if (!configuration->setkey_file.empty()) {
             const auto text = read_secret_file(configuration->setkey_file);
             if (!text) return complain(text.error());
-            if (const auto program = setkey::parse(text->view(), configuration->setkey_file); !program)
-                return complain(program.error());
+            const auto program = parse_setkey(text->view(), configuration->setkey_file, configuration->legacy);
+            if (!program) return complain(program.error());
         }
         std::cout << config::summary(*configuration);
         return 0;
