@@ -61,11 +61,13 @@ struct Database::Run {
     void insert(SaPtr sa) {
         db.by_id_[sa->spec.id] = sa;
         db.by_spi_[{sa->spec.id.destination, sa->spec.id.protocol, sa->spec.id.spi}] = sa;
+        if (info(sa->spec.cipher).counter_mode) db.by_counter_key_[&sa->spec.cipher_key] = sa;
         db.by_serial_[sa->serial] = std::move(sa);
     }
     void erase(const SaPtr& sa) {
         db.by_id_.erase(sa->spec.id);
         db.by_spi_.erase({sa->spec.id.destination, sa->spec.id.protocol, sa->spec.id.spi});
+        if (info(sa->spec.cipher).counter_mode) db.by_counter_key_.erase(&sa->spec.cipher_key);
         db.by_serial_.erase(sa->serial);
     }
     void add(SaPtr sa) {
@@ -117,7 +119,18 @@ struct Database::Run {
         remove(old);
         return make(std::move(op.spec));
     }
+    /// Two SAs under one key of a counter mode would use the same IVs sooner or later, which gives the traffic of both
+    /// away, and with AES-GCM the key of its ICVs (RFC 4106 3.1). Which way they go does not matter.
+    Result<void> check_own_key(const control::SaSpec& spec) const {
+        if (!info(spec.cipher).counter_mode) return {};
+        const auto there = db.by_counter_key_.find(&spec.cipher_key);
+        if (there == db.by_counter_key_.end()) return {};
+        return fail(Errc::denied, "the SA " + described(there->second->spec.id) + " has the same key, and two SAs of " +
+                                      std::string{info(spec.cipher).name} +
+                                      " must not share one: their IVs would repeat (RFC 4106 3.1)");
+    }
     Result<Outcome> make(control::SaSpec spec) {
+        TORII_CHECK(check_own_key(spec));
         auto sa = std::make_shared<SaEntry>();
         sa->spec = std::move(spec);
         sa->serial = db.next_serial_++;

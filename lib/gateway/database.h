@@ -2,6 +2,7 @@
 // never see it; the Publisher turns its journal into what they see. No packets, no DPDK. Control thread.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -77,6 +78,12 @@ private:
     Builder builder_;
     std::map<control::SaId, SaPtr> by_id_;
     std::map<SpiKey, SaPtr> by_spi_;
+    struct KeyOrder {  // keys stay where their SAs hold them
+        bool operator()(const SecretBytes* a, const SecretBytes* b) const {
+            return std::ranges::lexicographical_compare(a->octets(), b->octets());
+        }
+    };
+    std::map<const SecretBytes*, SaPtr, KeyOrder> by_counter_key_;  // SAs of counter-mode ciphers: no two share a key
     std::map<std::uint32_t, SaPtr> by_serial_;
     Spd spd_;
     std::uint32_t next_serial_ = 1;

@@ -24,7 +24,7 @@ std::uint32_t spi_of(Wires& gateway, const Octets& what = packet) {
 }
 std::string sa(std::uint32_t spi, std::string_view options = "", std::string_view ends = "20.0.0.1 20.0.0.2") {
     return "add " + std::string{ends} + " esp " + std::to_string(spi) + " " + std::string{options} +
-           " -E aes-gcm-16 \"the same key for all\";";
+           " -E aes-gcm-16 \"" + gcm_key(spi) + "\";";
 }
 /// Outbound for tokyo's office and inbound for newyork's, of the same requests.
 std::string both(std::string_view requests) {

@@ -39,7 +39,7 @@ TEST_CASE("when the third of five statements is wrong, nothing has changed and t
     const std::string good_sa = "add 20.0.0.1 20.0.0.2 esp 0x3001 -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";\n";
     const std::string good_policy = "spdadd 10.0.1.0/24 10.0.9.0/24 any -P out none;\n";
     const std::string inbound_sa =
-        "add 20.0.0.2 20.0.0.1 esp 0x3002 -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";\n";
+        "add 20.0.0.2 20.0.0.1 esp 0x3002 -m tunnel -E aes-gcm-16 \"one more of twenty o\";\n";
     struct Row {
         std::string first, second, third, why;
     };
@@ -63,7 +63,7 @@ TEST_CASE("when the third of five statements is wrong, nothing has changed and t
     }));
     const std::string text = row.first + row.second + row.third + "\n" +
                              "spdadd 10.0.1.0/24 10.0.10.0/24 any -P out none;\n" +
-                             "add 20.0.0.1 20.0.0.2 esp 0x3009 -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";\n";
+                             "add 20.0.0.1 20.0.0.2 esp 0x3009 -m tunnel -E aes-gcm-16 \"key of twenty octets\";\n";
     INFO(text);
     REQUIRE(offices.talk());
     const std::string before = dump(offices.tokyo);
@@ -78,6 +78,30 @@ TEST_CASE("when the third of five statements is wrong, nothing has changed and t
           0);
     offices.tokyo.turn(8);
     CHECK(offices.tokyo.gateway().retired().empty());
+}
+
+TEST_CASE("no two SAs of a counter-mode cipher have one key, whichever way they go (RFC 4106 3.1)") {
+    Wires tokyo{office_configuration()};
+    const std::string key = " -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";",
+                      first = "20.0.0.1 20.0.0.2 esp 0x3001";
+    const std::string ends = GENERATE(as<std::string>{}, "20.0.0.1 20.0.0.2", "20.0.0.2 20.0.0.1", "20.0.0.1 20.0.0.3");
+    tokyo.setkey("add " + first + key);
+    const std::string refusal = refusal_of(tokyo, "add " + ends + " esp 0x3002" + key);
+    CHECK(refusal.find("the SA 20.0.0.1 20.0.0.2 spi 12289 has the same key") != std::string::npos);
+    CHECK(refusal.ends_with("[denied]"));
+    tokyo.setkey("add " + ends + " esp 0x3003 -m tunnel -E aes-gcm-16 \"one more of twenty o\";");
+    CHECK(refusal_of(tokyo, "update " + ends + " esp 0x3003" + key).ends_with("[denied]"));
+    tokyo.setkey("update " + first + key);  // what it replaces does not count
+    tokyo.setkey("delete " + first + "; add " + ends + " esp 0x3002" + key);
+    tokyo.setkey("flush;");
+    CHECK(refusal_of(tokyo, "add " + first + key + "add " + ends + " esp 0x3002" + key).ends_with("[denied]"));
+    tokyo.setkey("add " + first + key);  // nothing of the refused text is remembered
+}
+
+TEST_CASE("SAs of other ciphers may share a key: their IVs are drawn by lot") {
+    Wires tokyo{office_configuration()};
+    const std::string key = " -m tunnel -E aes-cbc \"sixteen octets!!\" -A hmac-sha1 \"twenty octets exactl\";";
+    tokyo.setkey("add 20.0.0.1 20.0.0.2 esp 0x3001" + key + "add 20.0.0.2 20.0.0.1 esp 0x3002" + key);
 }
 
 TEST_CASE("listeners hear of what was applied and nothing of what was not") {
@@ -109,7 +133,7 @@ TEST_CASE("a whole configuration is replaced by itself without losing a packet")
 TEST_CASE("SAs are dumped in the order of their creation") {
     Wires tokyo{office_configuration()};
     for (const std::string spi : {"0x3009", "0x3001", "0x3005"})
-        tokyo.setkey("add 20.0.0.1 20.0.0.2 esp " + spi + " -E aes-gcm-16 \"a key of twenty oct.\";");
+        tokyo.setkey("add 20.0.0.1 20.0.0.2 esp " + spi + " -E aes-gcm-16 \"a key of twent" + spi + "\";");
     std::vector<std::uint32_t> order;
     tokyo.gateway().each_sa([&](const control::SaView& sa) {
         order.push_back(static_cast<std::uint32_t>(sa.spec.id.spi));
