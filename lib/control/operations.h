@@ -129,7 +129,7 @@ struct Event {
     enum class Kind : std::uint8_t {
         acquire,  // a policy wants an SA that is not there
         expire_soft,
-        expire_hard,
+        expire_hard,         // the SA is gone
         sequence_exhausted,  // the SA stopped (RFC 4303 3.3.3)
         replayed,
         bad_icv,

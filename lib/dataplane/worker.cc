@@ -69,10 +69,10 @@ bool satisfies(const Policy& policy, const PacketSelector& selector, const Packe
         const auto inner = std::find_if(request, policy.requests.rend(), [](const Request& r) { return r.endpoints; });
         const Endpoints ends =
             inner != policy.requests.rend() ? *inner->endpoints : Endpoints{selector.source, selector.destination};
-        const bool answered = sa != nullptr && request->protocol == IpsecProtocol::esp &&
-                              sa->destination == ends.destination && sa->source == ends.source &&
-                              (sa->mode == Mode::any || sa->mode == request->mode) &&
-                              (request->level != Level::unique || sa->reqid == request->reqid);
+        const bool answered =
+            sa != nullptr && request->protocol == IpsecProtocol::esp && sa->destination == ends.destination &&
+            sa->source == ends.source && (sa->mode == Mode::any || sa->mode == request->mode) &&
+            (request->level != Level::unique || sa->reqid.load(std::memory_order_relaxed) == request->reqid);
         if (answered)
             ++opened;
         else if (request->level != Level::use)
@@ -224,7 +224,6 @@ void Worker::open() {
             Batch::drop(p, Drop::unknown_spi);
             const auto& esp = *reinterpret_cast<const EspHeader*>(p.payload());
             notices_.tell({.kind = control::Event::Kind::unknown_spi,
-                           .inbound = true,
                            .spi = Spi{esp.spi.value()},
                            .sequence = esp.sequence_low,
                            .packet = {.source = Address::v4(ip.source),

@@ -9,7 +9,6 @@ namespace {
 void tell(Notices& notices, control::Event::Kind kind, const Packet& p) {
     const Ipv4Header& ip = p.ipv4();
     notices.tell({.kind = kind,
-                  .inbound = true,
                   .serial = p.inbound_sa->serial,
                   .spi = Spi{p.inbound_sa->spi.value()},
                   .sequence = p.sequence,
@@ -30,9 +29,7 @@ void check_replay(Notices& notices, Batch& batch) {
         if (sa.extended_sequence)
             p.sequence = recovered_sequence(static_cast<std::uint32_t>(p.sequence), sa.replay.highest(),
                                             std::max(sa.replay.size(), 32u));
-        if (sa.expired.load(std::memory_order_relaxed)) [[unlikely]] {
-            Batch::drop(p, Drop::lifetime_exceeded);
-        } else if (!sa.replay.admits(p.sequence)) [[unlikely]] {
+        if (!sa.replay.admits(p.sequence)) [[unlikely]] {
             Batch::drop(p, Drop::replayed);
             sa.replays.add(1);
             tell(notices, control::Event::Kind::replayed, p);
@@ -83,13 +80,13 @@ void commit_replay(Notices& notices, Batch& batch) {
             continue;
         }
         const std::uint64_t octets = sa.octets.read() + p.ip_octets;
-        if (octets > sa.octets_hard) [[unlikely]] {
+        if (octets > sa.octets_hard.read()) [[unlikely]] {
             Batch::drop(p, Drop::lifetime_exceeded);
             tell(notices, control::Event::Kind::expire_hard, p);
             continue;
         }
-        if (octets >= sa.octets_soft) [[unlikely]] {
-            sa.octets_soft = unlimited;
+        if (octets >= sa.octets_soft.read()) [[unlikely]] {
+            sa.octets_soft.set(unlimited);
             tell(notices, control::Event::Kind::expire_soft, p);
         }
         sa.octets.set(octets);

@@ -25,7 +25,7 @@ void spend_sequence(Notices& notices, Batch& batch) {
         OutboundSa& sa = *p.outbound_sa;
         const std::uint64_t octets = sa.octets.read() + p.ip_octets;
         p.sequence = sa.next_sequence.read();
-        if (sa.expired.load(std::memory_order_relaxed) || octets > sa.octets_hard) [[unlikely]] {
+        if (octets > sa.octets_hard.read()) [[unlikely]] {
             Batch::drop(p, Drop::lifetime_exceeded);
             tell(notices, control::Event::Kind::expire_hard, sa, p.sequence);
             continue;
@@ -35,8 +35,8 @@ void spend_sequence(Notices& notices, Batch& batch) {
             tell(notices, control::Event::Kind::sequence_exhausted, sa, p.sequence);
             continue;
         }
-        if (octets >= sa.octets_soft) [[unlikely]] {
-            sa.octets_soft = unlimited;
+        if (octets >= sa.octets_soft.read()) [[unlikely]] {
+            sa.octets_soft.set(unlimited);
             tell(notices, control::Event::Kind::expire_soft, sa, p.sequence);
         }
         sa.octets.set(octets);

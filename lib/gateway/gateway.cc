@@ -83,7 +83,7 @@ Gateway::~Gateway() {
         std::vector<control::Located> all;
         all.push_back({control::FlushPolicies{}, {}});
         all.push_back({control::FlushSas{}, {}});
-        (void)database_->apply(std::move(all), 0, journal);
+        (void)database_->apply(std::move(all), {}, journal);
         publisher_->publish(journal, *database_);
     }
     retired_.reset();
@@ -323,7 +323,7 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
     Journal journal;
     const auto unix_now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), unix_now, journal));
+    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), {unix_now, now_}, journal));
     publisher_->publish(journal, *database_);
     tell(journal);
     return outcomes;

@@ -104,6 +104,61 @@ TEST_CASE("SAs of other ciphers may share a key: their IVs are drawn by lot") {
     tokyo.setkey("add 20.0.0.1 20.0.0.2 esp 0x3001" + key + "add 20.0.0.2 20.0.0.1 esp 0x3002" + key);
 }
 
+TEST_CASE("an SA that a text removes and adds again as it was lives on: a packet it took is refused for ever") {
+    const std::string reload =
+        GENERATE(as<std::string>{}, "flush; spdflush;" + std::string{newyork_setkey},
+                 "deleteall 20.0.0.1 20.0.0.2 esp; flush; spdflush;" + std::string{newyork_setkey},
+                 "flush; spdflush;" + std::string{newyork_setkey} + "flush; spdflush;" + std::string{newyork_setkey},
+                 "update 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -r 8 -E aes-gcm-16 "
+                 "\"tokyo-newyork-key001\";");
+    Offices offices;
+    const auto recorded = pass(offices.tokyo, office, {outbound, outbound}, world);
+    REQUIRE(pass(offices.newyork, world, recorded, office).size() == 2);
+    Told told{offices.newyork};
+    offices.newyork.setkey(reload);
+    CHECK(pass(offices.newyork, world, recorded, office).empty());
+    CHECK(offices.newyork.drops(Drop::replayed) == 2);
+    CHECK(told.count(Told::Kind::sa_added) + told.count(Told::Kind::sa_deleted) == 0);
+    offices.tokyo.setkey("flush; spdflush;" + std::string{office_setkey});
+    const auto next = pass(offices.tokyo, office, {outbound}, world);
+    REQUIRE(next.size() == 1);
+    CHECK(esp_of(next[0]).sequence_low == 3);
+    CHECK(pass(offices.newyork, world, next, office).size() == 1);
+    CHECK(offices.talk());
+    offices.newyork.turn(8);
+    CHECK(offices.newyork.gateway().retired().empty());
+    offices.newyork.setkey("flush; spdflush;");
+    CHECK(pass(offices.newyork, world, next, office).empty());
+    CHECK(offices.newyork.drops(Drop::unknown_spi) == 1);
+}
+
+TEST_CASE("an SA that lives on takes its new lifetimes and reqid, and gives them back when the text is refused") {
+    Offices offices;
+    const std::string again =
+        "update 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -r 8 -u 7 -bh 150 -E aes-gcm-16 \"tokyo-newyork-key001\";";
+    REQUIRE(pass(offices.tokyo, office, {outbound}, world).size() == 1);  // 100 octets
+    const std::string before = dump(offices.tokyo);
+    (void)refusal_of(offices.tokyo, again + "flush;" + again);
+    CHECK(dump(offices.tokyo) == before);
+    offices.tokyo.setkey(again);
+    CHECK(dump(offices.tokyo).find("reqid=7(0x00000007)") != std::string::npos);
+    CHECK(pass(offices.tokyo, office, {outbound}, world).empty());
+    CHECK(offices.tokyo.drops(Drop::lifetime_exceeded) == 1);
+}
+
+TEST_CASE("a policy that wants an SA's reqid finds it once an update gave it that") {
+    Wires tokyo{office_configuration()};
+    const std::string sa = " 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel";
+    const std::string key = " -E aes-gcm-16 \"tokyo-newyork-key001\";";
+    tokyo.setkey("spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/unique:7; add" + sa +
+                 key);
+    CHECK(pass(tokyo, office, {outbound}, world).empty());
+    tokyo.setkey("update" + sa + " -u 7" + key);
+    CHECK(pass(tokyo, office, {outbound}, world).size() == 1);
+    tokyo.setkey("update" + sa + " -u 8" + key);
+    CHECK(pass(tokyo, office, {outbound}, world).empty());
+}
+
 TEST_CASE("listeners hear of what was applied and nothing of what was not") {
     Wires tokyo{office_configuration()};
     Told told{tokyo};
