@@ -85,6 +85,13 @@ bool satisfies(const Policy& policy, const PacketSelector& selector, const Packe
 /// is checked each time, and its verdict stands for no other's.
 std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.used[0]->serial : 0; }
 
+/// What RFC 4301 5.2 wants told of a packet that came otherwise than its policy asks.
+Notice mismatch(const Packet& p) {
+    return {.kind = control::Event::Kind::selector_mismatch,
+            .serial = p.opened != 0 ? p.used[p.opened - 1]->serial : 0,
+            .packet = flow_key(p).selector()};
+}
+
 }  // namespace
 
 Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto)
@@ -341,6 +348,8 @@ Worker::Verdict Worker::outbound_verdict(const PacketSelector& selector, Verdict
 }
 
 void Worker::act(Packet& p, const Verdict& verdict) {
+    if (verdict.reason == Drop::policy_mismatch) [[unlikely]]
+        notices_.tell(mismatch(p));
     if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
     p.next_hop = verdict.hop;
     if (verdict.kind == Verdict::Kind::local) {

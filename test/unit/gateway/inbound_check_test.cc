@@ -135,6 +135,21 @@ TEST_CASE("ESP in ESP opens up to four deep, and the fifth is one too many") {
     }
 }
 
+TEST_CASE("a packet that came otherwise than its policy asks is told with its SA and selectors (RFC 4301 5.2)") {
+    Tokyo tokyo{sa(0x1002, "") + sa(0x1003, "", "20.0.0.3 20.0.0.1") + policy(tunnel)};
+    Told told{tokyo.gateway};
+    CHECK(tokyo.accepts(tokyo.sealed(0x1002, inner)));
+    CHECK(told.count(Kind::selector_mismatch) == 0);
+    CHECK_FALSE(tokyo.accepts(tokyo.sealed(0x1003, inner, "20.0.0.3")));
+    CHECK(told.count(Kind::selector_mismatch) == 1);
+    CHECK(told.last(Kind::selector_mismatch).sa == sa_id("20.0.0.3", "20.0.0.1", 0x1003));
+    CHECK(told.last(Kind::selector_mismatch).packet.source == Address::v4(number("10.0.2.5")));
+    CHECK(told.last(Kind::selector_mismatch).packet.destination_port == 5000);
+    CHECK_FALSE(tokyo.accepts(inner));  // in clear: there is no SA to name
+    CHECK(told.count(Kind::selector_mismatch) == 2);
+    CHECK(told.last(Kind::selector_mismatch).sa == sa_id("10.0.2.5", "10.0.1.5", 0));
+}
+
 TEST_CASE("an unknown SPI for one of our addresses is dropped and told (RFC 4303 3.4.2)") {
     Tokyo tokyo{sa(0x1002, "") + policy(tunnel)};
     Told told{tokyo.gateway};
