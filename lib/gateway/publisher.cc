@@ -93,7 +93,7 @@ Result<void> Publisher::build(SaEntry& entry) {
     const control::SaSpec& spec = entry.spec;
     TORII_TRY(const SuiteIndex suite, crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)}));
     const bool to_us = surroundings_.is_own(spec.id.destination);
-    entry.worker = entry.serial % settings_.workers;
+    entry.worker = (to_us ? next_worker_in_ : next_worker_out_)++ % settings_.workers;
     if (to_us) entry.inbound = inbound_.take();
     if (!to_us || surroundings_.is_own(spec.id.source)) entry.outbound = outbound_.take();
     Result<void> built = {};

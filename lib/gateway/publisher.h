@@ -127,6 +127,7 @@ private:
     std::shared_ptr<const PairCells> pairs_;
     std::vector<Arrival> port_arrival_;
     HopIndex host_hop_{};
+    unsigned next_worker_in_ = 0, next_worker_out_ = 0;  // each way takes turns: one-way load reaches every worker
     std::uint32_t generation_ = 0;
 };
 

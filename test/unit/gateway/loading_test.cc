@@ -47,3 +47,17 @@ TEST_CASE("ten thousand SAs in transport mode under one policy of a wide network
     CHECK(time_of(tokyo, all) < 20s);
     CHECK(time_of(tokyo, "flush; spdflush;") < 20s);
 }
+
+TEST_CASE("the SAs of each direction are spread over all workers, also in a file that takes turns") {
+    constexpr unsigned workers = 2;
+    Wires tokyo{office_configuration(workers)};
+    for (unsigned i = 0; i < 4; ++i)
+        tokyo.setkey("add 20.0.0.1 20.0.0.2 esp " + std::to_string(0x1000 + i) + " -E aes-gcm-16 \"" + gcm_key(2 * i) +
+                     "\"; add 20.0.0.2 20.0.0.1 esp " + std::to_string(0x1000 + i) + " -E aes-gcm-16 \"" +
+                     gcm_key(2 * i + 1) + "\";");
+    std::multiset<unsigned> inbound, outbound;
+    tokyo.gateway().each_sa(
+        [&](const control::SaView& sa) { return (sa.inbound ? inbound : outbound).insert(sa.worker), true; });
+    CHECK(inbound == std::multiset<unsigned>{0, 0, 1, 1});
+    CHECK(outbound == std::multiset<unsigned>{0, 0, 1, 1});
+}
