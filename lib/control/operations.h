@@ -134,7 +134,8 @@ struct Event {
         replayed,
         bad_icv,
         unknown_spi,
-        selector_mismatch,
+        selector_mismatch,  // a packet came otherwise than its policy asks (RFC 4301 5.2)
+        notices_lost,       // more happened than could be told: `repeated` counts what nothing else tells of
         sa_added,
         sa_deleted,
         policy_added,

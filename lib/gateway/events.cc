@@ -164,4 +164,12 @@ void Gateway::check_lifetimes() {
     for (const Event& event : events) tell(event);
 }
 
+/// Once a second: how many notices found no room, so that a flood is seen as one.
+void Gateway::check_notices() {
+    std::uint64_t lost = 0;
+    for (const auto& worker : workers_) lost += worker->notices().lost();
+    if (lost != notices_lost_told_) tell({.kind = Event::Kind::notices_lost, .repeated = lost - notices_lost_told_});
+    notices_lost_told_ = lost;
+}
+
 }  // namespace torii

@@ -244,6 +244,7 @@ bool Gateway::poll(SteadyTime now) {
     if (now >= next_look_) {
         next_look_ = now + std::chrono::seconds{1};
         check_lifetimes();
+        check_notices();
     }
     if (std::exchange(routes_stale_, false)) publish_routes();
     retired_->poll();

@@ -107,6 +107,7 @@ private:
     static bool grow_old(SaEntry& sa);
     void end(std::span<const SaPtr> sas);
     void check_lifetimes();
+    void check_notices();
     control::SaView view(const SaEntry& entry) const;
 
     Configuration configuration_;

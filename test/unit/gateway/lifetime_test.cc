@@ -78,7 +78,7 @@ TEST_CASE("an update with longer lifetimes makes a dying SA mature again") {
     CHECK(told.count(Kind::expire_hard) == 0);
 }
 
-TEST_CASE("a flood of bad packets hides no soft lifetime") {
+TEST_CASE("a flood of bad packets hides no soft lifetime, and its own notices are counted where they are lost") {
     Wires tokyo{office_configuration()};
     Told told{tokyo};
     tokyo.setkey(add("-bs 150") + std::string{policy});
@@ -95,4 +95,7 @@ TEST_CASE("a flood of bad packets hides no soft lifetime") {
     CHECK(told.count(Kind::expire_soft) == 1);
     CHECK(told.last(Kind::expire_soft).sa == sa);
     CHECK(told.count(Kind::unknown_spi) == Notices::capacity);
+    CHECK(told.count(Kind::notices_lost) == flood + 1 - Notices::capacity);
+    tokyo.pass(2s);
+    CHECK(told.count(Kind::notices_lost) == flood + 1 - Notices::capacity);
 }
