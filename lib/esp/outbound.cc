@@ -19,6 +19,35 @@ void tell(Notices& notices, control::Event::Kind kind, const OutboundSa& sa, std
     notices.tell({.kind = kind, .serial = sa.serial, .spi = Spi{sa.spi.value()}, .sequence = sequence});
 }
 
+/// Marks a packet whose buffer cannot hold `before` octets more in front or padding, trailer and ICV behind. A
+/// device's headroom is enough for two or three tunnels; for more the packet moves back where there is room behind it.
+void ensure_room(Packet& p, unsigned before) {
+    const std::size_t in_front = before + ethernet_room;
+    const std::size_t behind = sizeof sequential_padding + sizeof(EspTrailer) + std::size_t{p.outbound_sa->icv_octets};
+    if (p.room_before() >= in_front && p.room_behind() >= behind) [[likely]]
+        return;
+    const std::size_t lacking = in_front - std::min(in_front, p.room_before());
+    if (p.room_behind() >= behind + lacking) {
+        std::memmove(p.ip + lacking, p.ip, p.ip_octets);
+        p.ip += lacking;
+        return;
+    }
+    Batch::drop(p, Drop::no_room);
+}
+
+/// Marks packets that cannot be sealed where they are: they spend no number and age no SA.
+void make_room(Batch& batch) {
+    for (Packet& p : batch.live()) {
+        const unsigned esp_head = unsigned{sizeof(EspHeader)} + p.outbound_sa->iv_octets;
+        if (outbound_mode(p) == Mode::tunnel) [[likely]]
+            ensure_room(p, unsigned{sizeof(Ipv4Header)} + esp_head);
+        else if (p.fragment)
+            Batch::drop(p, Drop::fragment_in_transport);
+        else
+            ensure_room(p, esp_head);
+    }
+}
+
 /// Marks packets whose SA has stopped; takes the sequence numbers of the rest (3.3.3).
 void spend_sequence(Notices& notices, Batch& batch) {
     for (Packet& p : batch.live()) {
@@ -74,29 +103,11 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
     job.authentic = false;
 }
 
-/// False, and marked, when the buffer cannot hold `before` octets more in front or padding, trailer and ICV behind. A
-/// device's headroom is enough for two or three tunnels; for more the packet moves back where there is room behind it.
-bool has_room(Packet& p, unsigned before) {
-    const std::size_t in_front = before + ethernet_room;
-    const std::size_t behind = sizeof sequential_padding + sizeof(EspTrailer) + std::size_t{p.outbound_sa->icv_octets};
-    if (p.room_before() >= in_front && p.room_behind() >= behind) [[likely]]
-        return true;
-    const std::size_t lacking = in_front - std::min(in_front, p.room_before());
-    if (p.room_behind() >= behind + lacking) {
-        std::memmove(p.ip + lacking, p.ip, p.ip_octets);
-        p.ip += lacking;
-        return true;
-    }
-    Batch::drop(p, Drop::no_room);
-    return false;
-}
-
 /// IP | ESP | IP | payload (RFC 4303 3.1.2)
 void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
     const unsigned before = unsigned{sizeof(Ipv4Header)} + esp_head;
-    if (!has_room(p, before)) return;
     const unsigned total = p.ip_octets + esp_overhead(sa, Mode::tunnel, p.ip_octets, p.ip_header_octets);
     write_esp(crypto, scratch, p, p.ip - esp_head, p.ip_octets, static_cast<std::uint8_t>(IpProtocol::ipv4));
     write_outer(p.ip - before, sa.outer, p.ipv4(), static_cast<std::uint16_t>(total),
@@ -111,10 +122,8 @@ void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
 
 /// IP | ESP | payload (RFC 4303 3.1.1): the IP header moves to the front, its length and protocol change.
 void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
-    if (p.fragment) return Batch::drop(p, Drop::fragment_in_transport);
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
-    if (!has_room(p, esp_head)) return;
     const unsigned total = p.ip_octets + esp_overhead(sa, Mode::transport, p.ip_octets, p.ip_header_octets);
     std::memmove(p.ip - esp_head, p.ip, p.ip_header_octets);
     const unsigned payload_octets = p.payload_octets();
@@ -138,6 +147,7 @@ unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsig
 }
 
 void protect_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Batch& batch) {
+    make_room(batch);
     spend_sequence(notices, batch);
     scratch.size = 0;
     for (Packet& p : batch.live()) {

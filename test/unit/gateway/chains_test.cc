@@ -315,6 +315,9 @@ TEST_CASE("transport mode is not applied to fragments (RFC 4303 3.3.4), tunnel m
         CHECK(spi_of(tokyo, ipv4("10.0.1.5", "10.0.2.5", 17, Octets(64), {.flags_offset = flags})) == 0x1001);
     }
     CHECK(tokyo.drops(Drop::fragment_in_transport) == 2);
+    const OutboundSa& sa = *tokyo.gateway().database().find(sa_id("10.0.1.5", "20.0.0.3", 0x2003))->outbound;
+    CHECK(sa.next_sequence.read() == 1);  // and those spend no number and no lifetime
+    CHECK(sa.octets.read() == 0);
     CHECK(spi_of(tokyo, datagram("10.0.1.5", "20.0.0.3")) == 0x2003);
 }
 
