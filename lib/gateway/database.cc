@@ -26,10 +26,15 @@ Result<void> check(const SaId& id) {
     return {};
 }
 
+Result<void> check_spi(Spi spi) {
+    if (static_cast<std::uint32_t>(spi) < 256)
+        return fail(Errc::bad_value, "an SPI below 256 is reserved (RFC 4303 2.1)");
+    return {};
+}
+
 Result<void> check(const control::SaSpec& spec) {
     TORII_CHECK(check(spec.id));
-    if (static_cast<std::uint32_t>(spec.id.spi) < 256)
-        return fail(Errc::bad_value, "an SPI below 256 is reserved (RFC 4303 2.1)");
+    TORII_CHECK(check_spi(spec.id.spi));
     TORII_CHECK(check_key(spec.cipher, spec.cipher_key.bits()));
     TORII_CHECK(check_key(spec.auth, spec.auth_key.bits()));
     return {};
@@ -200,7 +205,9 @@ struct Database::Run {
         SaId id = op.id;
         if (id.spi == Spi{}) {
             TORII_TRY(id.spi, free_spi(id));
-        } else if (db.by_spi_.contains({id.destination, id.protocol, id.spi})) {
+        }
+        TORII_CHECK(check_spi(id.spi));
+        if (db.by_spi_.contains({id.destination, id.protocol, id.spi})) {
             return fail(Errc::exists, "SPI " + std::to_string(static_cast<std::uint32_t>(id.spi)) + " is taken");
         }
         auto sa = std::make_shared<SaEntry>();

@@ -20,10 +20,6 @@ std::uint64_t iv_start() {
 
 std::uint64_t limit(std::uint64_t setting) { return setting == 0 ? unlimited : setting; }
 
-std::uint16_t cipher_bits(const control::SaSpec& spec) {
-    return static_cast<std::uint16_t>(spec.cipher_key.bits() - info(spec.cipher).salt_octets * 8u);
-}
-
 std::uint8_t icv_octets(const control::SaSpec& spec) {
     const CipherInfo& cipher = info(spec.cipher);
     return cipher.aead() ? cipher.icv_octets : info(spec.auth).icv_octets;
@@ -40,6 +36,11 @@ std::uint8_t alignment_mask(const control::SaSpec& spec) {
 }
 
 }  // namespace
+
+Suite Publisher::suite_of(const control::SaSpec& spec) {
+    const std::size_t bits = spec.cipher_key.bits() - info(spec.cipher).salt_octets * 8u;
+    return {spec.cipher, spec.auth, static_cast<std::uint16_t>(bits)};
+}
 
 Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, const CryptoBook& crypto,
                                                    Surroundings surroundings) {
@@ -91,7 +92,7 @@ Database::Builder Publisher::builder() {
 /// An SA toward one of our own addresses is inbound; every other one is outbound, and so is one between two of ours.
 Result<void> Publisher::build(SaEntry& entry) {
     const control::SaSpec& spec = entry.spec;
-    TORII_TRY(const SuiteIndex suite, crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)}));
+    TORII_TRY(const SuiteIndex suite, crypto_.suite(suite_of(spec)));
     const bool to_us = surroundings_.is_own(spec.id.destination);
     entry.worker = (to_us ? next_worker_in_ : next_worker_out_)++ % settings_.workers;
     if (to_us) entry.inbound = inbound_.take();
@@ -118,7 +119,7 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.replay = ReplayWindow{window_of(spec), entry.replay_words.get()};
     if (window_of(spec) == 0) sa.replay = ReplayWindow{};
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
-    sa.suite = *crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)});
+    sa.suite = *crypto_.suite(suite_of(spec));
     sa.iv_octets = info(spec.cipher).iv_octets;
     sa.icv_octets = icv_octets(spec);
     sa.alignment_mask = static_cast<std::uint8_t>(std::max<unsigned>(info(spec.cipher).block_octets, 1) - 1);
@@ -141,7 +142,7 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.iv_start = iv_start();
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
     sa.owner = static_cast<std::uint8_t>(entry.worker);
-    sa.suite = *crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)});
+    sa.suite = *crypto_.suite(suite_of(spec));
     sa.mode = spec.mode;
     sa.iv_octets = cipher.iv_octets;
     sa.icv_octets = icv_octets(spec);
@@ -154,7 +155,7 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
 
 /// For blocks nobody sees: never published, or past their grace period.
 void Publisher::release(SaEntry& entry) {
-    const auto suite = crypto_.suite({entry.spec.cipher, entry.spec.auth, cipher_bits(entry.spec)});
+    const auto suite = crypto_.suite(suite_of(entry.spec));
     if (entry.inbound) {
         crypto_.erase(*suite, entry.inbound->key);
         inbound_.give_back(std::exchange(entry.inbound, nullptr));

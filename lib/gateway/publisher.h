@@ -41,6 +41,8 @@ public:
     static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto,
                                                    Surroundings surroundings);
     ~Publisher();
+    /// What the SA's packets go through.
+    static Suite suite_of(const control::SaSpec& spec);
 
     /// The retire list is known once the workers' rings are; before start().
     void start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop);

@@ -3,6 +3,7 @@
 #include "app/setkey/setkey.h"
 
 #include "catch.h"
+#include "gateway/rehearsal.h"
 #include "office.h"
 
 using namespace torii;
@@ -220,6 +221,28 @@ TEST_CASE("getspi gives an SPI between 0x100 and 0x0fffffff that nobody has, and
     REQUIRE(tokyo.gateway().with_sa(sa_id("20.0.0.2", "20.0.0.1", spis[0]),
                                     [&](const control::SaView& sa) { state = sa.state; }));
     CHECK(state == control::SaState::mature);
+}
+
+TEST_CASE("getspi refuses the reserved SPIs as add does (RFC 4303 2.1)") {
+    Wires tokyo{office_configuration()};
+    CHECK(refusal_of(tokyo, "getspi 20.0.0.2 20.0.0.1 esp 255;").ends_with("[bad_value]"));
+    CHECK(refusal_of(tokyo, "getspi 20.0.0.2 20.0.0.1 esp 5;").ends_with("[bad_value]"));
+    tokyo.setkey("getspi 20.0.0.2 20.0.0.1 esp 256;");
+}
+
+TEST_CASE("--check refuses what a start would refuse, with its line, and passes what it would take") {
+    const auto said = [](const std::string& text) {
+        auto program = setkey::parse(text, "keys");
+        const auto rehearsed = rehearse(std::move(program->operations), office_configuration());
+        return rehearsed ? std::string{"fine"} : rehearsed.error().text();
+    };
+    const std::string policy = "spdadd 10.0.1.0/24 10.0.9.0/24 any -P out none;\n";
+    CHECK(said(std::string{office_setkey}) == "fine");
+    CHECK(said(policy + policy).starts_with("keys:2: an outbound policy"));
+    CHECK(said("\nadd 20.0.0.1 20.0.0.2 esp 0x1001 -E null;").starts_with("keys:2: "));
+    CHECK(said("add 2001:db8::1 2001:db8::2 esp 0x1001 -E null -A hmac-sha1 \"twenty octets exactl\";")
+              .ends_with("[unsupported]"));
+    CHECK(said(std::string{office_setkey} + std::string{office_setkey}).ends_with("[exists]"));
 }
 
 TEST_CASE("a larval SA opens nothing and carries nothing") {
