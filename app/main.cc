@@ -77,11 +77,7 @@ void tell_of_padding(const setkey::Program& program) {
 
 /// RFC 8221 section 3: manual keys and counter modes do not go together, because a counter could repeat.
 void warn_of_manual_counters(const setkey::Program& program) {
-    const auto count = std::ranges::count_if(program.operations, [](const control::Located& located) {
-        const control::SaSpec* const spec = spec_of(located.operation);
-        return spec != nullptr && info(spec->cipher).counter_mode;
-    });
-    if (count != 0)
+    if (const std::size_t count = setkey::manual_counter_keys(program); count != 0)
         log::warning(std::to_string(count) +
                      " SAs have manual keys for a counter-mode cipher, which RFC 8221 section 3 forbids: "
                      "should this machine's clock ever go back, IVs repeat and the traffic can be read. Use IKE, or "

@@ -259,7 +259,10 @@ std::vector<Command> table() {
          .action = Action::drops,
          .summary = "packets that were dropped, why, and what to check",
          .manual = "Prints every reason that happened since the gateway started, how often, and a sentence on what to "
-                   "check. No packet disappears without being counted here.",
+                   "check. No packet disappears without being counted here. UNTOLD is for how many of them the sender "
+                   "heard no ICMP error: those are limited to 200 a second, never sent about some packets (RFC 1122 "
+                   "3.2.2), and about a packet out of an SA only where a policy protects the way back from an address "
+                   "of the gateway's.",
          .examples = {"torii show drops", "torii show drops --all", "torii show drops bad_icv",
                       "torii show drops --json"},
          .method = "show.drops",
@@ -267,7 +270,10 @@ std::vector<Command> table() {
          .options = {{"--all", "", "also the reasons that never happened"}, json_option},
          .views = {{"",
                     "",
-                    {{{"PACKETS", true}, count<"total">}, {{"REASON"}, text<"reason">}, {{"CHECK"}, text<"advice">}}}},
+                    {{{"PACKETS", true}, count<"total">},
+                     {{"UNTOLD", true}, count<"untold">},
+                     {{"REASON"}, text<"reason">},
+                     {{"CHECK"}, text<"advice">}}}},
          .when_empty = "nothing was dropped"},
         {.words = {"show", "crypto"},
          .action = Action::show,

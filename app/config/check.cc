@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+
+#include "gateway/devargs.h"
 
 namespace torii::config {
 namespace {
@@ -64,6 +67,18 @@ public:
             if (!problems_.under(element("routes", i))) route(i);
     }
 
+    void places() {
+        std::set<Address> taken;
+        for (const auto& neighbour : c_.neighbours) taken.insert(neighbour.address);
+        for (const auto& route : c_.routes) taken.insert(route.via);
+        const std::size_t wanted = taken.size() + static_cast<std::size_t>(std::ranges::count(
+                                                      c_.ports, PortRole::host_port, &PortConfiguration::role));
+        if (wanted > most_neighbours)
+            problems_.add(c_.neighbours.size() > c_.routes.size() ? "neighbours" : "routes",
+                          "with neighbours and routes together " + std::to_string(wanted) +
+                              " next hops: the gateway knows " + std::to_string(most_neighbours) + " at most");
+    }
+
     void neighbours() {
         for (std::size_t i = 0; i < c_.neighbours.size(); ++i)
             if (!problems_.under(element("neighbours", i))) neighbour(i);
@@ -79,6 +94,10 @@ private:
         first_or(devices_, std::string{device_name(port)}, path + ".device", [&](const std::string& other) {
             return "is " + in_quotes(device_name(port)) + ", as " + other + " is: every port has its own device";
         });
+        if (receive_room_octets(port) > most_room_octets)
+            problems_.add(path + ".device", "is " + in_quotes(port.device) +
+                                                ": a packet buffer has room for a framesz of " +
+                                                std::to_string(most_room_octets) + " octets at most");
         for (std::size_t j = 0; j < port.addresses.size(); ++j) address(i, j);
     }
 
@@ -111,7 +130,7 @@ private:
         if (const auto own = networks_.find(route.destination); own != networks_.end())
             problems_.add(path + ".destination", "is " + route.destination.text() + ": that is the network of " +
                                                      element("ports", own->second) + " and needs no route");
-        next_hop(path, "via", route.via, route.port, true);
+        next_hop(path, "via", route.via, route.port.empty() ? std::nullopt : std::optional{route.port}, true);
     }
 
     void neighbour(std::size_t i) {
@@ -184,6 +203,7 @@ void check(const Configuration& configuration, unsigned cores, Problems& problem
     checking.ports();
     checking.routes();
     checking.neighbours();
+    checking.places();
 }
 
 }  // namespace torii::config

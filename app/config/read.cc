@@ -220,10 +220,12 @@ void resolve_paths(Configuration& c, const std::filesystem::path& folder) {
         if (!path->empty()) *path = (folder / *path).lexically_normal().string();
 }
 
-/// A neighbour without a port is on the one whose network holds it: check() found that there is one.
+/// A neighbour or next hop without a port is on the one whose network holds it: check() found that there is one.
 void find_ports(Configuration& c) {
     for (auto& neighbour : c.neighbours)
         if (neighbour.port.empty()) neighbour.port = port_holding(c, neighbour.address)->name;
+    for (auto& route : c.routes)
+        if (route.port.empty()) route.port = port_holding(c, route.via)->name;
 }
 
 Result<Configuration> read_text(std::string_view text, const std::string& name, const std::filesystem::path& folder,

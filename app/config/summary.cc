@@ -38,8 +38,8 @@ std::string port_row(const PortConfiguration& port) {
 }
 
 std::string route_row(const RouteConfiguration& route) {
-    return "route      " + padded(route.destination.text(), 22) + " via " + route.via.text() +
-           (route.port ? " at " + *route.port : "") + "\n";
+    return "route      " + padded(route.destination.text(), 22) + " via " + route.via.text() + " at " + route.port +
+           "\n";
 }
 
 std::string neighbour_row(const NeighbourConfiguration& neighbour) {

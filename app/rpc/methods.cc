@@ -63,7 +63,11 @@ Json json_of(const control::NeighbourStatus& neighbour) {
 }
 
 Json json_of(const control::DropStatus& drop) {
-    return {{"reason", drop.reason}, {"advice", drop.advice}, {"total", drop.total}, {"by_worker", drop.by_worker}};
+    return {{"reason", drop.reason},
+            {"advice", drop.advice},
+            {"total", drop.total},
+            {"by_worker", drop.by_worker},
+            {"untold", drop.untold}};
 }
 
 Json json_of(const control::WorkerStatus& worker) {
@@ -325,7 +329,8 @@ Json run(const Call& call, const Method& method, const Json& params, const Json&
     return out;
 }
 
-/// The answer to one request; a null value for a notification, which gets none whatever happens (section 4.1).
+/// The answer to one request; a null value for a notification, which gets none whatever happens (JSON-RPC 2.0
+/// section 4.1).
 Json answer_request(const Call& call, const Json& request) {
     if (!request.is_object()) return error_of(nullptr, invalid_request, "a request is an object");
     const auto id = request.find("id");

@@ -16,7 +16,8 @@ using control::SaState;
 using control::SaView;
 
 // sadb_sa_flags: KAME's SADB_X_EXT_* and FreeBSD's SADB_X_SAFLAGS_ESN.
-constexpr std::uint32_t flag_cyclic = 0x40, flag_random_pad = 0x100, flag_zero_pad = 0x200, flag_esn = 0x400;
+constexpr std::uint32_t flag_cyclic = 0x40, flag_raw_cpi = 0x80, flag_random_pad = 0x100, flag_zero_pad = 0x200,
+                        flag_esn = 0x400;
 
 std::string hex8(std::uint32_t value) {
     constexpr char digits[] = "0123456789abcdef";
@@ -60,7 +61,8 @@ void append_algorithm(std::string& out, char letter, std::string_view name, cons
 
 std::uint32_t flags_of(const SaSpec& spec) {
     return (spec.cyclic_sequence ? flag_cyclic : 0) | (spec.padding == control::Padding::random ? flag_random_pad : 0) |
-           (spec.padding == control::Padding::zero ? flag_zero_pad : 0) | (spec.extended_sequence ? flag_esn : 0);
+           (spec.padding == control::Padding::zero ? flag_zero_pad : 0) | (spec.extended_sequence ? flag_esn : 0) |
+           (spec.raw_cpi ? flag_raw_cpi : 0);
 }
 
 std::string limits(std::string_view unit, std::uint64_t hard, std::uint64_t soft) {
@@ -125,8 +127,10 @@ std::string sa_text(const SaView& sa, const DumpOptions& options, std::size_t re
     out.append(name_of(spec.id.protocol)).append(" mode=").append(name_of(spec.mode));
     out += " spi=" + number_and_hex(static_cast<std::uint32_t>(spec.id.spi));
     out += " reqid=" + number_and_hex(static_cast<std::uint32_t>(spec.reqid)) + "\n";
+    if (spec.id.protocol == IpsecProtocol::ipcomp) out += "\tC: deflate ";  // KAME ends no line here
     if (sa.state != SaState::larval) {
-        append_algorithm(out, 'E', info(spec.cipher).name, spec.cipher_key, options.show_keys);
+        if (spec.id.protocol == IpsecProtocol::esp)
+            append_algorithm(out, 'E', info(spec.cipher).name, spec.cipher_key, options.show_keys);
         if (spec.auth != AuthId::null)
             append_algorithm(out, 'A', info(spec.auth).name, spec.auth_key, options.show_keys);
     }

@@ -87,9 +87,12 @@ Result<void> parse_level(Cursor& in, Request& request) {
 /// protocol/mode[/[source-destination][/[level]]]
 Result<Request> parse_request(Cursor& in) {
     if (!is_protocol(in.token()))
-        return in.fail(Errc::bad_syntax, "a request is needed: esp/MODE/SOURCE-DESTINATION/LEVEL");
+        return in.fail(Errc::bad_syntax, "a request is needed: PROTOCOL/MODE/SOURCE-DESTINATION/LEVEL");
     const Token protocol = in.take();
     Request request;
+    request.protocol = protocol.is("ah")       ? IpsecProtocol::ah
+                       : protocol.is("ipcomp") ? IpsecProtocol::ipcomp
+                                               : IpsecProtocol::esp;
     request.level = Level::system_default;
     if (!in.take_if('/')) return in.fail(Errc::bad_syntax, "'/' and a mode are needed behind the protocol");
     const Token mode = in.token();
@@ -105,9 +108,6 @@ Result<Request> parse_request(Cursor& in) {
     }
     if (request.mode == Mode::tunnel && !request.endpoints)
         return in.fail(Errc::bad_value, "a tunnel needs its two addresses", mode);
-    if (!protocol.is("esp"))
-        return in.fail(Errc::unsupported, "requests of this protocol are not offered in this version, only esp is",
-                       protocol);
     return request;
 }
 

@@ -25,6 +25,17 @@ std::string chosen_spis(const std::vector<std::string>& asked, const std::vector
 
 }  // namespace
 
+std::size_t manual_counter_keys(const Program& program) {
+    std::size_t count = 0;
+    for (const auto& located : program.operations) {
+        if (const auto* const added = std::get_if<control::AddSa>(&located.operation))
+            count += info(added->spec.cipher).counter_mode;
+        if (const auto* const updated = std::get_if<control::UpdateSa>(&located.operation))
+            count += info(updated->spec.cipher).counter_mode;
+    }
+    return count;
+}
+
 Result<std::string> run(control::ControlPlane& control, Program program, const DumpOptions& options) {
     std::string text;
     for (const Query& query : program.queries_before) {

@@ -28,11 +28,15 @@ bool is_known_elsewhere(const Token& token) {
     return token.is("esp-old") || token.is("ah-old") || token.is("esp-udp") || token.is("tcp");
 }
 
+constexpr const char* not_offered = "this protocol is not offered in this version, only esp, ah and ipcomp are";
+
 Result<IpsecProtocol> parse_offered_protocol(Cursor& in) {
-    if (in.take_if("esp")) return IpsecProtocol::esp;
-    if (protocol_of(in.token()) || is_known_elsewhere(in.token()))
-        return in.fail(Errc::unsupported, "this protocol is not offered in this version, only esp is");
-    return in.fail(Errc::bad_syntax, "a protocol is needed: esp");
+    if (const auto protocol = protocol_of(in.token())) {
+        in.take();
+        return *protocol;
+    }
+    if (is_known_elsewhere(in.token())) return in.fail(Errc::unsupported, not_offered);
+    return in.fail(Errc::bad_syntax, "a protocol is needed: esp, ah or ipcomp");
 }
 
 Result<Spi> parse_spi(Cursor& in) {
@@ -158,10 +162,39 @@ Result<Keyed<Id>> parse_algorithm(Cursor& in, Result<Id> (*named)(std::string_vi
     return Keyed<Id>{*id, std::move(key)};
 }
 
-Result<void> parse_algorithms(Cursor& in, SaSpec& spec) {
+/// The rest of a statement from -A on.
+Result<void> parse_authenticator(Cursor& in, SaSpec& spec) {
+    TORII_TRY(auto auth, parse_algorithm(in, auth_named));
+    if (!in.token().is(';')) return in.fail(Errc::bad_syntax, "-A may stand once");
+    spec.auth = auth.id;
+    spec.auth_key = std::move(auth.key);
+    return {};
+}
+
+Result<void> parse_ah_algorithm(Cursor& in, SaSpec& spec) {
+    if (in.token().is("-E") || in.token().is("-C"))
+        return in.fail(Errc::bad_value, "ah encrypts and compresses nothing: it takes -A alone");
+    if (!in.take_if("-A"))
+        return in.fail(Errc::bad_syntax, "an option, or -A and an algorithm, is needed behind this", in.last());
+    return parse_authenticator(in, spec);
+}
+
+Result<void> parse_compression(Cursor& in, SaSpec& spec) {
+    if (in.token().is("-E") || in.token().is("-A"))
+        return in.fail(Errc::bad_value, "ipcomp compresses and nothing else: it takes -C alone");
+    if (!in.take_if("-C"))
+        return in.fail(Errc::bad_syntax, "an option, or -C deflate, is needed behind this", in.last());
+    if (in.token().is("oui") || in.token().is("lzs"))
+        return in.fail(Errc::unsupported, "this compression is not supported, only deflate is");
+    if (!in.take_if("deflate")) return in.fail(Errc::bad_syntax, "-C takes deflate");
+    spec.raw_cpi = in.take_if("-R");
+    return {};
+}
+
+Result<void> parse_esp_algorithms(Cursor& in, SaSpec& spec) {
     if (in.token().is("-A"))
         return in.fail(Errc::bad_value, "esp takes -E before -A; -E null leaves the integrity alone");
-    if (in.token().is("-C")) return in.fail(Errc::unsupported, "compression is not offered in this version");
+    if (in.token().is("-C")) return in.fail(Errc::bad_value, "esp compresses nothing: -C belongs to ipcomp");
     if (!in.take_if("-E"))
         return in.fail(Errc::bad_syntax, "an option, or -E and an algorithm, is needed behind this", in.last());
     TORII_TRY(auto cipher, parse_algorithm(in, cipher_named));
@@ -169,12 +202,18 @@ Result<void> parse_algorithms(Cursor& in, SaSpec& spec) {
     spec.cipher_key = std::move(cipher.key);
     if (!in.token().is("-A")) return {};
     const Token option = in.take();
-    TORII_TRY(auto auth, parse_algorithm(in, auth_named));
-    if (!in.token().is(';')) return in.fail(Errc::bad_syntax, "-A may stand once");
-    if (info(spec.cipher).aead() && auth.id != AuthId::null)
+    TORII_CHECK(parse_authenticator(in, spec));
+    if (info(spec.cipher).aead() && spec.auth != AuthId::null)
         return in.fail(Errc::bad_value, "this cipher protects the integrity itself and takes no -A", option);
-    spec.auth = auth.id;
-    spec.auth_key = std::move(auth.key);
+    return {};
+}
+
+Result<void> parse_algorithms(Cursor& in, SaSpec& spec) {
+    switch (spec.id.protocol) {
+        case IpsecProtocol::esp: return parse_esp_algorithms(in, spec);
+        case IpsecProtocol::ah: return parse_ah_algorithm(in, spec);
+        case IpsecProtocol::ipcomp: return parse_compression(in, spec);
+    }
     return {};
 }
 
@@ -183,8 +222,7 @@ Result<void> parse_algorithms(Cursor& in, SaSpec& spec) {
 Result<std::optional<IpsecProtocol>> parse_protocol_filter(Cursor& in) {
     if (in.token().is(';')) return std::nullopt;
     const auto protocol = protocol_of(in.token());
-    if (!protocol && is_known_elsewhere(in.token()))
-        return in.fail(Errc::unsupported, "this protocol is not offered in this version, only esp is");
+    if (!protocol && is_known_elsewhere(in.token())) return in.fail(Errc::unsupported, not_offered);
     if (!protocol) return in.fail(Errc::bad_syntax, "esp, ah, ipcomp or ';' is needed");
     in.take();
     return protocol;
@@ -207,7 +245,7 @@ Result<void> parse_extensions(Cursor& in, SaSpec& spec) {
 Result<SaSpec> parse_sa(Cursor& in) {
     SaSpec spec;
     TORII_TRY(spec.id, parse_sa_id(in));
-    if (static_cast<std::uint32_t>(spec.id.spi) < 256)
+    if (static_cast<std::uint32_t>(spec.id.spi) < 256 && spec.id.protocol != IpsecProtocol::ipcomp)
         return in.fail(Errc::bad_value, "the SPIs 0 to 255 are reserved (RFC 4303 2.1)", in.last());
     TORII_CHECK(parse_extensions(in, spec));
     TORII_CHECK(parse_algorithms(in, spec));

@@ -39,6 +39,10 @@ struct Program {
     std::vector<Query> queries_after;
 };
 
+/// How many SAs `program` gives a key for a cipher in counter mode, be it by add or by update: what RFC 8221 section 3
+/// forbids of manual keys.
+std::size_t manual_counter_keys(const Program& program);
+
 /// Parses the whole of `text`, or nothing. `file_name` is what errors and `where` call it; nothing is opened.
 /// Errors: "FILE:LINE: MESSAGE at 'TOKEN'" of the first fault: bad_syntax, bad_value, bad_key_length, unsupported
 /// (understood, and not offered) or no_room (a limit above). Keys go straight into SecretBytes and never into an error.

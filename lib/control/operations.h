@@ -49,6 +49,8 @@ struct SaSpec {
     SecretBytes cipher_key;  // with the salt behind it, as setkey takes it
     AuthId auth = AuthId::null;
     SecretBytes auth_key;
+    bool raw_cpi =
+        false;  // IPComp: the SPI is the CPI on the wire; otherwise it only names the SA, and DEFLATE's own is
     Lifetime hard, soft;
 };
 

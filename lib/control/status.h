@@ -37,6 +37,7 @@ struct DropStatus {
     std::string reason, advice;
     std::uint64_t total = 0;
     std::vector<std::uint64_t> by_worker;
+    std::uint64_t untold = 0;  // of these, how often an ICMP error could have told the sender and was not sent
 };
 
 struct WorkerStatus {

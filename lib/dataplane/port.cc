@@ -18,6 +18,13 @@ std::unexpected<Error> refused(const Port::Wish& wish, const std::string& what, 
     return fail(Errc::io, "port " + wish.name + " (" + wish.device + "): " + what + ": " + reason(code));
 }
 
+std::unexpected<Error> not_probed(const Port::Wish& wish, int code) {
+    if (code != -EFAULT) return refused(wish, "the device cannot be probed", code);
+    return fail(Errc::bad_value, "port " + wish.name + " (" + wish.device +
+                                     "): DPDK knows no such device: write a PCI address (0000:03:00.0), or a driver's "
+                                     "name and a number, with arguments behind a comma (net_af_packet0,iface=eth0)");
+}
+
 constexpr std::uint16_t descriptors = 1024;
 
 }  // namespace
@@ -27,8 +34,7 @@ Result<std::unique_ptr<Port>> Port::open(const Wish& wish, rte_mempool* pool) {
     port->wish_ = wish;
     const std::string device_name = wish.device.substr(0, wish.device.find(','));
     if (rte_eth_dev_get_port_by_name(device_name.c_str(), &port->id_) != 0) {
-        if (const int code = rte_dev_probe(wish.device.c_str()); code != 0)
-            return refused(wish, "the device cannot be probed", code);
+        if (const int code = rte_dev_probe(wish.device.c_str()); code != 0) return not_probed(wish, code);
         port->probed_ = true;
         if (const int code = rte_eth_dev_get_port_by_name(device_name.c_str(), &port->id_); code != 0)
             return refused(wish, "the device is no network port", code);

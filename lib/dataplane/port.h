@@ -23,7 +23,8 @@ public:
         unsigned queues = 1;  // rx and tx; the device may have fewer
         Arrival arrival = Arrival::outside;
     };
-    /// Probes, configures and starts the device. Errc::io quotes the driver's refusal and names the port.
+    /// Probes, configures and starts the device. Errors name the port and the device: Errc::bad_value when no driver is
+    /// called so, Errc::io with the driver's refusal.
     static Result<std::unique_ptr<Port>> open(const Wish& wish, rte_mempool* pool);
     /// Stops and closes; a device that open() probed is removed.
     ~Port();

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "dataplane/chain_size.h"
+#include "dataplane/inbound_check.h"
+#include "dataplane/inbound_sas.h"
 #include "ip/ipv4.h"
 
 namespace torii {
@@ -33,13 +36,6 @@ bool same_mac(const std::array<std::uint8_t, 6>& a, const MacAddress& b) {
     return ((a_high ^ b_high) | static_cast<std::uint32_t>(a_low ^ b_low)) == 0;
 }
 
-/// RFC 7296 2.23: UDP 500 and 4500, to us, before any policy. Told from the selectors alone, because that is all a
-/// remembered verdict is told by: a runt must not decide for the whole packets of its flow.
-bool is_ike(const PacketSelector& packet) {
-    return packet.protocol == static_cast<std::uint8_t>(IpProtocol::udp) && packet.ports_known &&
-           (packet.destination_port == 500 || packet.destination_port == 4500);
-}
-
 /// The packet's selectors as octets. ICMP offers type and code where others have ports (RFC 4301 4.4.1.1).
 inline FlowKey flow_key(const Packet& p) {
     std::uint32_t source, destination, ports = 0;
@@ -58,32 +54,6 @@ inline FlowKey flow_key(const Packet& p) {
     const auto arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | (p.opened != 0 ? 0x80u : 0u));
     return FlowKey::ipv4(source, destination, ports, p.protocol, arrival, known);
 }
-
-/// The SAs a packet really came through against what a policy asks for (RFC 4301 5.2 step 4, KAME's levels): every SA
-/// answers one request, from the outside inwards; a request of level use may stay unanswered. Transport mode stands
-/// between the ends of the tunnel it is around, and otherwise between the packet's own addresses.
-bool satisfies(const Policy& policy, const PacketSelector& selector, const Packet& p) {
-    unsigned opened = 0;
-    for (auto request = policy.requests.rbegin(); request != policy.requests.rend(); ++request) {
-        const InboundSa* const sa = opened < p.opened ? p.used[opened] : nullptr;
-        const auto inner = std::find_if(request, policy.requests.rend(), [](const Request& r) { return r.endpoints; });
-        const Endpoints ends =
-            inner != policy.requests.rend() ? *inner->endpoints : Endpoints{selector.source, selector.destination};
-        const bool answered =
-            sa != nullptr && request->protocol == IpsecProtocol::esp && sa->destination == ends.destination &&
-            sa->source == ends.source && (sa->mode == Mode::any || sa->mode == request->mode) &&
-            (request->level != Level::unique || sa->reqid.load(std::memory_order_relaxed) == request->reqid);
-        if (answered)
-            ++opened;
-        else if (request->level != Level::use)
-            return false;
-    }
-    return opened == p.opened;
-}
-
-/// What the flow cache may remember an inbound check by: the one SA a packet came through. A packet through several
-/// is checked each time, and its verdict stands for no other's.
-std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.used[0]->serial : 0; }
 
 /// What RFC 4301 5.2 wants told of a packet that came otherwise than its policy asks.
 Notice mismatch(const Packet& p) {
@@ -205,49 +175,83 @@ void Worker::parse() {
     arrived_.clear();
 }
 
-/// ESP goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
+/// IPsec goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
 /// only the address tells whose it is.
 void Worker::route_arrived(Packet& p) {
-    const bool esp = p.protocol == static_cast<std::uint8_t>(IpProtocol::esp) && p.arrival == Arrival::outside;
-    const bool readable = !p.fragment && p.payload_octets() >= sizeof(EspHeader);
-    const bool ours = esp && (readable || rules_->routes->is_own(Address::v4(p.ipv4().destination)));
+    const bool ipsec = is_ipsec(p.protocol) && p.arrival == Arrival::outside;
+    const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(Address::v4(p.ipv4().destination)));
     (ours ? encrypted_ : clear_).add(p);
 }
 
 // ---- open
 
-/// Drops: unknown_spi, nested_too_deep, and those of find_inbound_sas and open_esp.
+/// Drops: unknown_spi, unknown_cpi, nested_too_deep, and those of find_inbound_sas, open_esp, open_ah and open_ipcomp.
 void Worker::open() {
     find_inbound_sas(*sad_, encrypted_);
-    Batch mine;
+    Batch mine, esp, ah, ipcomp;
     for (Packet& p : encrypted_.live()) {
-        if (p.inbound_sa == nullptr) [[unlikely]] {
-            const Ipv4Header& ip = p.ipv4();
-            const Address destination = Address::v4(ip.destination);
-            if (!rules_->routes->is_own(destination)) {
-                clear_.add(p);  // somebody else's ESP, in transit
-                continue;
-            }
-            Batch::drop(p, Drop::unknown_spi);
-            const auto& esp = *reinterpret_cast<const EspHeader*>(p.payload());
-            notices_.tell({.kind = control::Event::Kind::unknown_spi,
-                           .spi = Spi{esp.spi.value()},
-                           .sequence = esp.sequence_low,
-                           .packet = {.source = Address::v4(ip.source),
-                                      .destination = destination,
-                                      .protocol = p.protocol,
-                                      .ports_known = false}});
-        } else if (p.opened == max_nesting) [[unlikely]] {
+        if (p.inbound_sa == nullptr && !may_go_without_sa(p)) [[unlikely]] {
+            continue;
+        } else if (p.nesting == max_nesting) [[unlikely]] {
             Batch::drop(p, Drop::nested_too_deep);
-        } else if (p.inbound_sa->owner != setup_.index) {
+        } else if (p.inbound_sa != nullptr && p.inbound_sa->owner != setup_.index) {
             hand_over(p, p.inbound_sa->owner, Resume::open);
         } else {
+            ++p.nesting;
             mine.add(p);
+            switch (IpsecProtocol{p.protocol}) {
+                case IpsecProtocol::esp: esp.add(p); break;
+                case IpsecProtocol::ah: ah.add(p); break;
+                case IpsecProtocol::ipcomp: ipcomp.add(p); break;
+            }
         }
     }
     encrypted_.clear();
-    open_esp(*crypto_, jobs_, notices_, mine);
-    for (Packet& p : mine.live()) route_arrived(p);
+    if (!esp.empty()) open_esp(*crypto_, jobs_, notices_, esp);
+    if (!ah.empty()) open_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
+    if (!ipcomp.empty()) open_ipcomp(deflate_, notices_, ipcomp);
+    for (Packet& p : mine.live()) {
+        if (p.protocol == static_cast<std::uint8_t>(IpProtocol::ipv4)) [[unlikely]]
+            leave_bare_tunnel(p);
+        if (p.drop == Drop::none) route_arrived(p);
+    }
+}
+
+/// What to do with a packet whose SPI or CPI nobody has: somebody else's is transit; DEFLATE's own CPI needs no SA (RFC
+/// 3173 3.3); the rest is dropped, and told.
+bool Worker::may_go_without_sa(Packet& p) {
+    const Ipv4Header& ip = p.ipv4();
+    const Address destination = Address::v4(ip.destination);
+    if (!rules_->routes->is_own(destination)) {
+        clear_.add(p);
+        return false;
+    }
+    const Spi spi = spi_of(p);
+    const bool ipcomp = IpsecProtocol{p.protocol} == IpsecProtocol::ipcomp;
+    if (ipcomp && spi == Spi{static_cast<std::uint32_t>(Cpi::deflate)}) return true;
+    Batch::drop(p, ipcomp ? Drop::unknown_cpi : Drop::unknown_spi);
+    notices_.tell({.kind = control::Event::Kind::unknown_spi,
+                   .spi = spi,
+                   .sequence = sequence_low_of(p),
+                   .packet = {.source = Address::v4(ip.source),
+                              .destination = destination,
+                              .protocol = p.protocol,
+                              .ports_known = false}});
+    return false;
+}
+
+/// IP in IP that a transport SA protected is how a tunnel of IPComp looks whose packet did not compress (RFC 3173 2.2):
+/// it is left if the inbound policy of what is inside asks for such a tunnel. Otherwise it is payload for this host.
+void Worker::leave_bare_tunnel(Packet& p) {
+    const bool out_of_transport = p.opened != 0 && p.used[p.opened - 1u]->mode == Mode::transport;
+    if (!out_of_transport || p.fragment || !rules_->routes->is_own(Address::v4(p.ipv4().destination))) return;
+    Packet inside = p;
+    inside.ip = p.payload();
+    if (parse_ipv4(inside, p.payload_octets()) != Drop::none) return;
+    const Policy* const policy = rules_->inbound->find(flow_key(inside).selector()).policy;
+    if (policy == nullptr || !asks_for_ipcomp_tunnel(*policy)) return;
+    if (const Drop reason = leave_tunnel(p, p.payload(), p.payload_octets()); reason != Drop::none)
+        Batch::drop(p, reason);
 }
 
 // ---- classify
@@ -266,7 +270,10 @@ void Worker::classify() {
         const Flows::Entry* entry = flows_.find(p.hash, keys_[count], rules_->generation);
         if (entry == nullptr || entry->verdict.used_serial != cacheable_sa(p) || p.opened > 1) [[unlikely]] {
             ++misses;
-            entry = &flows_.remember(p.hash, keys_[count], rules_->generation, decide(keys_[count], p));
+            Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], rules_->generation,
+                                                  decide(*rules_, tables_.hops, keys_[count].selector(), p));
+            if (!is_settled(fresh.verdict)) fresh.generation = 0;
+            entry = &fresh;
         }
         verdicts_[count++] = entry->verdict;
         __builtin_prefetch(entry->verdict.cell);
@@ -276,75 +283,6 @@ void Worker::classify() {
     count = 0;
     for (Packet& p : clear_.live()) act(p, verdicts_[count++]);
     clear_.clear();
-}
-
-/// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
-Worker::Verdict Worker::decide(const FlowKey& key, const Packet& p) const {
-    const PacketSelector selector = key.selector();
-    const Routes& routes = *rules_->routes;
-    Verdict verdict{.used_serial = cacheable_sa(p)};
-    const auto dropped = [&](Drop reason) {
-        verdict.kind = Verdict::Kind::drop;
-        verdict.reason = reason;
-        return verdict;
-    };
-    const bool for_us = routes.is_own(selector.destination);
-    if (for_us && p.opened == 0 && is_ike(selector)) {  // exempt from the SPD (DESIGN 3)
-        verdict.kind = Verdict::Kind::local;
-        return verdict;
-    }
-    if (p.arrival == Arrival::outside || p.arrival == Arrival::inside) {
-        if (routes.is_own(selector.source)) return dropped(Drop::own_source);
-        if (selector.destination.v4_number() >> 28 >= 14 || routes.is_network_broadcast(selector.destination))
-            return dropped(Drop::multicast);
-    }
-    if (p.arrival == Arrival::outside)
-        if (const Drop reason = inbound_verdict(selector, p); reason != Drop::none) return dropped(reason);
-    if (for_us) {
-        verdict.kind = Verdict::Kind::local;
-        if (p.arrival != Arrival::host) verdict.hop = rules_->host_hop;
-        return verdict;
-    }
-    return outbound_verdict(selector, verdict);
-}
-
-/// Whether the inbound policy lets the packet pass as it came: in clear, or through the SAs it was opened with.
-Drop Worker::inbound_verdict(const PacketSelector& selector, const Packet& p) const {
-    const Found found = rules_->inbound->find(selector);
-    if (found.needs_ports) return Drop::fragment_needs_ports;
-    const PolicyAction action = found.policy ? found.policy->action : rules_->default_action;
-    switch (action) {
-        case PolicyAction::bypass: return Drop::none;
-        case PolicyAction::discard: return found.policy ? Drop::policy_discard : Drop::no_policy;
-        case PolicyAction::protect: break;
-    }
-    return satisfies(*found.policy, selector, p) ? Drop::none : Drop::policy_mismatch;
-}
-
-/// Completes `verdict` for a packet that goes on: the outbound policy applies when it leaves by an unprotected port.
-Worker::Verdict Worker::outbound_verdict(const PacketSelector& selector, Verdict verdict) const {
-    const RouteAnswer route = rules_->routes->find(selector.destination);
-    verdict.hop = route.hop;
-    verdict.kind =
-        route.route != nullptr && route.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
-    verdict.reason = Drop::none;
-    if (route.route != nullptr && rules_->port_arrival[route.route->port] != Arrival::outside) return verdict;
-
-    const Found found = rules_->outbound->find(selector);
-    const PolicyAction action = found.policy ? found.policy->action : rules_->default_action;
-    if (found.needs_ports || action == PolicyAction::discard) {
-        verdict.kind = Verdict::Kind::drop;
-        verdict.reason = found.needs_ports ? Drop::fragment_needs_ports
-                         : found.policy    ? Drop::policy_discard
-                                           : Drop::no_policy;
-    } else if (action == PolicyAction::protect) {
-        verdict.cell = &rules_->cells[found.policy->slot];
-        if (is_per_pair(*found.policy)) {
-            const auto pair = rules_->pairs->find({found.policy->id, selector.source, selector.destination});
-            if (pair != rules_->pairs->end()) verdict.cell = pair->second;
-        }
-    }
-    return verdict;
 }
 
 void Worker::act(Packet& p, const Verdict& verdict) {
@@ -376,10 +314,8 @@ void Worker::act(Packet& p, const Verdict& verdict) {
             return protect_.add(p);
         }
     }
-    const bool glean = verdict.kind == Verdict::Kind::glean;
-    if (verdict.hop == HopIndex::none && !glean) return punt(p, Punt::no_route);
+    if (verdict.hop == HopIndex::none && verdict.kind != Verdict::Kind::glean) return punt(p, Punt::no_route);
     if (counts_hops) decrement_ttl(p.ipv4());
-    if (glean) return punt(p, Punt::glean);
     leaving_.add(p);
 }
 
@@ -391,17 +327,25 @@ void Worker::ask_for_sa(const Packet& p, const ChainCell& cell) {
 
 // ---- protect
 
-/// Drops: needs_fragmentation and those of protect_esp.
+/// Drops: needs_fragmentation, and those of protect_esp, protect_ah and protect_ipcomp.
 void Worker::protect() {
-    Batch mine;
+    Batch mine, esp, ah, ipcomp;
     for (Packet& p : protect_.live()) {
         if (p.outbound_sa->owner != setup_.index) [[unlikely]]
             hand_over(p, p.outbound_sa->owner, Resume::protect);
-        else if (p.chain_step != 0 || fits(p)) [[likely]]
+        else if (p.chain_step != 0 || fits(p)) [[likely]] {
             mine.add(p);
+            switch (p.outbound_sa->protocol) {
+                case IpsecProtocol::esp: esp.add(p); break;
+                case IpsecProtocol::ah: ah.add(p); break;
+                case IpsecProtocol::ipcomp: ipcomp.add(p); break;
+            }
+        }
     }
     protect_.clear();
-    protect_esp(*crypto_, jobs_, notices_, mine);
+    if (!esp.empty()) protect_esp(*crypto_, jobs_, notices_, esp);
+    if (!ah.empty()) protect_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
+    if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
     for (Packet& p : mine.live()) {
         if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
             p.outbound_sa = p.chain->sas[p.chain_step];
@@ -411,22 +355,6 @@ void Worker::protect() {
         }
     }
 }
-
-namespace {
-
-/// A packet of `ip_octets` octets after all SAs of its chain.
-unsigned protected_octets(const Packet& p, unsigned ip_octets) {
-    if (p.chain == nullptr)
-        return ip_octets + esp_overhead(*p.outbound_sa, p.outbound_sa->mode, ip_octets, p.ip_header_octets);
-    unsigned header = p.ip_header_octets;
-    for (std::size_t i = 0; i < p.chain->size; ++i) {
-        ip_octets += esp_overhead(*p.chain->sas[i], p.chain->modes[i], ip_octets, header);
-        if (p.chain->modes[i] == Mode::tunnel) header = sizeof(Ipv4Header);
-    }
-    return ip_octets;
-}
-
-}  // namespace
 
 /// Whether the packet will fit the link at the chain's far end; if not, its sender is told what would (RFC 4301 8.2.1).
 bool Worker::fits(Packet& p) {
@@ -523,7 +451,8 @@ void Worker::punt(Packet& p, Punt why) {
     p.chain = nullptr;
     p.used = {};
     carried(*p.mbuf) = p;
-    if (rte_ring_sp_enqueue(setup_.rings.to_control, p.mbuf) != 0) return Batch::drop(p, Drop::punt_full);
+    rte_ring* const ring = setup_.rings.to_control[static_cast<std::size_t>(way_of(why))];
+    if (rte_ring_sp_enqueue(ring, p.mbuf) != 0) return Batch::drop(p, Drop::punt_full);
     p.mbuf = nullptr;
 }
 

@@ -10,10 +10,13 @@
 #include <memory>
 #include <vector>
 
+#include "ah/ah.h"
 #include "crypto/engine.h"
 #include "dataplane/port.h"
 #include "dataplane/tables.h"
+#include "dataplane/verdict.h"
 #include "esp/esp.h"
+#include "ipcomp/ipcomp.h"
 #include "observe/counters.h"
 #include "observe/notices.h"
 #include "policy/flow_cache.h"
@@ -40,8 +43,8 @@ using RingPtr = std::unique_ptr<rte_ring, RingRelease>;
 struct WorkerRings {
     std::vector<rte_ring*> to_worker;  // by index; null for itself
     std::vector<rte_ring*> from_worker;
-    rte_ring* to_control = nullptr;    // punted packets
-    rte_ring* from_control = nullptr;  // replies and packets that waited
+    std::array<rte_ring*, punt_ways> to_control{};  // punted packets, by PuntWay
+    rte_ring* from_control = nullptr;               // replies and packets that waited
 };
 
 struct WorkerSetup {
@@ -81,15 +84,6 @@ public:
     void unregister_thread();
 
 private:
-    /// What the flow cache remembers. 16 octets.
-    struct Verdict {
-        enum class Kind : std::uint8_t { drop, local, forward, protect, glean };
-        ChainCell* cell = nullptr;
-        std::uint32_t used_serial = 0;  // the SA through which the inbound check was passed; 0: none
-        Kind kind = Kind::drop;
-        Drop reason = Drop::no_policy;
-        HopIndex hop{};
-    };
     using Flows = FlowCache<Verdict>;
 
     // the pipeline, in order
@@ -105,9 +99,8 @@ private:
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
     void route_arrived(Packet& packet);
-    Verdict decide(const FlowKey& key, const Packet& packet) const;
-    Drop inbound_verdict(const PacketSelector& selector, const Packet& packet) const;
-    Verdict outbound_verdict(const PacketSelector& selector, Verdict verdict) const;
+    bool may_go_without_sa(Packet& packet);
+    void leave_bare_tunnel(Packet& packet);
     void act(Packet& packet, const Verdict& verdict);
     void ask_for_sa(const Packet& packet, const ChainCell& cell);
     bool fits(Packet& packet);
@@ -126,6 +119,8 @@ private:
     Notices notices_;
     Flows flows_;
     CryptoJobs jobs_;
+    AhScratch ah_scratch_;
+    Deflate deflate_;
     // classify()'s scratch; verdicts are copies, because a later packet's flow may take an entry's place
     std::array<FlowKey, Batch::capacity> keys_;
     std::array<Verdict, Batch::capacity> verdicts_;

@@ -33,15 +33,17 @@ bool answer_echo(std::span<std::byte> octets) {
     return true;
 }
 
-std::vector<std::byte> icmp_error(std::span<const std::byte> offender, std::uint32_t source, const IcmpError& error) {
+bool wants_icmp_error(std::span<const std::byte> offender) {
     const auto& about = *reinterpret_cast<const Ipv4Header*>(offender.data());
     const auto payload = offender.subspan(about.header_octets());
     const bool later_fragment = (about.flags_offset & Ipv4Header::offset_mask) != 0;
     const bool error_itself = about.protocol == static_cast<std::uint8_t>(IpProtocol::icmp) &&
                               (payload.empty() || is_icmp_error(std::to_integer<std::uint8_t>(payload[0])));
     const std::uint32_t sender = about.source, receiver = about.destination;
-    if (later_fragment || error_itself || sender >> 28 >= 14 || receiver >> 28 >= 14 || sender >> 24 == 0) return {};
+    return !later_fragment && !error_itself && sender >> 28 < 14 && receiver >> 28 < 14 && sender >> 24 != 0;
+}
 
+std::vector<std::byte> icmp_error(std::span<const std::byte> offender, std::uint32_t source, const IcmpError& error) {
     const std::size_t quoted = std::min(offender.size(), longest_error - sizeof(Ipv4Header) - sizeof(IcmpHeader));
     std::vector<std::byte> out(sizeof(Ipv4Header) + sizeof(IcmpHeader) + quoted);
     Ipv4Header ip{};
@@ -51,7 +53,7 @@ std::vector<std::byte> icmp_error(std::span<const std::byte> offender, std::uint
     ip.ttl = 64;
     ip.protocol = static_cast<std::uint8_t>(IpProtocol::icmp);
     ip.source = source;
-    ip.destination = sender;
+    ip.destination = reinterpret_cast<const Ipv4Header*>(offender.data())->source;
     ip.checksum = internet_checksum(&ip, sizeof ip);
     IcmpHeader icmp{.type = static_cast<std::uint8_t>(error.type),
                     .code = error.code,

@@ -36,8 +36,8 @@ std::string_view name_of(NeighbourState state) {
     return "unknown";
 }
 
-Neighbours::Neighbours(std::vector<LocalInterface> interfaces, NeighbourActions& actions)
-    : interfaces_(std::move(interfaces)), actions_(actions) {}
+Neighbours::Neighbours(std::vector<LocalInterface> interfaces, std::size_t most_held, NeighbourActions& actions)
+    : interfaces_(std::move(interfaces)), most_held_(most_held), actions_(actions) {}
 
 Neighbours::~Neighbours() {
     for (const auto& [address, neighbour] : by_address_)
@@ -68,7 +68,6 @@ Neighbours::Neighbour* Neighbours::add(const Address& address, std::uint16_t por
     place->since = now;
     by_address_[address] = place.get();
     publish(*place);
-    actions_.neighbours_changed();
     return place.get();
 }
 
@@ -107,11 +106,19 @@ void Neighbours::hold(HopIndex hop, rte_mbuf* mbuf, SteadyTime now) {
     want(neighbour.address, neighbour.port, now);
     if (neighbour.state == NeighbourState::failed) return actions_.discard(mbuf, Drop::no_neighbour);
     if (neighbour.state != NeighbourState::incomplete) return actions_.release(mbuf);  // resolved in the meantime
-    if (neighbour.waiting.size() == most_waiting) {
+    if (neighbour.waiting.size() == most_waiting || held_ == most_held_) {
+        if (neighbour.waiting.empty()) return actions_.discard(mbuf, Drop::neighbour_queue_full);
         actions_.discard(neighbour.waiting.front(), Drop::neighbour_queue_full);
         neighbour.waiting.pop_front();
+        --held_;
     }
     neighbour.waiting.push_back(mbuf);
+    ++held_;
+}
+
+std::deque<rte_mbuf*> Neighbours::take_waiting(Neighbour& neighbour) {
+    held_ -= neighbour.waiting.size();
+    return std::exchange(neighbour.waiting, {});
 }
 
 void Neighbours::ask(Neighbour& neighbour, SteadyTime now) {
@@ -164,26 +171,27 @@ void Neighbours::resolve(Neighbour& neighbour, const MacAddress& mac, SteadyTime
     neighbour.since = now;
     neighbour.asked = 0;
     if (news) publish(neighbour);
-    for (rte_mbuf* mbuf : std::exchange(neighbour.waiting, {})) actions_.release(mbuf);
+    for (rte_mbuf* mbuf : take_waiting(neighbour)) actions_.release(mbuf);
 }
 
 void Neighbours::give_up(Neighbour& neighbour, SteadyTime now) {
     neighbour.state = NeighbourState::failed;
     neighbour.since = now;
     publish(neighbour);
-    for (rte_mbuf* mbuf : std::exchange(neighbour.waiting, {})) actions_.discard(mbuf, Drop::no_neighbour);
+    for (rte_mbuf* mbuf : take_waiting(neighbour)) actions_.discard(mbuf, Drop::no_neighbour);
 }
 
-/// Packets may still carry the number of a forgotten neighbour's hop: it waits for reuse().
+/// Packets may still carry the number of a forgotten neighbour's hop: it waits for reuse(). Every flow is decided anew
+/// because of it, so this happens seldom and then for many.
 void Neighbours::forget_failed(SteadyTime now) {
-    if (most - neighbours_.size() + free_.size() >= spare) return;
+    if (most - neighbours_.size() + free_.size() >= spare || now - forgot_ < forget_after) return;
     for (auto& neighbour : neighbours_) {
         if (!neighbour || neighbour->state != NeighbourState::failed || neighbour->pinned ||
             now - neighbour->since <= forget_after)
             continue;
         by_address_.erase(neighbour->address);
         actions_.retire_hop(neighbour->hop);
-        actions_.neighbours_changed();
+        forgot_ = now;
         neighbour.reset();
     }
 }
@@ -222,12 +230,6 @@ void Neighbours::tick(SteadyTime now) {
         }
     }
     forget_failed(now);
-}
-
-std::unordered_map<Address, HopIndex, AddressHash> Neighbours::hops() const {
-    std::unordered_map<Address, HopIndex, AddressHash> out;
-    for (const auto& [address, neighbour] : by_address_) out.emplace(address, neighbour->hop);
-    return out;
 }
 
 std::vector<Neighbours::View> Neighbours::all(SteadyTime now) const {

@@ -1,5 +1,5 @@
 // Neighbours and how we learn their MACs: ARP (RFC 826, RFC 1122 2.3.2) for IPv4 over Ethernet. Answers requests for
-// our own addresses, asks for others with a bounded queue of waiting packets, refreshes what is used and forgets what
+// our own addresses, asks for others while a bounded number of packets waits, refreshes who is known and forgets who
 // does not answer. Time comes in as an argument and what is to be done goes out through NeighbourActions, so that it
 // runs in a test without a port or a clock. Control thread.
 #pragma once
@@ -37,13 +37,11 @@ public:
     virtual void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) = 0;
     /// The cell of `hop` says this from now on.
     virtual void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) = 0;
-    /// Nobody stands behind `hop` any more. Neighbours::reuse wants to know when no packet can carry its number.
+    /// Nobody stands behind `hop` any more. Neighbours::reuse wants to know when no flow and no packet has its number.
     virtual void retire_hop(HopIndex hop) = 0;
     /// `mbuf` may go where it was going: its Carried tells.
     virtual void release(rte_mbuf* mbuf) = 0;
     virtual void discard(rte_mbuf* mbuf, Drop reason) = 0;
-    /// The set of known neighbours changed: routes must be published anew.
-    virtual void neighbours_changed() = 0;
 };
 
 /// Our side of one port.
@@ -58,14 +56,16 @@ struct LocalInterface {
 class Neighbours {
 public:
     static constexpr std::size_t most = NextHopTable::capacity - 1;
-    static constexpr std::size_t most_waiting = 16;  // packets held for one neighbour
+    static constexpr std::size_t most_waiting = 4;  // packets held for one neighbour; RFC 1122 2.3.2.2 asks for one
     static constexpr auto retry = std::chrono::seconds{1};
     static constexpr unsigned attempts = 3;
     static constexpr auto fresh_for = std::chrono::seconds{60};
-    static constexpr auto forget_after = std::chrono::seconds{10};  // a failed one, when places run short
+    static constexpr auto forget_after = std::chrono::seconds{10};  // a failed one, when places run short; all at once
     static constexpr std::size_t spare = 256;                       // free places; with fewer they run short
 
-    Neighbours(std::vector<LocalInterface> interfaces, NeighbourActions& actions);
+    /// `most_held`: packets that may wait for all neighbours together. They are taken from the pool that the ports
+    /// receive into, so that it must be a small share of that.
+    Neighbours(std::vector<LocalInterface> interfaces, std::size_t most_held, NeighbourActions& actions);
     ~Neighbours();
 
     /// The hop of `address` behind `port`; asks for it when it is new. HopIndex::none when the table is full. A table
@@ -73,7 +73,8 @@ public:
     HopIndex want(const Address& address, std::uint16_t port, SteadyTime now, bool pinned = false);
     /// A neighbour that needs no ARP.
     HopIndex fix(const Address& address, std::uint16_t port, const MacAddress& mac);
-    /// Holds `mbuf` until `hop` is resolved, or discards the oldest that waits.
+    /// Holds `mbuf` until `hop` is resolved. Where no more may wait, the oldest for that neighbour leaves instead, or
+    /// `mbuf` itself: Drop::neighbour_queue_full.
     void hold(HopIndex hop, rte_mbuf* mbuf, SteadyTime now);
     /// `hop` was retired, and no packet carries it any more: it may become somebody else's.
     void reuse(HopIndex hop) { free_.push_back(hop); }
@@ -82,8 +83,6 @@ public:
     /// Retries, refreshes, time-outs, and places for newcomers. Call about ten times a second.
     void tick(SteadyTime now);
 
-    /// Hops by address, for Routes.
-    std::unordered_map<Address, HopIndex, AddressHash> hops() const;
     struct View {
         Address address;
         std::optional<MacAddress> mac;
@@ -114,11 +113,14 @@ private:
     void give_up(Neighbour& neighbour, SteadyTime now);
     void forget_failed(SteadyTime now);
     void publish(const Neighbour& neighbour);
+    std::deque<rte_mbuf*> take_waiting(Neighbour& neighbour);
 
     std::vector<LocalInterface> interfaces_;
+    std::size_t most_held_, held_ = 0;
     NeighbourActions& actions_;
     std::vector<std::unique_ptr<Neighbour>> neighbours_;  // by HopIndex - 1; null: retired or free
     std::vector<HopIndex> free_;
+    SteadyTime forgot_{};
     std::unordered_map<Address, Neighbour*, AddressHash> by_address_;
 };
 

@@ -4,9 +4,7 @@
 
 namespace torii {
 
-Routes::Routes(std::vector<Route> routes, std::unordered_map<Address, HopIndex, AddressHash> hops,
-               std::vector<Address> own)
-    : routes_(std::move(routes)), hops_(std::move(hops)), own_(std::move(own)) {
+Routes::Routes(std::vector<Route> routes, std::vector<Address> own) : routes_(std::move(routes)), own_(std::move(own)) {
     for (std::size_t i = 0; i < routes_.size(); ++i) {
         const Prefix& prefix = routes_[i].destination;
         auto at = std::find_if(lengths_.begin(), lengths_.end(), [&](const Length& l) {
@@ -14,6 +12,8 @@ Routes::Routes(std::vector<Route> routes, std::unordered_map<Address, HopIndex, 
         });
         if (at == lengths_.end()) at = lengths_.insert(at, Length{prefix.family(), prefix.length(), {}});
         at->routes.emplace(prefix.base(), i);  // the first of two equal prefixes stays
+        if (!routes_[i].via && prefix.family() == Family::ipv4 && prefix.length() <= 30)
+            with_broadcast_.push_back(prefix);
     }
     std::ranges::sort(lengths_, std::greater{}, &Length::bits);
 }
@@ -24,9 +24,7 @@ RouteAnswer Routes::find(const Address& destination) const {
         const auto at = length.routes.find(masked(destination, length.bits));
         if (at == length.routes.end()) continue;
         const Route& route = routes_[at->second];
-        const Address neighbour = route.via.value_or(destination);
-        const auto hop = hops_.find(neighbour);
-        return {&route, hop == hops_.end() ? HopIndex::none : hop->second, neighbour};
+        return {&route, route.via.value_or(destination)};
     }
     return {};
 }
@@ -34,11 +32,9 @@ RouteAnswer Routes::find(const Address& destination) const {
 bool Routes::is_own(const Address& address) const { return std::ranges::find(own_, address) != own_.end(); }
 
 bool Routes::is_network_broadcast(const Address& address) const {
-    if (!address.is_v4()) return false;
-    return std::ranges::any_of(routes_, [&](const Route& route) {
-        const unsigned length = route.destination.length();
-        if (route.via || length > 30 || !route.destination.contains(address)) return false;
-        const std::uint32_t host_bits = ~std::uint32_t{0} >> length;
+    return std::ranges::any_of(with_broadcast_, [&](const Prefix& network) {
+        if (!network.contains(address)) return false;
+        const std::uint32_t host_bits = ~std::uint32_t{0} >> network.length();
         const std::uint32_t host = address.v4_number() & host_bits;
         return host == 0 || host == host_bits;
     });

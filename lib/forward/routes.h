@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "net/address.h"
-#include "packet/packet.h"
 
 namespace torii {
 
@@ -26,16 +25,13 @@ struct AddressHash {
 
 /// Answers for one address: the port it is reached through, and the neighbour to hand it to.
 struct RouteAnswer {
-    const Route* route = nullptr;   // null: no route
-    HopIndex hop = HopIndex::none;  // none with a route: a neighbour nobody has asked ARP about yet
+    const Route* route = nullptr;  // null: no route
     Address neighbour;
 };
 
 class Routes {
 public:
-    /// `hops` names the next-hop cell of every neighbour known so far.
-    Routes(std::vector<Route> routes, std::unordered_map<Address, HopIndex, AddressHash> hops,
-           std::vector<Address> own);
+    Routes(std::vector<Route> routes, std::vector<Address> own);
 
     RouteAnswer find(const Address& destination) const;
     bool is_own(const Address& address) const;
@@ -52,8 +48,8 @@ private:
         ByBase routes;
     };
     std::vector<Route> routes_;
-    std::vector<Length> lengths_;  // longest first
-    std::unordered_map<Address, HopIndex, AddressHash> hops_;
+    std::vector<Length> lengths_;         // longest first
+    std::vector<Prefix> with_broadcast_;  // connected networks that have such addresses
     std::vector<Address> own_;
 };
 

@@ -35,8 +35,10 @@ struct PortConfiguration {
 struct RouteConfiguration {
     Prefix destination;
     Address via;
-    std::optional<std::string> port;  // none: the port whose network holds `via`
+    std::string port;  // in the file it may stand for itself: the port whose network holds `via`
 };
+
+inline constexpr std::size_t most_neighbours = 4095;  // configured, next hops of routes, and those that ARP finds
 
 struct NeighbourConfiguration {  // a static one
     Address address;

@@ -19,22 +19,33 @@ std::string described(const SaId& id) {
 }
 
 Result<void> check(const SaId& id) {
-    if (id.protocol != IpsecProtocol::esp) return fail(Errc::unsupported, "this version offers ESP only");
     if (id.source.family() != id.destination.family())
         return fail(Errc::bad_value, "source and destination are of different families");
     if (!id.source.is_v4()) return fail(Errc::unsupported, "this version carries IPv4 only");
     return {};
 }
 
-Result<void> check_spi(Spi spi) {
-    if (static_cast<std::uint32_t>(spi) < 256)
+Result<void> check_spi(const SaId& id) {
+    const auto spi = static_cast<std::uint32_t>(id.spi);
+    if (id.protocol == IpsecProtocol::ipcomp) {
+        if (spi == 0) return fail(Errc::bad_value, "an IPComp SA needs a number other than 0");
+    } else if (spi < 256) {
         return fail(Errc::bad_value, "an SPI below 256 is reserved (RFC 4303 2.1)");
+    }
     return {};
 }
 
 Result<void> check(const control::SaSpec& spec) {
     TORII_CHECK(check(spec.id));
-    TORII_CHECK(check_spi(spec.id.spi));
+    TORII_CHECK(check_spi(spec.id));
+    if (spec.id.protocol == IpsecProtocol::ipcomp) {
+        const auto cpi = static_cast<std::uint32_t>(spec.id.spi);
+        if (spec.raw_cpi && (cpi < 256 || cpi > 0xffff))
+            return fail(Errc::bad_value, "a CPI of its own lies between 256 and 65535 (RFC 3173 3.3)");
+        return {};
+    }
+    if (spec.id.protocol == IpsecProtocol::ah && spec.auth == AuthId::null)
+        return fail(Errc::bad_value, "ah without an authentication algorithm authenticates nothing");
     TORII_CHECK(check_key(spec.cipher, spec.cipher_key.bits()));
     TORII_CHECK(check_key(spec.auth, spec.auth_key.bits()));
     return {};
@@ -46,7 +57,6 @@ Result<void> check(const Policy& policy) {
     if (policy.requests.size() > max_requests)
         return fail(Errc::no_room, "at most " + std::to_string(max_requests) + " requests fit one policy");
     for (const Request& request : policy.requests) {
-        if (request.protocol != IpsecProtocol::esp) return fail(Errc::unsupported, "this version offers ESP only");
         if (request.mode == Mode::tunnel && !request.endpoints)
             return fail(Errc::bad_value, "tunnel mode needs both end addresses");
         if (request.endpoints && !(request.endpoints->source.is_v4() && request.endpoints->destination.is_v4()))
@@ -73,10 +83,10 @@ void set_terms(SaEntry& sa, const SaTerms& terms) {
 bool is_same_sa(const SaEntry& old, const control::SaSpec& spec) {
     const control::SaSpec& was = old.spec;
     return old.state != control::SaState::larval && was.id == spec.id && was.mode == spec.mode &&
-           was.replay_octets == spec.replay_octets && was.cyclic_sequence == spec.cyclic_sequence &&
-           was.padding == spec.padding && was.extended_sequence == spec.extended_sequence &&
-           was.cipher == spec.cipher && was.auth == spec.auth && was.cipher_key.same_as(spec.cipher_key) &&
-           was.auth_key.same_as(spec.auth_key);
+           was.raw_cpi == spec.raw_cpi && was.replay_octets == spec.replay_octets &&
+           was.cyclic_sequence == spec.cyclic_sequence && was.padding == spec.padding &&
+           was.extended_sequence == spec.extended_sequence && was.cipher == spec.cipher && was.auth == spec.auth &&
+           was.cipher_key.same_as(spec.cipher_key) && was.auth_key.same_as(spec.auth_key);
 }
 
 }  // namespace
@@ -206,7 +216,7 @@ struct Database::Run {
         if (id.spi == Spi{}) {
             TORII_TRY(id.spi, free_spi(id));
         }
-        TORII_CHECK(check_spi(id.spi));
+        TORII_CHECK(check_spi(id));
         if (db.by_spi_.contains({id.destination, id.protocol, id.spi})) {
             return fail(Errc::exists, "SPI " + std::to_string(static_cast<std::uint32_t>(id.spi)) + " is taken");
         }

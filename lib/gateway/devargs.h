@@ -20,5 +20,6 @@ bool is_hardware(const PortConfiguration& port);
 /// Octets one mbuf must hold behind its headroom for this port: a whole frame, at least 2048, and for af_packet a whole
 /// ring frame, since it refuses pools with smaller buffers.
 unsigned receive_room_octets(const PortConfiguration& port);
+inline constexpr unsigned most_room_octets = 65000;  // DPDK counts a buffer's octets, headroom and all, in 16 bits
 
 }  // namespace torii

@@ -13,7 +13,10 @@ namespace torii {
 
 namespace {
 
-constexpr unsigned hand_over_slots = 1024, punt_slots = 512, inject_slots = 1024;
+/// Of the packet pool: what may wait for ARP answers that never come.
+constexpr unsigned share_held = 8;
+constexpr unsigned hand_over_slots = 1024, inject_slots = 1024;
+constexpr std::array<unsigned, punt_ways> punt_slots = {128, 512, 512};  // by PuntWay
 
 std::uint64_t random_seed() {
     std::uint64_t seed = 0;
@@ -35,6 +38,13 @@ MacAddress gateway_side_of_host_port(MacAddress tap) {
     tap.octets[0] |= 2;  // locally administered
     tap.octets[5] ^= 1;
     return tap;
+}
+
+static_assert(most_neighbours == Neighbours::most);
+
+std::unexpected<Error> too_many_neighbours() {
+    return fail(Errc::no_room,
+                "the gateway knows " + std::to_string(most_neighbours) + " neighbours and next hops at most");
 }
 
 /// Names of pools and rings are the process's; a gateway made after another needs its own.
@@ -65,7 +75,7 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
                                                                 .ah_trans_deflev = configuration.ah_trans_deflev,
                                                                 .ah_net_deflev = configuration.ah_net_deflev},
                                              g.publisher_->builder());
-    g.make_interfaces();
+    TORII_CHECK(g.make_interfaces());
     g.make_workers();
     return gateway;
 }
@@ -73,9 +83,9 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
 Gateway::~Gateway() {
     stop();
     retired_hops_.reset();
-    neighbours_.reset();  // hands back what waited
-    for (const RingPtr& ring : rings_)
-        for (void* mbuf = nullptr; rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;)
+    neighbours_.reset();                // hands back what waited
+    for (const RingPtr& ring : rings_)  // the last one may be missing: that is why we end
+        for (void* mbuf = nullptr; ring && rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;)
             forget(static_cast<rte_mbuf*>(mbuf), Drop::shutting_down);
     workers_.clear();
     if (database_ && publisher_ && retired_) {  // wipe every key before the memory goes
@@ -146,7 +156,7 @@ Result<void> Gateway::make_rings() {
             worker_rings_[from].to_worker[to] = worker_rings_[to].from_worker[from] = between;
         }
     for (WorkerRings& rings : worker_rings_) {
-        rings.to_control = ring(punt_slots);
+        for (std::size_t way = 0; way < punt_ways; ++way) rings.to_control[way] = ring(punt_slots[way]);
         rings.from_control = ring(inject_slots);
     }
     if (std::ranges::any_of(rings_, [](const RingPtr& made) { return made == nullptr; }))
@@ -159,7 +169,7 @@ Result<void> Gateway::make_rings() {
 }
 
 /// Each port's own side, the neighbours fixed by configuration, and the first routes.
-void Gateway::make_interfaces() {
+Result<void> Gateway::make_interfaces() {
     std::vector<LocalInterface> interfaces;
     std::vector<Arrival> port_arrival(max_ports, Arrival::outside);
     for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -173,15 +183,17 @@ void Gateway::make_interfaces() {
         interfaces.push_back(std::move(ours));
         port_arrival[id] = arrival_of(wish.role);
     }
-    neighbours_ = std::make_unique<Neighbours>(std::move(interfaces), *this);
+    neighbours_ = std::make_unique<Neighbours>(std::move(interfaces), configuration_.mbufs / share_held, *this);
     for (std::size_t i = 0; i < ports_.size(); ++i)
         if (configuration_.ports[i].role == PortRole::host_port)
             host_hop_ = neighbours_->fix(Address{}, ports_[i]->id(), ports_[i]->mac());
     for (const NeighbourConfiguration& n : configuration_.neighbours)
         for (std::size_t i = 0; i < ports_.size(); ++i)
-            if (configuration_.ports[i].name == n.port) neighbours_->fix(n.address, ports_[i]->id(), n.mac);
+            if (configuration_.ports[i].name == n.port &&
+                neighbours_->fix(n.address, ports_[i]->id(), n.mac) == HopIndex::none)
+                return too_many_neighbours();
     publisher_->start(*retired_, std::move(port_arrival), host_hop_);
-    publish_routes();
+    return make_routes();
 }
 
 void Gateway::make_workers() {
@@ -246,7 +258,7 @@ bool Gateway::poll(SteadyTime now) {
         check_lifetimes();
         check_notices();
     }
-    if (std::exchange(routes_stale_, false)) publish_routes();
+    if (std::exchange(hops_retired_, false)) publisher_->publish_routes(routes_, *database_);
     retired_->poll();
     retired_hops_->poll();
     return busy;
@@ -254,38 +266,32 @@ bool Gateway::poll(SteadyTime now) {
 
 // ---- network
 
+/// Connected networks first. The host port's network is its own stack's.
 std::vector<Route> Gateway::route_list() const {
     std::vector<Route> list;
+    std::unordered_map<std::string_view, std::uint16_t> ids;
     for (std::size_t i = 0; i < ports_.size(); ++i) {
+        ids.emplace(configuration_.ports[i].name, ports_[i]->id());
         if (configuration_.ports[i].role == PortRole::host_port) continue;
         for (const InterfaceAddress& a : configuration_.ports[i].addresses)
             list.push_back({Prefix{a.address, a.prefix_length}, std::nullopt, ports_[i]->id()});
     }
-    const std::size_t connected = list.size();
-    for (const RouteConfiguration& route : configuration_.routes) {
-        for (std::size_t i = 0; i < ports_.size(); ++i)
-            if (route.port && configuration_.ports[i].name == *route.port)
-                list.push_back({route.destination, route.via, ports_[i]->id()});
-        if (route.port) continue;
-        const auto behind = std::find_if(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(connected),
-                                         [&](const Route& r) { return r.destination.contains(route.via); });
-        if (behind != list.begin() + static_cast<std::ptrdiff_t>(connected))
-            list.push_back({route.destination, route.via, behind->port});
-    }
+    for (const RouteConfiguration& route : configuration_.routes)
+        list.push_back({route.destination, route.via, ids.at(route.port)});
     return list;
 }
 
-void Gateway::publish_routes() {
+/// Next hops of static routes are asked for before the first packet wants them.
+Result<void> Gateway::make_routes() {
     std::vector<Address> own;
     for (const PortConfiguration& port : configuration_.ports)
         for (const InterfaceAddress& a : port.addresses) own.push_back(a.address);
-    if (!routes_)  // next hops of static routes are asked for before the first packet wants them
-        for (const RouteConfiguration& route : configuration_.routes)
-            for (const Route& known : route_list())
-                if (known.via == route.via) neighbours_->want(route.via, known.port, now_, true);
-    routes_ = std::make_shared<Routes>(route_list(), neighbours_->hops(), std::move(own));
-    routes_stale_ = false;
+    routes_ = std::make_shared<Routes>(route_list(), std::move(own));
+    for (const Route& route : routes_->all())
+        if (route.via && neighbours_->want(*route.via, route.port, now_, true) == HopIndex::none)
+            return too_many_neighbours();
     publisher_->publish_routes(routes_, *database_);
+    return {};
 }
 
 Surroundings Gateway::surroundings() {

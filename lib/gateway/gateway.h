@@ -73,8 +73,8 @@ private:
     Result<void> open_ports();
     Result<void> make_rings();
     void make_workers();
-    void make_interfaces();
-    void publish_routes();
+    Result<void> make_interfaces();
+    Result<void> make_routes();
     Surroundings surroundings();
     std::vector<Route> route_list() const;
     const Port* port_by_id(std::uint16_t id) const;
@@ -82,13 +82,17 @@ private:
 
     // the control core's half of the packet path (punts.cc)
     bool serve_punts(SteadyTime now);
+    bool room_for_answers() const;
     void serve(rte_mbuf* mbuf, SteadyTime now);
     void serve_arp(rte_mbuf* mbuf, SteadyTime now);
     void serve_local(rte_mbuf* mbuf);
+    void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
-    bool may_send_icmp(SteadyTime now);
+    std::vector<std::byte> error_about(const Packet& offender, const IcmpError& error);
+    bool is_made_by_us(const Packet& p) const;
     std::optional<Address> error_source(const Packet& offender) const;
     void inject(rte_mbuf* mbuf);
+    rte_mbuf* allocate();
     void forget(rte_mbuf* mbuf, Drop reason);
     // NeighbourActions
     void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) override;
@@ -96,7 +100,6 @@ private:
     void retire_hop(HopIndex hop) override;
     void release(rte_mbuf* mbuf) override;
     void discard(rte_mbuf* mbuf, Drop reason) override;
-    void neighbours_changed() override { routes_stale_ = true; }
 
     // events and lifetimes (events.cc)
     bool serve_notices();
@@ -128,13 +131,14 @@ private:
     std::unique_ptr<Neighbours> neighbours_;
     std::shared_ptr<const Routes> routes_;
     std::vector<std::unique_ptr<Worker>> workers_;
-    WorkerCounters control_counters_;  // drops on the control core
+    WorkerCounters control_counters_;           // drops on the control core
+    std::array<Counter, drop_count> untold_{};  // of the drops that senders are told of: those where they were not
 
-    bool running_ = false, routes_stale_ = false;
+    bool running_ = false, hops_retired_ = false;
     HopIndex host_hop_{};
-    SteadyTime started_{}, next_tick_{}, next_look_{}, icmp_refill_{};
+    SteadyTime started_{}, next_tick_{}, next_look_{};
     SteadyTime now_{};
-    double icmp_tokens_ = 0;
+    IcmpRate icmp_rate_;
     std::vector<std::weak_ptr<Listener>> listeners_;
     std::uint64_t notices_lost_told_ = 0;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ip/ipv4.h"
+#include "ipcomp/ipcomp.h"
 
 namespace torii {
 
@@ -25,6 +26,11 @@ std::uint8_t icv_octets(const control::SaSpec& spec) {
     return cipher.aead() ? cipher.icv_octets : info(spec.auth).icv_octets;
 }
 
+bool has_keys(const control::SaSpec& spec) { return spec.id.protocol != IpsecProtocol::ipcomp; }
+
+/// Whether packets carry the SA's SPI; DEFLATE's own CPI is every such SA's (RFC 3173 3.3).
+bool is_on_the_wire(const control::SaSpec& spec) { return spec.id.protocol != IpsecProtocol::ipcomp || spec.raw_cpi; }
+
 /// None without integrity (RFC 4303 3.4.3): anybody could move a window whose sequence numbers nothing protects.
 std::uint32_t window_of(const control::SaSpec& spec) {
     if (spec.replay_octets == 0 || icv_octets(spec) == 0) return 0;
@@ -36,11 +42,6 @@ std::uint8_t alignment_mask(const control::SaSpec& spec) {
 }
 
 }  // namespace
-
-Suite Publisher::suite_of(const control::SaSpec& spec) {
-    const std::size_t bits = spec.cipher_key.bits() - info(spec.cipher).salt_octets * 8u;
-    return {spec.cipher, spec.auth, static_cast<std::uint16_t>(bits)};
-}
 
 Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, const CryptoBook& crypto,
                                                    Surroundings surroundings) {
@@ -61,8 +62,7 @@ Publisher::Publisher(const Settings& settings, const CryptoBook& crypto, Surroun
       cell_policies_(std::make_unique<PolicyId[]>(most_cells)),
       spd_in_(std::make_shared<SpdIndex>(std::vector<PolicyPtr>{})),
       spd_out_(spd_in_),
-      routes_(std::make_shared<Routes>(std::vector<Route>{}, std::unordered_map<Address, HopIndex, AddressHash>{},
-                                       std::vector<Address>{})) {
+      routes_(std::make_shared<Routes>(std::vector<Route>{}, std::vector<Address>{})) {
     for (std::uint32_t i = most_cells; i > 0; --i) free_cells_.push_back(i - 1);
     tables_.sad.store(new SpiIndex{64, settings_.seed});
 }
@@ -92,7 +92,7 @@ Database::Builder Publisher::builder() {
 /// An SA toward one of our own addresses is inbound; every other one is outbound, and so is one between two of ours.
 Result<void> Publisher::build(SaEntry& entry) {
     const control::SaSpec& spec = entry.spec;
-    TORII_TRY(const SuiteIndex suite, crypto_.suite(suite_of(spec)));
+    TORII_TRY(const SuiteIndex suite, suite_of(crypto_, spec));
     const bool to_us = surroundings_.is_own(spec.id.destination);
     entry.worker = (to_us ? next_worker_in_ : next_worker_out_)++ % settings_.workers;
     if (to_us) entry.inbound = inbound_.take();
@@ -104,14 +104,22 @@ Result<void> Publisher::build(SaEntry& entry) {
         if (const std::uint32_t window = window_of(spec); window > 64)
             entry.replay_words = std::make_unique<std::uint64_t[]>(replay_words(window));
         fill(entry, *entry.inbound);
-        built = crypto_.expand(suite, spec.cipher_key.octets(), spec.auth_key.octets(), entry.inbound->key);
+        if (has_keys(spec))
+            built = crypto_.expand(suite, spec.cipher_key.octets(), spec.auth_key.octets(), entry.inbound->key);
     }
     if (built && entry.outbound) {
         fill(entry, *entry.outbound);
-        built = crypto_.expand(suite, spec.cipher_key.octets(), spec.auth_key.octets(), entry.outbound->key);
+        if (has_keys(spec))
+            built = crypto_.expand(suite, spec.cipher_key.octets(), spec.auth_key.octets(), entry.outbound->key);
     }
     if (!built) release(entry);
     return built;
+}
+
+Result<SuiteIndex> Publisher::suite_of(const CryptoBook& crypto, const control::SaSpec& spec) {
+    if (!has_keys(spec)) return SuiteIndex{};
+    const std::size_t bits = spec.cipher_key.bits() - info(spec.cipher).salt_octets * 8u;
+    return crypto.suite({spec.cipher, spec.auth, static_cast<std::uint16_t>(bits)});
 }
 
 void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
@@ -119,7 +127,8 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.replay = ReplayWindow{window_of(spec), entry.replay_words.get()};
     if (window_of(spec) == 0) sa.replay = ReplayWindow{};
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
-    sa.suite = *crypto_.suite(suite_of(spec));
+    sa.suite = *suite_of(crypto_, spec);
+    sa.protocol = spec.id.protocol;
     sa.iv_octets = info(spec.cipher).iv_octets;
     sa.icv_octets = icv_octets(spec);
     sa.alignment_mask = static_cast<std::uint8_t>(std::max<unsigned>(info(spec.cipher).block_octets, 1) - 1);
@@ -138,11 +147,14 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     const CipherInfo& cipher = info(spec.cipher);
     sa.next_sequence.set(1);
     const bool may_wrap = spec.cyclic_sequence && spec.replay_octets == 0 && !cipher.counter_mode;
-    sa.last_sequence = spec.extended_sequence || may_wrap ? unlimited - 1 : 0xffffffff;
+    const bool unnumbered = spec.id.protocol == IpsecProtocol::ipcomp;
+    sa.last_sequence = spec.extended_sequence || may_wrap || unnumbered ? unlimited - 1 : 0xffffffff;
     sa.iv_start = iv_start();
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
     sa.owner = static_cast<std::uint8_t>(entry.worker);
-    sa.suite = *crypto_.suite(suite_of(spec));
+    sa.suite = *suite_of(crypto_, spec);
+    sa.protocol = spec.id.protocol;
+    sa.cpi = spec.raw_cpi ? static_cast<std::uint16_t>(spec.id.spi) : static_cast<std::uint16_t>(Cpi::deflate);
     sa.mode = spec.mode;
     sa.iv_octets = cipher.iv_octets;
     sa.icv_octets = icv_octets(spec);
@@ -150,18 +162,20 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.counter_iv = cipher.counter_mode;
     sa.extended_sequence = spec.extended_sequence;
     sa.serial = entry.serial;
-    sa.outer = outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(), IpProtocol::esp);
+    sa.outer = outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(),
+                            static_cast<IpProtocol>(spec.id.protocol));
 }
 
 /// For blocks nobody sees: never published, or past their grace period.
 void Publisher::release(SaEntry& entry) {
-    const auto suite = crypto_.suite(suite_of(entry.spec));
+    const auto suite = suite_of(crypto_, entry.spec);
+    const bool keyed = has_keys(entry.spec);
     if (entry.inbound) {
-        crypto_.erase(*suite, entry.inbound->key);
+        if (keyed) crypto_.erase(*suite, entry.inbound->key);
         inbound_.give_back(std::exchange(entry.inbound, nullptr));
     }
     if (entry.outbound) {
-        crypto_.erase(*suite, entry.outbound->key);
+        if (keyed) crypto_.erase(*suite, entry.outbound->key);
         outbound_.give_back(std::exchange(entry.outbound, nullptr));
     }
 }
@@ -195,7 +209,7 @@ void Publisher::show(SaEntry& entry) {
         entry.outbound->next_hop.store(static_cast<std::uint16_t>(toward.hop), std::memory_order_relaxed);
         entry.outbound->mtu.store(toward.mtu, std::memory_order_relaxed);
     }
-    if (entry.inbound) index(*entry.inbound);
+    if (entry.inbound && is_on_the_wire(entry.spec)) index(*entry.inbound);
 }
 
 void Publisher::hide(SaEntry& entry) {

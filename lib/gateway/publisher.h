@@ -41,8 +41,8 @@ public:
     static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto,
                                                    Surroundings surroundings);
     ~Publisher();
-    /// What the SA's packets go through.
-    static Suite suite_of(const control::SaSpec& spec);
+    /// The suite of the SA's packets; any where nothing is encrypted or authenticated. Errors as CryptoBook::suite.
+    static Result<SuiteIndex> suite_of(const CryptoBook& crypto, const control::SaSpec& spec);
 
     /// The retire list is known once the workers' rings are; before start().
     void start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop);
@@ -50,7 +50,8 @@ public:
     Database::Builder builder();
     /// Shows workers what a committed transaction changed.
     void publish(const Journal& journal, const Database& database);
-    /// Shows workers new routes, and turns every SA toward its new next hop.
+    /// Shows workers new routes, or that hops they remember are gone; turns every SA toward its next hop and has every
+    /// flow decided anew.
     void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
     /// The requests of an outbound `policy` for which a packet between these addresses finds no SA, as far as the first
     /// that stops it; each with the ends that its SA would stand between.

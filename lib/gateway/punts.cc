@@ -8,8 +8,8 @@ namespace torii {
 
 namespace {
 
-constexpr unsigned punts_per_poll = 256;                    // a flood must not keep the control core from its timers
-constexpr double icmp_per_second = 200, icmp_at_once = 50;  // errors we send (RFC 1812 4.3.2.8)
+// By PuntWay and worker: a flood must not keep the control core from its timers, nor questions from what tunnels need.
+constexpr std::array<unsigned, punt_ways> punts_per_poll = {128, 256, 64};
 
 std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
 
@@ -17,14 +17,22 @@ std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
 
 bool Gateway::serve_punts(SteadyTime now) {
     bool any = false;
-    for (const WorkerRings& rings : worker_rings_)
-        for (unsigned i = 0; i < punts_per_poll; ++i) {
-            void* mbuf = nullptr;
-            if (rte_ring_sc_dequeue(rings.to_control, &mbuf) != 0) break;
-            any = true;
-            serve(static_cast<rte_mbuf*>(mbuf), now);
-        }
+    for (const PuntWay way : {PuntWay::arp, PuntWay::neighbour, PuntWay::answer})
+        for (const WorkerRings& rings : worker_rings_)
+            for (unsigned i = 0; i < punts_per_poll[static_cast<std::size_t>(way)]; ++i) {
+                void* mbuf = nullptr;
+                if (way == PuntWay::answer && !room_for_answers()) break;
+                if (rte_ring_sc_dequeue(rings.to_control[static_cast<std::size_t>(way)], &mbuf) != 0) break;
+                any = true;
+                serve(static_cast<rte_mbuf*>(mbuf), now);
+            }
     return any;
+}
+
+/// Answers fill half of the way to worker 0 at most; the rest is for ARP and for what waited.
+bool Gateway::room_for_answers() const {
+    const rte_ring* const way = worker_rings_[0].from_control;
+    return rte_ring_count(way) < rte_ring_get_capacity(way) / 2;
 }
 
 void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
@@ -35,15 +43,21 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
         case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
         case Punt::too_big: return report(mbuf, fragmentation_needed(p.mtu), Drop::too_big);
         case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
-        case Punt::neighbour: p.resume = Resume::transmit; return neighbours_->hold(p.next_hop, mbuf, now);
-        case Punt::glean: {
-            const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
-            if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
-            p.resume = Resume::transmit;
-            p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
-            return neighbours_->hold(p.next_hop, mbuf, now);
-        }
+        case Punt::neighbour: return await_neighbour(mbuf, now);
     }
+}
+
+/// Without a hop the packet is the first for its neighbour, or its SA's far end had no route or no place in the table.
+void Gateway::await_neighbour(rte_mbuf* mbuf, SteadyTime now) {
+    Packet& p = carried(*mbuf);
+    if (p.next_hop == HopIndex::none) {
+        const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
+        if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
+        p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
+        if (p.next_hop == HopIndex::none) return report(mbuf, host_unreachable, Drop::neighbour_table_full);
+    }
+    p.resume = Resume::transmit;
+    neighbours_->hold(p.next_hop, mbuf, now);
 }
 
 void Gateway::serve_arp(rte_mbuf* mbuf, SteadyTime now) {
@@ -72,21 +86,16 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
     forget(mbuf, Drop::local_unwanted);
 }
 
-/// Drops the packet by `reason` and tells its sender, if the rules and the rate allow it and the sender is not
-/// ourselves, as of a packet that has become our ESP. An error about a packet that came out of an SA may only leave
-/// through one (RFC 4301 6.2).
+/// Drops the packet by `reason` and tells its sender, if the rules and the rate allow it and there is one: nobody is
+/// told about what we made ourselves, as packets that have become our ESP. An error about a packet that came out of an
+/// SA may only leave through one (RFC 4301 6.2).
 void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     const Packet p = carried(*mbuf);
-    if (p.arrival == Arrival::self || routes_->is_own(Address::v4(p.ipv4().source))) return forget(mbuf, reason);
-    const std::optional<Address> source = error_source(p);
-    if (!source) return forget(mbuf, Drop::icmp_error_unprotected);
-    const std::vector<std::byte> message = icmp_error(ip_octets(p), source->v4_number(), error);
-    if (message.empty() || !may_send_icmp(now_)) return forget(mbuf, Drop::icmp_limited);
-    control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
-
-    rte_pktmbuf_free(mbuf);  // it need not have room for the news: its buffer may be the device's own
-    mbuf = rte_pktmbuf_alloc(pool_->get());
-    if (mbuf == nullptr) return;  // the sender will hear of the next one
+    if (is_made_by_us(p)) return forget(mbuf, reason);
+    const std::vector<std::byte> message = error_about(p, error);
+    forget(mbuf, reason);  // it need not have room for the news: its buffer may be the device's own
+    mbuf = message.empty() ? nullptr : allocate();
+    if (mbuf == nullptr) return untold_[static_cast<std::size_t>(reason)].add(1);
     std::byte* const at = rte_pktmbuf_mtod(mbuf, std::byte*);
     std::memcpy(at, message.data(), message.size());
     Packet reply;
@@ -101,18 +110,27 @@ void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     inject(mbuf);
 }
 
-bool Gateway::may_send_icmp(SteadyTime now) {
-    const double passed = std::chrono::duration<double>(now - icmp_refill_).count();
-    icmp_refill_ = now;
-    icmp_tokens_ = std::min(icmp_at_once, icmp_tokens_ + passed * icmp_per_second);
-    if (icmp_tokens_ < 1) return false;
-    icmp_tokens_ -= 1;
-    return true;
+/// The ICMP error about `offender`, or nothing when there may be none (RFC 1122 3.2.2), no more now (RFC 1812 4.3.2.8),
+/// or when it would have to leave in clear.
+std::vector<std::byte> Gateway::error_about(const Packet& offender, const IcmpError& error) {
+    if (!wants_icmp_error(ip_octets(offender)) || !icmp_rate_.ready(now_)) return {};
+    const std::optional<Address> source = error_source(offender);
+    if (!source) return {};
+    icmp_rate_.spend();
+    return icmp_error(ip_octets(offender), source->v4_number(), error);
 }
 
-/// The address of ours that an error about `offender` comes from: the arrival port's; for a packet out of an SA, one
-/// for which the way back to the sender is protected, or none.
+/// What programs send through the host port bears our address as well, and is theirs until an SA has taken it.
+bool Gateway::is_made_by_us(const Packet& p) const {
+    if (p.arrival == Arrival::host) return p.protocol == static_cast<std::uint8_t>(IpProtocol::esp);
+    return p.arrival == Arrival::self || routes_->is_own(Address::v4(p.ipv4().source));
+}
+
+/// Where an error about `offender` comes from: the arrival port's address; for a packet out of an SA, one of ours for
+/// which the way back to the sender is protected, or none. The host port's stack believes nobody who bears its own
+/// address, but whoever it spoke to: that is where its route through us leads.
 std::optional<Address> Gateway::error_source(const Packet& offender) const {
+    if (offender.arrival == Arrival::host) return Address::v4(offender.ipv4().destination);
     const Rules& rules = *publisher_->tables().rules.load();
     std::optional<Address> at_port;
     for (std::size_t i = 0; i < ports_.size(); ++i)
@@ -145,13 +163,20 @@ void Gateway::inject(rte_mbuf* mbuf) {
     if (rte_ring_sp_enqueue(worker_rings_[0].from_control, mbuf) != 0) forget(mbuf, Drop::punt_full);
 }
 
+/// A packet for what the control core has to say, or null, which is counted.
+rte_mbuf* Gateway::allocate() {
+    rte_mbuf* const mbuf = rte_pktmbuf_alloc(pool_->get());
+    if (mbuf == nullptr) control_counters_.drops[static_cast<std::size_t>(Drop::no_buffer)].add(1);
+    return mbuf;
+}
+
 void Gateway::forget(rte_mbuf* mbuf, Drop reason) {
     control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
     rte_pktmbuf_free(mbuf);
 }
 
 void Gateway::send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) {
-    rte_mbuf* const mbuf = rte_pktmbuf_alloc(pool_->get());
+    rte_mbuf* const mbuf = allocate();
     if (mbuf == nullptr) return;  // the next retry finds room
     const EthernetHeader ethernet{to.octets, arp.sender_mac, static_cast<std::uint16_t>(EtherType::arp)};
     auto* const at = reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf, sizeof ethernet + sizeof arp));
@@ -171,6 +196,8 @@ void Gateway::publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) {
 }
 
 void Gateway::retire_hop(HopIndex hop) {
+    publisher_->tables().hops.forget(hop);
+    hops_retired_ = true;
     retired_hops_->add([this, hop] { neighbours_->reuse(hop); });
 }
 

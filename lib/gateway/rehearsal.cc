@@ -8,7 +8,7 @@ Result<void> rehearse(std::vector<control::Located> transaction, const Configura
     TORII_TRY(const auto crypto, CryptoBook::make({.time_kernels = false, .only = configuration.only_kernels}));
     Database database{{},
                       {.build = [&](const SaEntry& sa) -> Result<void> {
-                           TORII_CHECK(crypto->suite(Publisher::suite_of(sa.spec)));
+                           TORII_CHECK(Publisher::suite_of(*crypto, sa.spec));
                            return {};
                        },
                        .discard = [](const SaEntry&) {},

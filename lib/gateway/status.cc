@@ -127,6 +127,8 @@ std::uint64_t Gateway::drop_count_of(Drop reason) const {
     const auto index = static_cast<std::size_t>(reason);
     std::uint64_t total = control_counters_.drops[index].read();
     for (const auto& worker : workers_) total += worker->counters().drops[index].read();
+    if (reason == Drop::no_buffer)  // drivers find the pool empty before a worker has a frame to drop
+        for (const auto& port : ports_) total += port->stats().rx_nombuf;
     return total;
 }
 
@@ -137,6 +139,7 @@ std::vector<control::DropStatus> Gateway::drops() const {
                                    .advice = std::string{drop_table[i].advice},
                                    .total = drop_count_of(static_cast<Drop>(i))};
         for (const auto& worker : workers_) status.by_worker.push_back(worker->counters().drops[i].read());
+        status.untold = untold_[i].read();
         out.push_back(std::move(status));
     }
     return out;

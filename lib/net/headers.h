@@ -123,6 +123,22 @@ struct EspTrailer {  // behind the padding, before the ICV
 };
 static_assert(sizeof(EspTrailer) == 2);
 
+struct AhHeader {  // RFC 4302 section 2, without the ICV
+    std::uint8_t next_header;
+    std::uint8_t payload_words;  // of all AH, in 32-bit words, minus two
+    Big16 reserved;
+    Big32 spi;
+    Big32 sequence_low;
+};
+static_assert(sizeof(AhHeader) == 12);
+
+struct IpCompHeader {  // RFC 3173 section 3
+    std::uint8_t next_header;
+    std::uint8_t flags;
+    Big16 cpi;
+};
+static_assert(sizeof(IpCompHeader) == 4);
+
 /// The ones' complement sum of RFC 1071 over `octets`, complemented; 0 over a header that carries a right checksum.
 std::uint16_t internet_checksum(const void* octets, std::size_t count);
 

@@ -34,7 +34,11 @@ namespace torii {
     X(no_route, "No route for the destination. Check `torii show routes`.")                                            \
     X(no_neighbour, "The next hop did not answer ARP in time. Check the host, its cable and `torii show neighbours`.") \
     X(neighbour_queue_full,                                                                                            \
-      "More packets waited for an ARP answer than are held. Retries will pass once the neighbour answers.")            \
+      "More packets waited for ARP answers than are held, for one neighbour or in all. Retries pass once it answers; " \
+      "if many addresses are asked for in vain, someone scans the network.")                                           \
+    X(neighbour_table_full,                                                                                            \
+      "The next hop is new and all 4095 places for neighbours are taken. Someone scans a connected network, or its "   \
+      "prefix is too short.")                                                                                          \
     X(too_big,                                                                                                         \
       "Larger than the next link's MTU and not to be fragmented; the sender was told (ICMP fragmentation needed).")    \
     X(needs_fragmentation, "Larger than the next link's MTU; this version does not fragment. Lower the sender's MTU.") \
@@ -49,10 +53,16 @@ namespace torii {
     X(fragment_in_transport, "Transport mode is not applied to fragments (RFC 4303 3.3.4). Lower the sender's MTU.")   \
     X(unknown_spi,                                                                                                     \
       "No SA has this SPI and destination. The peer uses an SA we lack: compare `torii show sa` on both ends.")        \
-    X(fragmented_esp,                                                                                                  \
-      "An ESP packet came in fragments, which this version does not reassemble. Lower the MTU behind the peer.")       \
+    X(unknown_cpi,                                                                                                     \
+      "No IPComp SA has this CPI and destination, and it is not DEFLATE's own. Compare `torii show sa` on both ends.") \
+    X(fragmented_ipsec,                                                                                                \
+      "ESP, AH or IPComp came in fragments, which this version does not reassemble. Lower the MTU behind the peer.")   \
     X(esp_truncated,                                                                                                   \
       "The packet is too short for its SA's ESP header, IV, trailer and ICV, or not in whole cipher blocks.")          \
+    X(bad_ah_header, "The AH is cut short, or not as long as its SA's ICV makes it (RFC 4302 2.2).")                   \
+    X(bad_ipcomp, "What IPComp carried is cut short or no DEFLATE data (RFC 2394).")                                   \
+    X(decompressed_too_big,                                                                                            \
+      "IPComp data would decompress beyond an IP packet or the packet's buffer. A bomb, or an MTU setting too low.")   \
     X(replayed,                                                                                                        \
       "The sequence number was seen before or lies left of the replay window. Reordering: enlarge the window (-r). "   \
       "Otherwise someone replays.")                                                                                    \
@@ -75,14 +85,12 @@ namespace torii {
       "frames' size.")                                                                                                 \
     X(local_unwanted,                                                                                                  \
       "For one of our own addresses, but nobody here takes it: no host port is configured for other than ICMP echo.")  \
-    X(icmp_limited, "An ICMP error was due but the rate limit or the rules (RFC 1122 3.2.2) kept it from being sent.") \
-    X(icmp_error_unprotected,                                                                                          \
-      "An ICMP error about a decrypted packet has no SA to leave by, and never leaves in clear. Add a policy for the " \
-      "gateway's own address.")                                                                                        \
     X(bad_arp, "An ARP packet that is cut short, not for IPv4 over Ethernet, or claims our own address.")              \
     X(punt_full, "More packets for the control core than it takes. Someone floods the gateway's own addresses.")       \
     X(handover_full,                                                                                                   \
       "The worker that owns the SA is too busy to take more packets. Spread the tunnels, or add workers.")             \
+    X(no_buffer,                                                                                                       \
+      "The packet pool was empty, so a frame could not be received, or an answer of ours not be made. Raise mbufs.")   \
     X(tx_full, "The device took no more frames: the link is saturated or down. Check `torii show ports`.")             \
     X(shutting_down, "Held for later when the gateway stopped.")
 

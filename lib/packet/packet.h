@@ -36,12 +36,23 @@ enum class Resume : std::uint8_t { open, classify, protect, transmit, frame };  
 enum class Punt : std::uint8_t {
     arp,           // the frame from its Ethernet header on
     local,         // for one of our own addresses
-    neighbour,     // its next hop has no MAC yet; comes back by Resume::transmit
-    glean,         // the same, but nobody has asked ARP about it yet
+    neighbour,     // its next hop has no MAC yet, or no number; comes back by Resume::transmit
     ttl_exceeded,  // these want an ICMP error
     too_big,
     no_route,
 };
+
+/// Each kind of punted packet has a ring of its own, served in this order: a flood of questions to our own addresses
+/// must not keep ARP answers, and with them every tunnel, from the control core.
+enum class PuntWay : std::uint8_t {
+    arp,
+    neighbour,
+    answer,  // may be answered: what is for us, and what wants an ICMP error
+};
+inline constexpr std::size_t punt_ways = 3;
+constexpr PuntWay way_of(Punt why) {
+    return why == Punt::arp ? PuntWay::arp : why == Punt::neighbour ? PuntWay::neighbour : PuntWay::answer;
+}
 
 /// Index into the next-hop table. 0 is nowhere.
 enum class HopIndex : std::uint16_t { none = 0 };
@@ -65,6 +76,7 @@ struct Packet {
     Punt punt = Punt::local;
     std::uint8_t chain_step = 0;  // transforms of `chain` already applied
     std::uint8_t opened = 0;      // how many of `used` there are
+    std::uint8_t nesting = 0;     // IPsec headers it came out of, IPComp too
     bool fragment = false;
     std::uint16_t mtu = 0;                       // with Punt::too_big: what would have fitted
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first

@@ -55,7 +55,11 @@ struct alignas(64) OutboundSa {
     bool extended_sequence = false;
     // ---- line 1
     std::uint32_t serial = 0;  // of this SA, never reused
+    IpsecProtocol protocol = IpsecProtocol::esp;
     OuterHeader outer;
+    std::uint16_t cpi = 0;                   // IPComp: as on the wire
+    std::uint16_t texts_to_pass_over = 0;    // owner; IPComp: this many are not worth a try
+    std::uint16_t incompressible_texts = 0;  // owner; IPComp: in a row
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
 };
@@ -74,6 +78,7 @@ struct alignas(64) InboundSa {
     Mode mode = Mode::any;               // any: tunnel when the inner protocol is IP, transport otherwise
     bool extended_sequence = false;
     bool ordered_padding = true;  // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
+    IpsecProtocol protocol = IpsecProtocol::esp;
     // ---- line 1
     alignas(64) Counter octets;        // owner
     Counter packets;                   // owner

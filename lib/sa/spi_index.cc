@@ -10,19 +10,19 @@ SpiIndex::SpiIndex(std::size_t expected, std::uint64_t seed)
       mask_(std::bit_ceil(std::max<std::size_t>(expected, 16)) / 2 - 1),  // four places per expected SA
       buckets_(std::make_unique<Bucket[]>(mask_ + 1)) {}
 
-InboundSa* SpiIndex::find_exact(const Address& destination, Big32 spi) const {
-    const std::uint64_t h = hash(destination, spi);
+InboundSa* SpiIndex::find_exact(const Address& destination, IpsecProtocol protocol, Big32 spi) const {
+    const std::uint64_t h = hash(destination, protocol, spi);
     for (const auto& place : bucket(h).places) {
         const auto value = place.load(std::memory_order_acquire);
         if (value == 0 || (value & tag_mask) != (h & tag_mask)) continue;
         InboundSa* const sa = pointer(value);
-        if (sa->spi == spi && sa->destination == destination) return sa;
+        if (sa->spi == spi && sa->protocol == protocol && sa->destination == destination) return sa;
     }
     return nullptr;
 }
 
 bool SpiIndex::insert(InboundSa& sa) {
-    const std::uint64_t h = hash(sa.destination, sa.spi);
+    const std::uint64_t h = hash(sa.destination, sa.protocol, sa.spi);
     const auto value = reinterpret_cast<std::uint64_t>(&sa) | (h & tag_mask);
     for (auto& place : bucket(h).places) {
         if (place.load(std::memory_order_relaxed) != 0) continue;
@@ -33,7 +33,7 @@ bool SpiIndex::insert(InboundSa& sa) {
 }
 
 void SpiIndex::remove(const InboundSa& sa) {
-    for (auto& place : bucket(hash(sa.destination, sa.spi)).places)
+    for (auto& place : bucket(hash(sa.destination, sa.protocol, sa.spi)).places)
         if (const auto value = place.load(std::memory_order_relaxed); value != 0 && pointer(value) == &sa)
             place.store(0, std::memory_order_release);
 }

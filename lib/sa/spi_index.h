@@ -19,19 +19,19 @@ public:
     /// Room for about four times `expected` SAs; `seed` keeps buckets from being aimed at.
     SpiIndex(std::size_t expected, std::uint64_t seed);
 
-    std::uint64_t hash(const std::uint8_t* ipv4_destination, Big32 spi) const {
+    std::uint64_t hash(const std::uint8_t* ipv4_destination, IpsecProtocol protocol, Big32 spi) const {
         std::uint32_t address;
         std::memcpy(&address, ipv4_destination, 4);
-        return mix(seed_ ^ (std::uint64_t{address} << 32 | std::bit_cast<std::uint32_t>(spi)));
+        return mix(seed_of(protocol) ^ (std::uint64_t{address} << 32 | std::bit_cast<std::uint32_t>(spi)));
     }
-    std::uint64_t hash(const Address& destination, Big32 spi) const {
-        if (destination.is_v4()) return hash(destination.raw().data(), spi);
-        return mix(hash_of(destination, seed_) ^ std::bit_cast<std::uint32_t>(spi));
+    std::uint64_t hash(const Address& destination, IpsecProtocol protocol, Big32 spi) const {
+        if (destination.is_v4()) return hash(destination.raw().data(), protocol, spi);
+        return mix(hash_of(destination, seed_of(protocol)) ^ std::bit_cast<std::uint32_t>(spi));
     }
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(&bucket(hash)); }
 
-    /// The first SA whose tag fits, or null. Strangers share a tag about once in a million: the caller compares SPI and
-    /// destination, and on a mismatch asks find_exact.
+    /// The first SA whose tag fits, or null. Strangers share a tag about once in a million: the caller compares SPI,
+    /// protocol and destination, and on a mismatch asks find_exact.
     InboundSa* find_tag(std::uint64_t hash) const {
         const auto tag = hash & tag_mask;
         for (const auto& place : bucket(hash).places) {
@@ -41,7 +41,7 @@ public:
         }
         return nullptr;
     }
-    InboundSa* find_exact(const Address& destination, Big32 spi) const;
+    InboundSa* find_exact(const Address& destination, IpsecProtocol protocol, Big32 spi) const;
 
     /// Control thread. False when the bucket is full: publish a larger table instead.
     bool insert(InboundSa& sa);
@@ -63,6 +63,9 @@ private:
         std::array<std::atomic<std::uint64_t>, 8> places{};
     };
     static InboundSa* pointer(std::uint64_t value) { return reinterpret_cast<InboundSa*>(value & ~tag_mask); }
+    std::uint64_t seed_of(IpsecProtocol protocol) const {
+        return seed_ + static_cast<std::uint64_t>(protocol) * 0x9e3779b97f4a7c15u;
+    }
     static std::uint64_t mix(std::uint64_t x) {
         x = (x ^ x >> 33) * 0xff51afd7ed558ccdu;
         x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53u;

@@ -1,6 +1,6 @@
-// Shows that a stretch of work neither allocates, nor locks, nor calls the system: it counts, instead of claiming. The
-// allocator and the locks of the C library are this program's own as far as counting goes; system calls are caught by
-// the kernel's syscall user dispatch. For one thread at a time; slow, so never around what is timed.
+// Shows that a stretch of work neither allocates, nor locks, nor calls the system: it counts, instead of claiming.
+// Allocations and locks are counted by test/support/counted.h; system calls are caught by the kernel's syscall user
+// dispatch. For one thread at a time; slow, so never around what is timed.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,7 @@ FLOORS = [
     ['control', 'sa'],
     ['packet'],
     ['ip', 'forward', 'filter', 'observe'],
+    ['transform'],
     ['esp', 'ah', 'ipcomp'],
     ['dataplane'],
     ['gateway'],

@@ -139,7 +139,7 @@ private:
         gcm("an altered ESP sequence number", Drop::bad_icv, [](Octets& frame) { frame[40] ^= std::byte{1}; });
         gcm("an altered ICV", Drop::bad_icv, [](Octets& frame) { frame.back() ^= std::byte{0x80}; });
         gcm("an SPI nobody has", Drop::unknown_spi, [](Octets& frame) { frame[34] = std::byte{0x7f}; });
-        gcm("a fragment of ESP", Drop::fragmented_esp, [](Octets& frame) {
+        gcm("a fragment of ESP", Drop::fragmented_ipsec, [](Octets& frame) {
             frame = edited(frame, [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
         });
         row("an ESP packet sent twice", Drop::replayed, world,

@@ -114,12 +114,13 @@ TEST_CASE("completion offers commands, then live names, then options") {
 
 TEST_CASE("show drops draws reasons that happened, all on request, and says when there are none") {
     const Command& drops = command("show drops");
-    const auto answer = parse_json(R"([{"reason":"bad_icv","advice":"Compare the keys.","total":1500},
-                                       {"reason":"runt","advice":"Look at the wire.","total":0}])")
+    const auto answer = parse_json(R"([{"reason":"bad_icv","advice":"Compare the keys.","total":1500,"untold":7},
+                                       {"reason":"runt","advice":"Look at the wire.","total":0,"untold":0}])")
                             .value();
-    CHECK(draw(drops, answer) == "PACKETS  REASON   CHECK\n  1,500  bad_icv  Compare the keys.\n");
+    CHECK(draw(drops, answer) == "PACKETS  UNTOLD  REASON   CHECK\n  1,500       7  bad_icv  Compare the keys.\n");
     CHECK(draw(drops, answer, true) ==
-          "PACKETS  REASON   CHECK\n  1,500  bad_icv  Compare the keys.\n      0  runt     Look at the wire.\n");
+          "PACKETS  UNTOLD  REASON   CHECK\n  1,500       7  bad_icv  Compare the keys.\n      0       0  runt     "
+          "Look at the wire.\n");
     CHECK(draw(drops, parse_json(R"([{"reason":"runt","total":0}])").value()) == "nothing was dropped\n");
 }
 

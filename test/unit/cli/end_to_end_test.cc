@@ -179,7 +179,7 @@ TEST_CASE("each show command prints an aligned table") {
         {"policy",
          "\n 2  out         0  10.0.1.0/24  10.0.2.0/24  any       PROTECT  esp/tunnel/20.0.0.1-20.0.0.2/require\n"},
         {"policy", "\n\nEXEMPT FROM POLICY\nARP of the gateway itself passes.\n"},
-        {"drops", "PACKETS  REASON   CHECK\n      5  bad_icv  Compare the keys of both ends.\n"},
+        {"drops", "PACKETS  UNTOLD  REASON   CHECK\n      5       0  bad_icv  Compare the keys of both ends.\n"},
         {"crypto", "aes-gcm-16 128  ipsec-mb avx2 direct  yes     yes            83          460  -\n"},
         {"workers", "\n     0      1     1  adaptive       42"},
         {"version", "tokyo    0.1.0  22.11.5  2.0.0     3.0.15   no         1 day 2 h\n"},

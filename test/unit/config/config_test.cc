@@ -87,7 +87,7 @@ TEST_CASE("a file with every setting reads into what it says") {
     REQUIRE(c.routes.size() == 2);
     CHECK(c.routes[0].destination.text() == "10.0.2.0/24");
     CHECK(c.routes[0].via.text() == "20.0.0.2");
-    CHECK_FALSE(c.routes[0].port);
+    CHECK(c.routes[0].port == "wan");
     CHECK(c.routes[1].port == "wan");
     REQUIRE(c.neighbours.size() == 1);
     CHECK(c.neighbours[0].mac.text() == "02:00:5e:10:00:02");
@@ -371,6 +371,41 @@ TEST_CASE("a route leads to a network of its own, via a host that a port reaches
          "FILE:2: routes.[0].port is \"b\": 20.0.0.2 is in the network of port a"},
     });
     CHECK(error_of(route("10.0.2.0/24", "via = \"30.0.0.2\"; port = \"wan\";")) == "no error");
+}
+
+TEST_CASE("a route without a port leads by the one whose network holds its next hop, the host port's too") {
+    const auto c = config::from_text(
+        R"(ports = ( { name = "wan"; device = "net_null0"; addresses = ["20.0.0.1/24"]; },
+                     { name = "host"; device = "net_tap0"; role = "host"; addresses = ["10.9.0.1/24"]; } );
+           routes = ( { destination = "10.5.0.0/16"; via = "10.9.0.2"; },
+                      { destination = "10.6.0.0/16"; via = "20.0.0.2"; } );)",
+        "FILE", two_cores);
+    REQUIRE(c);
+    CHECK(c->routes.at(0).port == "host");
+    CHECK(c->routes.at(1).port == "wan");
+}
+
+TEST_CASE("neighbours and next hops are no more than the gateway has places for") {
+    const auto routes = [](unsigned count) {
+        std::string list;
+        for (unsigned i = 0; i < count; ++i)
+            list += std::string{i ? "," : ""} + "{ destination = \"" + Address::v4(0x0a000000 + i * 256).text() +
+                    "/24\"; via = \"" + Address::v4(0x1e000000 + i).text() + "\"; port = \"wan\"; }";
+        return with_wan("routes = (" + list + ");");
+    };
+    CHECK(error_of(routes(4095)) == "no error");
+    CHECK(error_of(routes(4096)) ==
+          "FILE:2: routes with neighbours and routes together 4096 next hops: the gateway knows 4095 at most");
+}
+
+TEST_CASE("a ring frame that no packet buffer can hold is refused") {
+    const auto framesz = [](const std::string& octets) {
+        return "ports = ( { name = \"wan\"; device = \"net_af_packet0,iface=wan0,framesz=" + octets + "\"; } );";
+    };
+    CHECK(error_of(framesz("65024")) == "no error");
+    CHECK(error_of(framesz("65536")) ==
+          "FILE:1: ports.[0].device is \"net_af_packet0,iface=wan0,framesz=65536\": a packet buffer has room for a "
+          "framesz of 65000 octets at most");
 }
 
 TEST_CASE("a neighbour is in a port's network, once") {

@@ -62,7 +62,7 @@ TEST_CASE("the office VPN's example is the picture of the manual") {
           "gateway    tokyo: 1 worker, polling adaptive, bursts of 64, 256 megabytes, 16384 packets\n"
           "port       office     protected   10.0.1.1/24        mtu 1500 net_af_packet0,iface=office0\n"
           "port       wan        unprotected 20.0.0.1/24        mtu 1500 net_af_packet1,iface=wan0\n"
-          "route      10.0.2.0/24            via 20.0.0.2\n"
+          "route      10.0.2.0/24            via 20.0.0.2 at wan\n"
           "ipsec      packets no policy matches are dropped (def_policy = discard)\n"
           "           default levels: esp transport use, esp tunnel use, ah transport use, ah tunnel use\n"
           "           of several SAs, the newest sends\n"

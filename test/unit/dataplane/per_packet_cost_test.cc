@@ -1,73 +1,18 @@
 // No allocation, no lock and no system call per packet, shown: while a worker turns, the process's own allocator and
 // mutex are counted, and in a child process any system call at all is fatal.
-#include <dlfcn.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <mutex>
 
 #include "catch.h"
+#include "test/support/counted.h"
 #include "test/unit/gateway/office.h"
-
-namespace {
-
-thread_local bool counting = false;
-thread_local unsigned allocations = 0, locks = 0;
-
-}  // namespace
-
-// ---- the process's allocator and mutex, counted
-
-#ifdef __SANITIZE_ADDRESS__
-extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, std::size_t),
-                                                         void (*)(const volatile void*));
-namespace {
-[[maybe_unused]] const int hooks = __sanitizer_install_malloc_and_free_hooks(
-    [](const volatile void*, std::size_t) { allocations += counting; }, [](const volatile void*) {});
-}
-#else
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_calloc(std::size_t, std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-void* malloc(std::size_t octets) noexcept {
-    allocations += counting;
-    return __libc_malloc(octets);
-}
-void* calloc(std::size_t count, std::size_t octets) noexcept {
-    allocations += counting;
-    return __libc_calloc(count, octets);
-}
-void* realloc(void* at, std::size_t octets) noexcept {
-    allocations += counting;
-    return __libc_realloc(at, octets);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t octets) noexcept {
-    allocations += counting;
-    return __libc_memalign(alignment, octets);
-}
-int posix_memalign(void** at, std::size_t alignment, std::size_t octets) noexcept {
-    allocations += counting;
-    *at = __libc_memalign(alignment, octets);
-    return *at == nullptr ? ENOMEM : 0;
-}
-}
-#endif
-
-extern "C" int pthread_mutex_lock(pthread_mutex_t* mutex) noexcept {
-    using Lock = int (*)(pthread_mutex_t*);
-    static const Lock next = reinterpret_cast<Lock>(dlsym(RTLD_NEXT, "pthread_mutex_lock"));
-    locks += counting;
-    return next(mutex);
-}
 
 namespace {
 
@@ -144,24 +89,23 @@ struct Busy {
 
 TEST_CASE("a worker allocates nothing and takes no lock per packet") {
     Busy busy;
-    counting = true;
-    allocations = locks = 0;
+    start_counting();
     const std::size_t moved = busy.tokyo.gateway().worker(0).turn();
-    counting = false;
+    const Counted turn = stop_counting();
     CHECK(moved == 64);
-    CHECK(allocations == 0);
-    CHECK(locks == 0);
+    CHECK(turn.allocations == 0);
+    CHECK(turn.locks == 0);
 
-    counting = true;  // and the counters count
+    start_counting();  // and the counters count
     {
         std::mutex mutex;
         const std::scoped_lock lock{mutex};
         std::vector<int> some(10);
         asm volatile("" : : "r"(some.data()) : "memory");
     }
-    counting = false;
-    CHECK(allocations == 1);
-    CHECK(locks == 1);
+    const Counted own = stop_counting();
+    CHECK(own.allocations == 1);
+    CHECK(own.locks == 1);
 }
 
 TEST_CASE("a worker makes no system call per packet") {

@@ -219,7 +219,7 @@ TEST_CASE("ESP in fragments for us is refused by name, and somebody else's goes 
         CHECK(tokyo.arrive(ipv4("20.0.0.2", "20.0.0.1", 50, Octets(64), {.flags_offset = flags})).empty());
         CHECK(tokyo.arrive(ipv4("20.0.0.2", "10.0.1.5", 50, Octets(64), {.flags_offset = flags})).size() == 1);
     }
-    CHECK(tokyo.gateway.drops(Drop::fragmented_esp) == 2);
+    CHECK(tokyo.gateway.drops(Drop::fragmented_ipsec) == 2);
     CHECK(tokyo.arrive(ipv4("20.0.0.2", "10.0.1.5", 50, Octets(64))).size() == 1);
     CHECK(tokyo.arrive(ipv4("20.0.0.2", "10.0.1.5", 50, Octets(4))).size() == 1);
     CHECK(tokyo.gateway.drops(Drop::unknown_spi) == 0);

@@ -1,4 +1,4 @@
-// Sequence numbers and lifetimes of ESP SAs, to the packet (RFC 4303 3.3.3, 3.4.3; DESIGN's table of semantics).
+// Sequence numbers and lifetimes of ESP SAs, to the packet (RFC 4303 3.3.3, 3.4.3; docs/conformance.md).
 #include "catch.h"
 #include "test/unit/esp/forge.h"
 #include "test/unit/gateway/office.h"

@@ -37,6 +37,10 @@ ErrorSeen answer(Wires& gateway, const Octets& packet) {
     REQUIRE(back.size() == 1);
     return error_in(back[0]);
 }
+/// How many of the packets dropped by `reason` nobody was told of.
+std::uint64_t untold(Wires& gateway, Drop reason) {
+    return gateway.gateway().drops().at(static_cast<std::size_t>(reason) - 1).untold;
+}
 Octets df(std::size_t octets) { return datagram("10.0.1.5", "10.0.2.5", octets, {.flags_offset = 0x4000}); }
 
 }  // namespace
@@ -96,6 +100,17 @@ TEST_CASE("ESP that finds no peer is dropped by name, and no error goes to ourse
     CHECK(tokyo.buffers_missing() == 0);
 }
 
+TEST_CASE("ESP to a far end that no route leads to is dropped as that, not as a silent neighbour") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(
+        "add 20.0.0.1 30.0.0.1 esp 0x1001 -m tunnel -E aes-gcm-16 \"tokyo-newyork-key001\";"
+        "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-30.0.0.1/require;");
+    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5")}, world).empty());
+    CHECK(tokyo.drops(Drop::no_route) == 1);
+    CHECK(tokyo.drops(Drop::no_neighbour) == 0);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
 TEST_CASE("UDP for ourselves that nobody takes is answered by port unreachable") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(office_setkey);
@@ -112,20 +127,21 @@ TEST_CASE("nobody is told about ICMP errors, later fragments and broadcasts (RFC
     for (const Octets& packet : {ipv4("10.0.1.5", "10.0.2.5", 1, unreachable, {.ttl = 1}),
                                  ipv4("10.0.1.5", "10.0.2.5", 17, Octets(64), {.ttl = 1, .flags_offset = 0x0010})})
         CHECK(pass(tokyo, office, {packet}, office).empty());
-    CHECK(tokyo.drops(Drop::icmp_limited) == 2);
+    CHECK(tokyo.drops(Drop::ttl_exceeded) == 2);
+    CHECK(untold(tokyo, Drop::ttl_exceeded) == 2);
     CHECK(pass(tokyo, world, {datagram("10.0.2.5", "10.0.1.255", 100, {.ttl = 1})}, world).empty());
     CHECK(pass(tokyo, world, {datagram("10.0.2.5", "224.0.0.5", 100, {.ttl = 1})}, world).empty());
     CHECK(tokyo.drops(Drop::multicast) == 2);
     CHECK(tokyo.buffers_missing() == 0);
 }
 
-TEST_CASE("errors are limited: a burst of fifty, two hundred a second, the rest dropped by name") {
+TEST_CASE("errors are limited: a burst of fifty, two hundred a second, the rest keeps its name and is counted") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(clear_setkey);
     const std::vector<Octets> sixty(60, datagram("10.0.1.5", "10.0.2.5", 100, {.ttl = 1}));
     CHECK(pass(tokyo, office, sixty, office).size() == 50);
-    CHECK(tokyo.drops(Drop::icmp_limited) == 10);
-    CHECK(tokyo.drops(Drop::ttl_exceeded) == 50);
+    CHECK(tokyo.drops(Drop::ttl_exceeded) == 60);
+    CHECK(untold(tokyo, Drop::ttl_exceeded) == 10);
     tokyo.pass(std::chrono::milliseconds{100});
     const auto later = pass(tokyo, office, sixty, office).size();
     CHECK(later >= 20);
@@ -185,6 +201,38 @@ TEST_CASE("fragmentation needed tells the exact size that fits: it passes, one o
     CHECK(tokyo.buffers_missing() == 0);
 }
 
+TEST_CASE("a program behind the host port is told what fits its SA, by an address its kernel believes (RFC 1191)") {
+    constexpr std::size_t host = 2;
+    constexpr MacAddress gateway_seen_by_host{{2, 0, 0, 0, 0, 1}};
+    Configuration c = office_configuration();
+    c.ports.push_back({.name = "host", .device = "", .addresses = {}, .role = PortRole::host_port});
+    Wires tokyo{c};
+    tokyo.setkey(
+        "add 20.0.0.1 20.0.0.2 esp 0x1001 -m transport -E aes-gcm-16 \"tokyo-newyork-key001\";"
+        "spdadd 20.0.0.1 20.0.0.2 any -P out ipsec esp/transport//require;");
+    const auto send = [&](std::size_t octets) {
+        const Octets packet = datagram("20.0.0.1", "20.0.0.2", octets, {.flags_offset = 0x4000});
+        tokyo.send(host, ethernet(packet, gateway_seen_by_host));
+        tokyo.turn();
+        return packet;
+    };
+    const Octets packet = send(1500);
+    CHECK(tokyo.sent_by(world).empty());
+    const auto back = packets_of(tokyo.sent_by(host));
+    REQUIRE(back.size() == 1);
+    const ErrorSeen error = error_in(back[0]);
+    CHECK(error.type == 3);
+    CHECK(error.code == 4);
+    CHECK(error.source == number("20.0.0.2"));
+    CHECK(error.destination == number("20.0.0.1"));
+    CHECK(error.quoted == Octets(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(error.quoted.size())));
+    CHECK(tokyo.drops(Drop::too_big) == 1);
+    (void)send(error.mtu);
+    CHECK(packets_of(tokyo.sent_by(world)).size() == 1);
+    CHECK(tokyo.sent_by(host).empty());
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
 TEST_CASE(
     "an error about a packet out of an SA leaves through an SA, from an address its policy knows (RFC 4301 6.2)") {
     Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
@@ -222,7 +270,8 @@ TEST_CASE("an error about a packet out of an SA never leaves in clear: without a
     const Octets dying = datagram("10.0.2.5", "10.0.1.5", 102, {.ttl = 1});
     CHECK(pass(tokyo, world, {newyork.tunnel("20.0.0.2", "20.0.0.1", 0x1002, 1, dying)}, world).empty());
     CHECK(packets_of(tokyo.sent_by(office)).empty());
-    CHECK(tokyo.drops(Drop::icmp_error_unprotected) == 1);
+    CHECK(tokyo.drops(Drop::ttl_exceeded) == 1);
+    CHECK(untold(tokyo, Drop::ttl_exceeded) == 1);
     CHECK(tokyo.buffers_missing() == 0);
 }
 
@@ -242,6 +291,8 @@ TEST_CASE("a scan of a network fills the neighbour table, and those who really a
     const Octets late = datagram("10.0.1.5", "20.0.200.1");
     scan(256, 256 + NextHopTable::capacity);
     CHECK(pass(tokyo, office, {late}, world).empty());
+    CHECK(tokyo.drops(Drop::neighbour_table_full) > 0);
+    CHECK(tokyo.drops(Drop::no_neighbour) == 0);
     tokyo.pass(std::chrono::seconds{14});
     (void)tokyo.sent_by(world);
     (void)tokyo.sent_by(office);
@@ -250,4 +301,70 @@ TEST_CASE("a scan of a network fills the neighbour table, and those who really a
     tokyo.turn();
     CHECK(packets_of(tokyo.sent_by(world)) == only(after_hops(late, 1)));
     CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE(
+    "a flood of questions to our own address keeps neither ARP nor packets for new neighbours from being served") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    for (int i = 0; i < 1000; ++i) tokyo.send(office, ethernet(datagram("10.0.1.5", "10.0.1.1")));
+    tokyo.send(world, ethernet(datagram("10.0.2.5", "10.0.1.77")));
+    tokyo.send(world, arp(1, peer_mac, "20.0.0.2", {}, "20.0.0.1"));
+    for (int i = 0; i < 20; ++i) tokyo.gateway().worker(0).turn();
+    CHECK(tokyo.drops(Drop::punt_full) > 0);  // the flood's
+    tokyo.turn(2);
+    CHECK(tokyo.sent_by(world).size() == 1);  // the ARP answer
+    bool asked = false;
+    for (const Frame& frame : tokyo.sent_by(office))
+        asked |= frame.at(12) == std::byte{8} && frame.at(13) == std::byte{6};
+    CHECK(asked);
+}
+
+TEST_CASE("a scan of addresses nobody has leaves the packet pool to others") {
+    Configuration c = office_configuration();
+    c.mbufs = 1023;
+    c.ports[world].addresses = {{Address::v4(0x14000001), 22}};
+    Wires tokyo{c};
+    tokyo.setkey(clear_setkey);
+    for (std::uint32_t packet = 0; packet < 2000; ++packet) {
+        const Address nobody = Address::v4(0x14000100 + packet % 700);
+        tokyo.send(office, ethernet(datagram("10.0.1.5", nobody.text())));
+        if (packet % 32 == 0) tokyo.turn(2);
+        (void)tokyo.sent_by(world);
+    }
+    tokyo.turn();
+    CHECK(tokyo.buffers_missing() == c.mbufs / 8);
+    CHECK(tokyo.drops(Drop::neighbour_queue_full) == 2000 - c.mbufs / 8);
+    const Octets ping = ipv4("10.0.1.5", "10.0.1.1", 1, icmp_echo(1));
+    CHECK(pass(tokyo, office, {ping}, office).size() == 1);
+}
+
+TEST_CASE("a new neighbour makes nobody else's flow be decided anew") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    const auto misses = [&] { return tokyo.gateway().workers().at(0).flow_misses; };
+    const Octets known = datagram("10.0.1.5", "10.0.2.5"), late = datagram("10.0.2.5", "10.0.1.77");
+    CHECK(pass(tokyo, office, {known}, world).size() == 1);
+    CHECK(pass(tokyo, world, {late}, office).empty());
+    tokyo.send(office, arp(2, host_mac, "10.0.1.77", {}, "10.0.1.1"));
+    tokyo.turn();
+    CHECK(packets_of(tokyo.sent_by(office)).size() == 1);
+    const auto before = misses();
+    CHECK(pass(tokyo, office, {known}, world).size() == 1);
+    CHECK(misses() == before);
+    CHECK(pass(tokyo, world, {late}, office).size() == 1);  // its own flow finds the neighbour, once
+    CHECK(pass(tokyo, world, {late}, office).size() == 1);
+    CHECK(misses() == before + 1);
+}
+
+TEST_CASE("an answer for which there is no buffer is counted by name") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(clear_setkey);
+    tokyo.send(office, arp(1, host_mac, "10.0.1.5", {}, "10.0.1.1"));
+    std::vector<rte_mbuf*> taken;
+    while (rte_mbuf* const mbuf = rte_pktmbuf_alloc(tokyo.gateway().pool())) taken.push_back(mbuf);
+    tokyo.turn();
+    for (rte_mbuf* mbuf : taken) rte_pktmbuf_free(mbuf);
+    CHECK(tokyo.drops(Drop::no_buffer) == 1);
+    CHECK(tokyo.sent_by(office).empty());
 }

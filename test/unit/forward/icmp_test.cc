@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t router = 0x0a000101;
 
 Octets error_about(const Octets& packet, const IcmpError& error = hop_limit_exceeded) {
-    return icmp_error(packet, router, error);
+    return wants_icmp_error(packet) ? icmp_error(packet, router, error) : std::vector<std::byte>{};
 }
 
 }  // namespace

@@ -98,3 +98,23 @@ TEST_CASE("a decrypted packet waits for its receiver's MAC like any other") {
     REQUIRE(delivered.size() == 1);
     CHECK(ip_octets_of(delivered[0]) == ipv4("10.0.1.5", "10.0.2.5", 1, icmp_echo(1), {.ttl = 62}));
 }
+
+TEST_CASE("a gateway without memory for its rings says so and ends") {
+    unsigned last = 0;  // rings are numbered through the process's life
+    {
+        const Wires before{office_configuration()};
+        for (unsigned n = 0; n < 100000; ++n)
+            if (rte_ring_lookup(("torii_ring_" + std::to_string(n)).c_str()) != nullptr) last = n;
+    }
+    REQUIRE(last != 0);
+    rte_ring* const in_the_way =
+        rte_ring_create(("torii_ring_" + std::to_string(last + 3)).c_str(), 64, SOCKET_ID_ANY, 0);
+    REQUIRE(in_the_way != nullptr);
+    Configuration c = office_configuration();
+    c.ports.clear();
+    c.time_kernels = false;
+    const auto made = Gateway::make(c, {.launch_workers = false, .ring_losses = {}});
+    rte_ring_free(in_the_way);
+    REQUIRE_FALSE(made);
+    CHECK(made.error().text().find("no memory for the rings") != std::string::npos);
+}

@@ -1,4 +1,4 @@
-// Which policy a packet meets and what that does to it outbound: DESIGN's table of semantics, row by row.
+// Which policy a packet meets and what that does to it outbound: docs/conformance.md, row by row.
 #include "catch.h"
 #include "office.h"
 

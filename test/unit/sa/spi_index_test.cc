@@ -11,6 +11,7 @@ using namespace torii;
 namespace {
 
 const Address tokyo = Address::v4(0x14000001), osaka = Address::v4(0x14000003);
+constexpr IpsecProtocol esp = IpsecProtocol::esp;
 
 struct Sas {
     explicit Sas(std::size_t count) : blocks(std::make_unique<InboundSa[]>(count)) {}
@@ -28,15 +29,28 @@ TEST_CASE("an inbound SA is found by destination and SPI as long as it is in the
     Sas sas{3};
     SpiIndex index{64, 1};
     InboundSa& first = sas.make(0, tokyo, 0x1001);
-    CHECK(index.find_exact(tokyo, 0x1001) == nullptr);
-    CHECK(index.find_tag(index.hash(tokyo, 0x1001)) == nullptr);
+    CHECK(index.find_exact(tokyo, esp, 0x1001) == nullptr);
+    CHECK(index.find_tag(index.hash(tokyo, esp, 0x1001)) == nullptr);
     REQUIRE(index.insert(first));
-    CHECK(index.find_exact(tokyo, 0x1001) == &first);
-    CHECK(index.find_tag(index.hash(tokyo, 0x1001)) == &first);
-    CHECK(index.find_exact(tokyo, 0x1002) == nullptr);
+    CHECK(index.find_exact(tokyo, esp, 0x1001) == &first);
+    CHECK(index.find_tag(index.hash(tokyo, esp, 0x1001)) == &first);
+    CHECK(index.find_exact(tokyo, esp, 0x1002) == nullptr);
     index.remove(first);
-    CHECK(index.find_exact(tokyo, 0x1001) == nullptr);
-    CHECK(index.find_tag(index.hash(tokyo, 0x1001)) == nullptr);
+    CHECK(index.find_exact(tokyo, esp, 0x1001) == nullptr);
+    CHECK(index.find_tag(index.hash(tokyo, esp, 0x1001)) == nullptr);
+}
+
+TEST_CASE("ESP and AH to one destination may have the same SPI (RFC 4301 4.4.2.1)") {
+    Sas sas{2};
+    SpiIndex index{2, 7};
+    InboundSa& of_esp = sas.make(0, tokyo, 0x1001);
+    InboundSa& of_ah = sas.make(1, tokyo, 0x1001);
+    of_ah.protocol = IpsecProtocol::ah;
+    REQUIRE(index.insert(of_esp));
+    CHECK(index.find_exact(tokyo, IpsecProtocol::ah, 0x1001) == nullptr);
+    REQUIRE(index.insert(of_ah));
+    CHECK(index.find_exact(tokyo, IpsecProtocol::ah, 0x1001) == &of_ah);
+    CHECK(index.find_exact(tokyo, esp, 0x1001) == &of_esp);
 }
 
 TEST_CASE("two of our addresses may use the same SPI (RFC 4301 4.1)") {
@@ -46,11 +60,11 @@ TEST_CASE("two of our addresses may use the same SPI (RFC 4301 4.1)") {
     InboundSa& other = sas.make(1, osaka, 0x1001);
     REQUIRE(index.insert(ours));
     REQUIRE(index.insert(other));
-    CHECK(index.find_exact(tokyo, 0x1001) == &ours);
-    CHECK(index.find_exact(osaka, 0x1001) == &other);
+    CHECK(index.find_exact(tokyo, esp, 0x1001) == &ours);
+    CHECK(index.find_exact(osaka, esp, 0x1001) == &other);
     index.remove(ours);
-    CHECK(index.find_exact(tokyo, 0x1001) == nullptr);
-    CHECK(index.find_exact(osaka, 0x1001) == &other);
+    CHECK(index.find_exact(tokyo, esp, 0x1001) == nullptr);
+    CHECK(index.find_exact(osaka, esp, 0x1001) == &other);
 }
 
 TEST_CASE("a replacement stands beside what it replaces until that is removed") {
@@ -60,16 +74,16 @@ TEST_CASE("a replacement stands beside what it replaces until that is removed") 
     InboundSa& new_sa = sas.make(1, tokyo, 0x1001);
     REQUIRE(index.insert(old_sa));
     REQUIRE(index.insert(new_sa));
-    CHECK(index.find_exact(tokyo, 0x1001) != nullptr);
+    CHECK(index.find_exact(tokyo, esp, 0x1001) != nullptr);
     index.remove(old_sa);
-    CHECK(index.find_exact(tokyo, 0x1001) == &new_sa);
+    CHECK(index.find_exact(tokyo, esp, 0x1001) == &new_sa);
 }
 
 TEST_CASE("an address hashes the same from packet octets and from a value") {
     SpiIndex index{64, 4};
     const std::uint8_t on_the_wire[4]{20, 0, 0, 1};
-    CHECK(index.hash(on_the_wire, 0x1001) == index.hash(tokyo, 0x1001));
-    CHECK(index.hash(on_the_wire, 0x1001) != index.hash(osaka, 0x1001));
+    CHECK(index.hash(on_the_wire, esp, 0x1001) == index.hash(tokyo, esp, 0x1001));
+    CHECK(index.hash(on_the_wire, esp, 0x1001) != index.hash(osaka, esp, 0x1001));
 }
 
 TEST_CASE("strangers whose tags collide are told apart by find_exact") {
@@ -79,7 +93,7 @@ TEST_CASE("strangers whose tags collide are told apart by find_exact") {
     std::unordered_map<std::uint64_t, std::uint32_t> by_place;
     std::uint32_t one = 0, two = 0;
     for (std::uint32_t spi = 256; two == 0 && spi < 10'000'000; ++spi) {
-        const auto [known, news] = by_place.emplace(index.hash(tokyo, spi) & place_bits, spi);
+        const auto [known, news] = by_place.emplace(index.hash(tokyo, esp, spi) & place_bits, spi);
         if (!news) one = known->second, two = spi;
     }
     REQUIRE(two != 0);
@@ -87,14 +101,14 @@ TEST_CASE("strangers whose tags collide are told apart by find_exact") {
     InboundSa& first = sas.make(0, tokyo, one);
     InboundSa& second = sas.make(1, tokyo, two);
     REQUIRE(index.insert(first));
-    CHECK(index.find_exact(tokyo, two) == nullptr);
+    CHECK(index.find_exact(tokyo, esp, two) == nullptr);
     REQUIRE(index.insert(second));
-    CHECK(index.find_tag(index.hash(tokyo, two)) == &first);  // which is why callers compare
-    CHECK(index.find_exact(tokyo, one) == &first);
-    CHECK(index.find_exact(tokyo, two) == &second);
+    CHECK(index.find_tag(index.hash(tokyo, esp, two)) == &first);  // which is why callers compare
+    CHECK(index.find_exact(tokyo, esp, one) == &first);
+    CHECK(index.find_exact(tokyo, esp, two) == &second);
     index.remove(first);
-    CHECK(index.find_exact(tokyo, two) == &second);
-    CHECK(index.find_exact(tokyo, one) == nullptr);
+    CHECK(index.find_exact(tokyo, esp, two) == &second);
+    CHECK(index.find_exact(tokyo, esp, one) == nullptr);
 }
 
 TEST_CASE("a full bucket refuses, and a table twice the size takes everything") {
@@ -115,7 +129,7 @@ TEST_CASE("a full bucket refuses, and a table twice the size takes everything") 
     }
     CHECK(growths >= 4);
     std::size_t found = 0, visited = 0;
-    for (std::size_t i = 0; i < count; ++i) found += index->find_exact(tokyo, sas.blocks[i].spi) != nullptr;
+    for (std::size_t i = 0; i < count; ++i) found += index->find_exact(tokyo, esp, sas.blocks[i].spi) != nullptr;
     index->each([&](InboundSa&) { ++visited; });
     CHECK(found == count);
     CHECK(visited == count);

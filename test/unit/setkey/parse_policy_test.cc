@@ -98,7 +98,8 @@ TEST_CASE("a policy bundles up to four requests, the first innermost") {
 }
 
 TEST_CASE("a request that cannot be is refused where it stands") {
-    CHECK(refused("out ipsec") == "FILE:1: a request is needed: esp/MODE/SOURCE-DESTINATION/LEVEL at ';' [bad_syntax]");
+    CHECK(refused("out ipsec") ==
+          "FILE:1: a request is needed: PROTOCOL/MODE/SOURCE-DESTINATION/LEVEL at ';' [bad_syntax]");
     CHECK(refused("out ipsec esp") == "FILE:1: '/' and a mode are needed behind the protocol at ';' [bad_syntax]");
     CHECK(refused("out ipsec esp/") == "FILE:1: a mode is needed: transport or tunnel at ';' [bad_syntax]");
     CHECK(refused("out ipsec esp/any//use") == "FILE:1: a mode is needed: transport or tunnel at 'any' [bad_syntax]");
@@ -120,16 +121,20 @@ TEST_CASE("a request that cannot be is refused where it stands") {
     CHECK(refused("in ipsec esp/tunnel/any-me/require") ==
           "FILE:1: me-any and any-me are not offered: write both addresses at 'any' [unsupported]");
     CHECK(refused("out ipsec esp/transport//use extra") ==
-          "FILE:1: a request is needed: esp/MODE/SOURCE-DESTINATION/LEVEL at 'extra' [bad_syntax]");
+          "FILE:1: a request is needed: PROTOCOL/MODE/SOURCE-DESTINATION/LEVEL at 'extra' [bad_syntax]");
 }
 
-TEST_CASE("requests of ah and ipcomp are understood whole and refused on their own line") {
-    const std::string sentence = "requests of this protocol are not offered in this version, only esp is at ";
-    CHECK(refused("out ipsec\n esp/transport//use\n ah/transport//use") ==
-          "FILE:3: " + sentence + "'ah' [unsupported]");
-    CHECK(refused("out ipsec ipcomp/transport//use esp/transport//use") ==
-          "FILE:1: " + sentence + "'ipcomp' [unsupported]");
+TEST_CASE("requests may be of esp, ah and ipcomp in any order") {
+    const auto requests =
+        behind("out ipsec ipcomp/transport//use\n esp/transport//use\n ah/tunnel/10.0.0.1-10.0.0.2/require").requests;
+    REQUIRE(requests.size() == 3);
+    CHECK(requests[0] == Request{IpsecProtocol::ipcomp, Mode::transport, Level::use, ReqId{}, std::nullopt});
+    CHECK(requests[1] == Request{IpsecProtocol::esp, Mode::transport, Level::use, ReqId{}, std::nullopt});
+    CHECK(requests[2].protocol == IpsecProtocol::ah);
+    CHECK(requests[2].mode == Mode::tunnel);
     CHECK(refused("out ipsec ah/tunnel") == "FILE:1: a tunnel needs its two addresses at 'tunnel' [bad_value]");
+    CHECK(refused("out ipsec gre/transport//use") ==
+          "FILE:1: a request is needed: PROTOCOL/MODE/SOURCE-DESTINATION/LEVEL at 'gre' [bad_syntax]");
 }
 
 TEST_CASE("directions and actions that setkey has elsewhere are refused with the reason") {

@@ -168,7 +168,7 @@ TEST_CASE("algorithms are those of the registry, in the order that esp takes the
           "FILE:1: " + auth_named("tcp-md5").error().message + " at 'tcp-md5' [unsupported]");
     CHECK(refused("-A hmac-md5 \"hogehogehogehoge\"") ==
           "FILE:1: esp takes -E before -A; -E null leaves the integrity alone at '-A' [bad_value]");
-    CHECK(refused("-C deflate") == "FILE:1: compression is not offered in this version at '-C' [unsupported]");
+    CHECK(refused("-C deflate") == "FILE:1: esp compresses nothing: -C belongs to ipcomp at '-C' [bad_value]");
     CHECK(refused("-E null -A null -A null") == "FILE:1: -A may stand once at '-A' [bad_syntax]");
     CHECK(refused("-E aes-gcm-16 \"hogehogehogehogehoge\" -A hmac-md5 \"hogehogehogehoge\"") ==
           "FILE:1: this cipher protects the integrity itself and takes no -A at '-A' [bad_value]");
@@ -189,14 +189,44 @@ TEST_CASE("an extension that cannot be is refused where it stands") {
     CHECK(refused("-ctx 1 1 \"label\" -E null") == "FILE:1: security contexts are not offered at '-ctx' [unsupported]");
 }
 
+TEST_CASE("ah takes -A alone, and ipcomp -C alone") {
+    const auto spec = [](const std::string& rest) {
+        auto program = parse("add 20.0.0.1 20.0.0.2 " + rest + ";", "FILE").value();
+        return std::get<control::AddSa>(std::move(program.operations.at(0).operation)).spec;
+    };
+    const auto ah = spec("ah 9877 -A hmac-md5 \"hogehogehogehoge\"");
+    CHECK(ah.id.protocol == IpsecProtocol::ah);
+    CHECK(ah.auth == AuthId::hmac_md5);
+    const auto compressed = spec("ipcomp 5 -m tunnel -C deflate");
+    CHECK(compressed.id.protocol == IpsecProtocol::ipcomp);
+    CHECK(compressed.mode == Mode::tunnel);
+    CHECK_FALSE(compressed.raw_cpi);
+    CHECK(spec("ipcomp 0x1234 -C deflate -R").raw_cpi);
+    const auto refused_as = [](const std::string& rest) { return refusal("add 20.0.0.1 20.0.0.2 " + rest + ";"); };
+    CHECK(refused_as("ah 9877 -E null") ==
+          "FILE:1: ah encrypts and compresses nothing: it takes -A alone at '-E' [bad_value]");
+    CHECK(refused_as("ah 9877") ==
+          "FILE:1: an option, or -A and an algorithm, is needed behind this at '9877' [bad_syntax]");
+    CHECK(refused_as("ah 255 -A hmac-md5 \"hogehogehogehoge\"") ==
+          "FILE:1: the SPIs 0 to 255 are reserved (RFC 4303 2.1) at '255' [bad_value]");
+    CHECK(refused_as("ipcomp 5 -A hmac-md5 \"hogehogehogehoge\"") ==
+          "FILE:1: ipcomp compresses and nothing else: it takes -C alone at '-A' [bad_value]");
+    CHECK(refused_as("ipcomp 5 -C lzs") ==
+          "FILE:1: this compression is not supported, only deflate is at 'lzs' [unsupported]");
+    CHECK(refused_as("ipcomp 5 -C bzip2") == "FILE:1: -C takes deflate at 'bzip2' [bad_syntax]");
+    CHECK(refused_as("ipcomp 5 -C deflate -E null") == "FILE:1: ';' is needed here at '-E' [bad_syntax]");
+}
+
 TEST_CASE("protocols that this version does not have are refused by name") {
-    for (const std::string word : {"ah", "ipcomp", "esp-old", "ah-old", "esp-udp", "tcp"})
+    for (const std::string word : {"esp-old", "ah-old", "esp-udp", "tcp"})
         for (const std::string statement : {"add", "update", "delete", "get", "getspi"})
             CHECK(refusal(statement + " 20.0.0.1 20.0.0.2 " + word + " 9876;") ==
-                  "FILE:1: this protocol is not offered in this version, only esp is at '" + word + "' [unsupported]");
-    CHECK(refusal("add 20.0.0.1 20.0.0.2 9876 -E null;") == "FILE:1: a protocol is needed: esp at '9876' [bad_syntax]");
+                  "FILE:1: this protocol is not offered in this version, only esp, ah and ipcomp are at '" + word +
+                      "' [unsupported]");
+    CHECK(refusal("add 20.0.0.1 20.0.0.2 9876 -E null;") ==
+          "FILE:1: a protocol is needed: esp, ah or ipcomp at '9876' [bad_syntax]");
     CHECK(refusal("flush tcp;") ==
-          "FILE:1: this protocol is not offered in this version, only esp is at 'tcp' [unsupported]");
+          "FILE:1: this protocol is not offered in this version, only esp, ah and ipcomp are at 'tcp' [unsupported]");
     CHECK(refusal("flush udp;") == "FILE:1: esp, ah, ipcomp or ';' is needed at 'udp' [bad_syntax]");
 }
 

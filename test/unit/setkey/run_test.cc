@@ -26,6 +26,16 @@ TEST_CASE("a text is one transaction, however many statements it has") {
     CHECK(control.policies.size() == 1);
 }
 
+TEST_CASE("manual keys of counter-mode ciphers are counted, added and updated (RFC 8221 3)") {
+    const auto counted = [](std::string_view text) { return manual_counter_keys(parse(text, "FILE").value()); };
+    const std::string gcm = R"( ::1 ::2 esp 256 -E aes-gcm-16 "sixteen and four okt";)";
+    const std::string cbc = R"( ::1 ::2 esp 257 -E aes-cbc "sixteen okt here" -A hmac-sha1 "twenty octets of key";)";
+    CHECK(counted("add" + gcm) == 1);
+    CHECK(counted("update" + gcm) == 1);
+    CHECK(counted("add" + cbc + "update" + gcm + "update" + cbc + "add" + gcm) == 2);
+    CHECK(counted("delete ::1 ::2 esp 256; flush;") == 0);
+}
+
 TEST_CASE("a text without operations is no transaction") {
     FakeControl control;
     CHECK(told(control, "dump; spddump;").value() == "No SAD entries.\nNo SPD entries.\n");

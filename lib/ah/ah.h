@@ -1,0 +1,63 @@
+// The Authentication Header (RFC 4302), tunnel and transport mode over IPv4. Two transforms, each a recipe of steps
+// over a batch that may mix SAs, algorithms and modes. Called by the worker that owns all SAs of the batch.
+#pragma once
+
+#include "transform/transform.h"
+
+namespace torii {
+
+inline constexpr std::size_t longest_icv = 32;  // of the registry's algorithms: half of SHA-512
+
+/// What is set aside of each packet while its ICV is computed. A worker's own, for one batch at a time.
+struct AhScratch {
+    std::array<std::array<std::byte, 60>, Batch::capacity> headers;  // IP headers with their options
+    std::array<std::array<std::byte, longest_icv>, Batch::capacity> icvs;
+};
+
+/// Octets of an AH whose ICV has `icv_octets`. All of the registry's are whole 32-bit words, so none is padded.
+constexpr unsigned ah_octets(unsigned icv_octets) { return unsigned{sizeof(AhHeader)} + icv_octets; }
+
+/// Octets an SA adds in `mode`.
+inline unsigned ah_overhead(const OutboundSa& sa, Mode mode) {
+    return ah_octets(sa.icv_octets) + (mode == Mode::tunnel ? unsigned{sizeof(Ipv4Header)} : 0);
+}
+
+/// Zeroes what may change on the way in the IPv4 header at `ip` (RFC 4302 3.3.3.1.1, appendix A1): DSCP, ECN, flags,
+/// fragment offset, TTL, checksum, and every option that is not known to stay. The header's options have been
+/// validated.
+void zero_mutable_fields(std::byte* ip, unsigned header_octets);
+
+/// Runs `submit`, which seals or opens `jobs`, over their packets as the ICV sees them: whole, from the IP header on,
+/// mutable fields zero. Afterwards the packets are as before, but for what `submit` wrote.
+template <class Submit>
+void authenticate(CryptoJobs& jobs, AhScratch& scratch, Submit submit) {
+    for (std::size_t i = 0; i < jobs.size; ++i) {
+        const Packet& p = *jobs.packets[i];
+        std::memcpy(scratch.headers[i].data(), p.ip, p.ip_header_octets);
+        zero_mutable_fields(p.ip, p.ip_header_octets);
+        jobs.jobs[i].head = p.ip;
+        jobs.jobs[i].text_octets = p.ip_octets - unsigned{sizeof(EspHeader)};  // what the engine takes for one
+    }
+    submit();
+    for (std::size_t i = 0; i < jobs.size; ++i) {
+        const Packet& p = *jobs.packets[i];
+        std::memcpy(p.ip, scratch.headers[i].data(), p.ip_header_octets);
+    }
+}
+
+/// Protects `batch` in place (RFC 4302 3.3).
+/// In:     packets at their IP header, each carrying its own `outbound_sa`; fragments only toward tunnels.
+/// Out:    the same packets in order, at their outer (tunnel) or rewritten (transport) IP header.
+/// Drops:  lifetime_exceeded, sequence_exhausted, fragment_in_transport, no_room.
+/// Thread: the worker that owns those SAs. Never allocates; one crypto submission.
+void protect_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices& notices, Batch& batch);
+
+/// Opens `batch` in place (RFC 4302 3.4, in its order).
+/// In:     packets at their IP header, protocol AH, not fragments, `inbound_sa` set.
+/// Out:    the same packets at the IP header that was inside (tunnel) or freed of AH (transport), their SA appended to
+///         `used`.
+/// Drops:  lifetime_exceeded, bad_ah_header, replayed, bad_icv, and those of unwrap.
+/// Thread: the worker that owns those SAs. Never allocates; one crypto submission.
+void open_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices& notices, Batch& batch);
+
+}  // namespace torii

@@ -1,0 +1,67 @@
+// AH from the unprotected side: RFC 4302 3.4. See ah.h.
+#include "ah/ah.h"
+
+namespace torii {
+
+namespace {
+
+const AhHeader& ah_header(const Packet& p) { return *reinterpret_cast<const AhHeader*>(p.payload()); }
+
+/// Whether all of the AH is there and as long as its SA's ICV makes it (2.2, 3.4.2).
+bool is_whole(const Packet& p) {
+    const unsigned octets = ah_octets(p.inbound_sa->icv_octets);
+    return p.payload_octets() >= octets && (ah_header(p).payload_words + 2u) * 4 == octets;
+}
+
+/// The crypto job for a packet whose received ICV is set aside at `icv` and zero where it stood (3.4.4).
+void set_aside_icv(CryptoJobs& jobs, Packet& p, std::byte* icv) {
+    const InboundSa& sa = *p.inbound_sa;
+    std::byte* const received = p.payload() + sizeof(AhHeader);
+    std::memcpy(icv, received, sa.icv_octets);
+    std::memset(received, 0, sa.icv_octets);
+    CryptoJob& job = jobs.add(p);
+    job.key = sa.key;
+    job.icv = icv;
+    job.sequence_high = static_cast<std::uint32_t>(p.sequence >> 32);
+    job.suite = sa.suite;
+    job.esn = sa.extended_sequence;
+    job.authentic = false;
+}
+
+/// One submission for the whole batch; a packet whose ICV fails is dropped before anything else is believed.
+void verify(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices& notices, Batch& batch) {
+    jobs.size = 0;
+    for (Packet& p : batch.live()) {
+        if (p.room_behind() < sizeof(std::uint32_t)) [[unlikely]]  // the high half of an ESN goes there for a moment
+            Batch::drop(p, Drop::no_room);
+        else
+            set_aside_icv(jobs, p, scratch.icvs[jobs.size].data());
+    }
+    authenticate(jobs, scratch, [&] { crypto.open(jobs.all()); });
+    refuse_bad_icvs(notices, jobs);
+}
+
+}  // namespace
+
+void open_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices& notices, Batch& batch) {
+    for (Packet& p : batch.live()) {
+        p.sequence = ah_header(p).sequence_low;
+        if (!is_whole(p)) [[unlikely]]
+            Batch::drop(p, Drop::bad_ah_header);
+    }
+    check_replay(notices, batch);                   // drops: replayed, before paying for the ICV
+    verify(crypto, jobs, scratch, notices, batch);  // drops: bad_icv
+    commit_replay(notices, batch);                  // drops: replayed, lifetime_exceeded
+    for (Packet& p : batch.live()) {
+        const unsigned octets = ah_octets(p.inbound_sa->icv_octets);
+        const std::uint8_t next_header = ah_header(p).next_header;
+        const Drop reason =
+            unwrap(p, p.inbound_sa->mode, p.payload() + octets, p.payload_octets() - octets, next_header);
+        if (reason != Drop::none) [[unlikely]]
+            Batch::drop(p, reason);
+        else
+            note_opened(p);
+    }
+}
+
+}  // namespace torii

@@ -1,0 +1,59 @@
+// AH toward the unprotected side: RFC 4302 3.3. See ah.h.
+#include "ah/ah.h"
+
+namespace torii {
+
+namespace {
+
+/// AH at `at`, its ICV still zero (3.3.3.1), and the crypto job for the packet, which is complete but for its ICV.
+void write_ah(CryptoJobs& jobs, Packet& p, std::byte* at, std::uint8_t next_header) {
+    const OutboundSa& sa = *p.outbound_sa;
+    const AhHeader ah{.next_header = next_header,
+                      .payload_words = static_cast<std::uint8_t>(ah_octets(sa.icv_octets) / 4 - 2),
+                      .reserved = 0,
+                      .spi = sa.spi,
+                      .sequence_low = static_cast<std::uint32_t>(p.sequence)};
+    std::memcpy(at, &ah, sizeof ah);
+    std::memset(at + sizeof ah, 0, sa.icv_octets);
+    CryptoJob& job = jobs.add(p);
+    job.key = sa.key;
+    job.icv = at + sizeof ah;
+    job.sequence_high = static_cast<std::uint32_t>(p.sequence >> 32);
+    job.suite = sa.suite;
+    job.esn = sa.extended_sequence;
+    job.authentic = false;
+}
+
+/// IP | AH | IP | payload (3.1.2)
+void encapsulate_tunnel(CryptoJobs& jobs, Packet& p) {
+    const unsigned before = ah_overhead(*p.outbound_sa, Mode::tunnel);
+    if (!has_room(p, before, sizeof(std::uint32_t))) return;
+    write_ah(jobs, p, p.ip - before + sizeof(Ipv4Header), static_cast<std::uint8_t>(IpProtocol::ipv4));
+    enter_tunnel(p, before, p.ip_octets + before);
+}
+
+/// IP | AH | payload (3.1.1): the IP header moves to the front, its length and protocol change.
+void encapsulate_transport(CryptoJobs& jobs, Packet& p) {
+    if (p.fragment) return Batch::drop(p, Drop::fragment_in_transport);
+    const unsigned gap = ah_overhead(*p.outbound_sa, Mode::transport);
+    if (!has_room(p, gap, sizeof(std::uint32_t))) return;
+    open_gap(p, gap);
+    write_ah(jobs, p, p.payload(), p.protocol);
+    finish_transport(p, IpProtocol::ah, p.ip_octets + gap);
+}
+
+}  // namespace
+
+void protect_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices& notices, Batch& batch) {
+    spend_sequence(notices, batch);
+    jobs.size = 0;
+    for (Packet& p : batch.live()) {
+        if (outbound_mode(p) == Mode::tunnel)
+            encapsulate_tunnel(jobs, p);
+        else
+            encapsulate_transport(jobs, p);
+    }
+    authenticate(jobs, scratch, [&] { crypto.seal(jobs.all()); });
+}
+
+}  // namespace torii

@@ -1,0 +1,73 @@
+#include "dataplane/inbound_sas.h"
+
+#include "ipcomp/ipcomp.h"
+
+namespace torii {
+
+namespace {
+
+constexpr std::uint8_t esp = static_cast<std::uint8_t>(IpProtocol::esp);
+constexpr std::uint8_t ah = static_cast<std::uint8_t>(IpProtocol::ah);
+
+unsigned header_octets(std::uint8_t protocol) {
+    if (protocol == esp) return sizeof(EspHeader);
+    return protocol == ah ? sizeof(AhHeader) : sizeof(IpCompHeader);
+}
+
+Drop truncated(std::uint8_t protocol) {
+    if (protocol == esp) return Drop::esp_truncated;
+    return protocol == ah ? Drop::bad_ah_header : Drop::bad_ipcomp;
+}
+
+/// As on the wire, except that a CPI fills 32 bits.
+Big32 wire_spi(const Packet& p) {
+    const std::byte* const header = p.payload();
+    if (p.protocol == esp) [[likely]]
+        return reinterpret_cast<const EspHeader*>(header)->spi;
+    if (p.protocol == ah) return reinterpret_cast<const AhHeader*>(header)->spi;
+    return std::uint32_t{reinterpret_cast<const IpCompHeader*>(header)->cpi.value()};
+}
+
+}  // namespace
+
+bool has_readable_spi(const Packet& p) { return !p.fragment && p.payload_octets() >= header_octets(p.protocol); }
+
+Spi spi_of(const Packet& p) { return Spi{wire_spi(p).value()}; }
+
+std::uint32_t sequence_low_of(const Packet& p) {
+    if (p.protocol == esp) return reinterpret_cast<const EspHeader*>(p.payload())->sequence_low;
+    if (p.protocol == ah && p.payload_octets() >= sizeof(AhHeader))
+        return reinterpret_cast<const AhHeader*>(p.payload())->sequence_low;
+    return 0;
+}
+
+void find_inbound_sas(const SpiIndex& sad, Batch& batch) {
+    for (Packet& p : batch.live()) {
+        if (p.fragment) [[unlikely]] {
+            Batch::drop(p, Drop::fragmented_ipsec);
+        } else if (p.payload_octets() < header_octets(p.protocol)) [[unlikely]] {
+            Batch::drop(p, truncated(p.protocol));
+        } else {
+            p.hash = sad.hash(reinterpret_cast<const std::uint8_t*>(p.ip) + 16, IpsecProtocol{p.protocol}, wire_spi(p));
+            sad.prefetch(p.hash);
+        }
+    }
+    for (Packet& p : batch.live()) {
+        p.inbound_sa = sad.find_tag(p.hash);
+        if (p.inbound_sa == nullptr) continue;
+        __builtin_prefetch(p.inbound_sa, 1);
+        __builtin_prefetch(reinterpret_cast<std::byte*>(p.inbound_sa) + 64, 1);
+    }
+    for (Packet& p : batch.live()) {
+        const InboundSa* const sa = p.inbound_sa;
+        if (sa == nullptr) continue;
+        const Big32 spi = wire_spi(p);
+        const IpsecProtocol protocol{p.protocol};
+        std::uint32_t destination;
+        std::memcpy(&destination, p.ip + 16, sizeof destination);
+        if (sa->spi != spi || sa->destination_ipv4 != destination || sa->protocol != protocol) [[unlikely]]
+            p.inbound_sa = sad.find_exact(Address::v4(p.ipv4().destination), protocol, spi);
+    }
+}
+
+}  // namespace torii

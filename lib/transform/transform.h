@@ -1,0 +1,143 @@
+// What ESP, AH and IPComp do alike to a packet: take a sequence number, pass the replay window, make room, stand in
+// front of an outer header or behind the packet's own, and leave either again. Called by the worker that owns the SAs.
+#pragma once
+
+#include "crypto/engine.h"
+#include "ip/ipv4.h"
+#include "observe/notices.h"
+#include "packet/packet.h"
+#include "sa/security_association.h"
+
+namespace torii {
+
+/// A worker's scratch for one crypto submission: the jobs and whose they are.
+struct CryptoJobs {
+    std::array<CryptoJob, Batch::capacity> jobs;
+    std::array<Packet*, Batch::capacity> packets;
+    std::size_t size = 0;
+    /// The next job, as the last batch left it: the caller sets every field.
+    CryptoJob& add(Packet& packet) {
+        packets[size] = &packet;
+        return jobs[size++];
+    }
+    std::span<CryptoJob> all() { return {jobs.data(), size}; }
+};
+
+/// How `packet` goes through its outbound SA. One SA of mode any may serve policies of both modes.
+inline Mode outbound_mode(const Packet& packet) {
+    return packet.chain != nullptr ? packet.chain->modes[packet.chain_step] : packet.outbound_sa->mode;
+}
+
+// ---- sequence numbers, lifetimes, replay: a batch at a time
+
+/// Marks packets whose SA has stopped; takes the sequence numbers of the rest (RFC 4303 3.3.3, RFC 4302 3.3.2).
+/// Drops: lifetime_exceeded, sequence_exhausted.
+void spend_sequence(Notices& notices, Batch& batch);
+
+/// Recovers each packet's full sequence number from the low half in `sequence` (RFC 4303 appendix A2), and asks whether
+/// its SA still takes it (3.4.3), before any work is spent on the ICV.
+/// Drops: replayed.
+void check_replay(Notices& notices, Batch& batch);
+
+/// Takes the sequence numbers of packets whose ICV was right. Twins that met inside this batch are told apart here;
+/// lifetimes count what was authentic and fresh alone.
+/// Drops: replayed, lifetime_exceeded.
+void commit_replay(Notices& notices, Batch& batch);
+
+/// Drops those of the opened packets whose ICV is wrong, and tells. `jobs` have been opened.
+void refuse_bad_icvs(Notices& notices, CryptoJobs& jobs);
+
+// ---- outbound shapes
+
+inline constexpr unsigned ethernet_room = 16;  // what the frame's own header will want in front
+
+/// False, and marked no_room, when the buffer cannot hold `before` octets more in front or `behind` more at the end. A
+/// device's headroom is enough for two or three tunnels; for more the packet moves back where there is room behind it.
+inline bool has_room(Packet& p, unsigned before, unsigned behind) {
+    const std::size_t in_front = before + ethernet_room;
+    if (p.room_before() >= in_front && p.room_behind() >= behind) [[likely]]
+        return true;
+    const std::size_t lacking = in_front - std::min(in_front, p.room_before());
+    if (p.room_behind() >= behind + lacking) {
+        std::memmove(p.ip + lacking, p.ip, p.ip_octets);
+        p.ip += lacking;
+        return true;
+    }
+    Batch::drop(p, Drop::no_room);
+    return false;
+}
+
+/// The packet becomes the payload of a tunnel packet of `total` octets, whose outer header starts `before` octets in
+/// front of it; what stands between the two is the caller's.
+inline void enter_tunnel(Packet& p, unsigned before, unsigned total) {
+    const OutboundSa& sa = *p.outbound_sa;
+    write_outer(p.ip - before, sa.outer, p.ipv4(), static_cast<std::uint16_t>(total),
+                static_cast<std::uint16_t>(p.sequence));
+    p.ip -= before;
+    p.ip_octets = static_cast<std::uint16_t>(total);
+    p.ip_header_octets = sizeof(Ipv4Header);
+    p.protocol = sa.outer.ip.protocol;
+    p.fragment = false;
+    p.next_hop = HopIndex{sa.next_hop.load(std::memory_order_relaxed)};
+}
+
+/// Moves the packet's IP header `octets` forward, so that as many stand free between it and its payload.
+inline void open_gap(Packet& p, unsigned octets) {
+    std::memmove(p.ip - octets, p.ip, p.ip_header_octets);
+    p.ip -= octets;
+}
+
+/// The packet's own IP header says what follows it now: `protocol`, `total` octets in all.
+inline void rewrite_header(Packet& p, std::uint8_t protocol, unsigned total) {
+    Ipv4Header& ip = p.ipv4();
+    ip.total_octets = static_cast<std::uint16_t>(total);
+    ip.protocol = p.protocol = protocol;
+    ip.checksum = 0;
+    ip.checksum = internet_checksum(p.ip, p.ip_header_octets);
+    p.ip_octets = static_cast<std::uint16_t>(total);
+}
+
+/// Completes a packet that transport mode has changed.
+inline void finish_transport(Packet& p, IpProtocol protocol, unsigned total) {
+    rewrite_header(p, static_cast<std::uint8_t>(protocol), total);
+    if (p.next_hop == HopIndex::none) p.next_hop = HopIndex{p.outbound_sa->next_hop.load(std::memory_order_relaxed)};
+}
+
+// ---- inbound shapes
+
+/// IP | ... | IP | payload becomes IP | payload; the inner header, of which `octets` there are with what it heads, is
+/// judged like one from a wire.
+inline Drop leave_tunnel(Packet& p, std::byte* inner, unsigned octets) {
+    const std::uint8_t outer_dscp_ecn = p.ipv4().dscp_ecn;
+    p.ip = inner;
+    if (const Drop reason = parse_ipv4(p, octets); reason != Drop::none) return reason;
+    return inherit_ecn(outer_dscp_ecn, p.ipv4()) ? Drop::none : Drop::bad_ecn;
+}
+
+/// IP | ... | payload becomes IP | payload: the IP header moves up against the payload.
+inline void leave_transport(Packet& p, const std::byte* payload, unsigned octets, std::uint8_t protocol) {
+    const auto distance = payload - p.payload();
+    std::memmove(p.ip + distance, p.ip, p.ip_header_octets);
+    p.ip += distance;
+    rewrite_header(p, protocol, p.ip_header_octets + octets);
+}
+
+/// What an SA of `mode` protected comes to light: `protocol` is what its header names, at `payload`.
+/// Drops: dummy_packet, ipv6_not_offered, bad_inner_protocol, and those of leave_tunnel.
+inline Drop unwrap(Packet& p, Mode mode, std::byte* payload, unsigned octets, std::uint8_t protocol) {
+    const auto inner = static_cast<IpProtocol>(protocol);
+    if (inner == IpProtocol::none) return Drop::dummy_packet;
+    if (mode != Mode::transport && inner == IpProtocol::ipv4) return leave_tunnel(p, payload, octets);
+    if (mode != Mode::transport && inner == IpProtocol::ipv6) return Drop::ipv6_not_offered;
+    if (mode == Mode::tunnel) return Drop::bad_inner_protocol;
+    leave_transport(p, payload, octets, protocol);
+    return Drop::none;
+}
+
+/// The packet came out of its SA: it owes the inbound policy a check against it.
+inline void note_opened(Packet& p) {
+    p.used[p.opened++] = p.inbound_sa;
+    p.arrival = Arrival::outside;
+}
+
+}  // namespace torii
