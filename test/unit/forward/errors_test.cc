@@ -233,6 +233,24 @@ TEST_CASE("a program behind the host port is told what fits its SA, by an addres
     CHECK(tokyo.buffers_missing() == 0);
 }
 
+TEST_CASE("what an SA made of a program's packet is reported to nobody when it finds no peer") {
+    constexpr std::size_t host = 2;
+    Configuration c = office_configuration();
+    c.neighbours.clear();
+    c.ports.push_back({.name = "host", .device = "", .addresses = {}, .role = PortRole::host_port});
+    Wires tokyo{c};
+    tokyo.setkey(
+        GENERATE("add 20.0.0.1 20.0.0.2 esp 0x1001 -m transport -E aes-gcm-16 \"tokyo-newyork-key001\";"
+                 "spdadd 20.0.0.1 20.0.0.2 any -P out ipsec esp/transport//require;",
+                 "add 20.0.0.1 20.0.0.2 ah 0x1001 -m transport -A hmac-sha1 \"twenty octets exactl\";"
+                 "spdadd 20.0.0.1 20.0.0.2 any -P out ipsec ah/transport//require;"));
+    tokyo.send(host, ethernet(datagram("20.0.0.1", "20.0.0.2"), {{2, 0, 0, 0, 0, 1}}));
+    tokyo.pass(std::chrono::seconds{4});
+    CHECK(tokyo.drops(Drop::no_neighbour) == 1);
+    CHECK(tokyo.sent_by(host).empty());
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
 TEST_CASE(
     "an error about a packet out of an SA leaves through an SA, from an address its policy knows (RFC 4301 6.2)") {
     Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
