@@ -1,14 +1,18 @@
 // toriid: the gateway's process. Reads the configuration, takes its privileges seriously, starts the packet path, opens
 // the control socket and turns the event loop until it is asked to end. Main thread = main lcore = control thread.
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -23,6 +27,7 @@
 #include "dataplane/eal.h"
 #include "gateway/devargs.h"
 #include "gateway/gateway.h"
+#include "gateway/rehearsal.h"
 
 namespace torii {
 
@@ -35,11 +40,39 @@ void guard_memory() {
     prctl(PR_SET_DUMPABLE, 0);
 }
 
+/// Nothing of this process is swapped out, as it is touched. Where there is a limit that cannot be lifted nothing is
+/// locked, because later allocations would fail on it.
+void lock_memory() {
+    const rlimit no_limit{RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_MEMLOCK, &no_limit) == 0 && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) return;
+    log::warning(std::string{"memory cannot be locked ("} + std::strerror(errno) +
+                 "): keys may be swapped to disk. Give toriid CAP_IPC_LOCK and CAP_SYS_RESOURCE (root has them), or "
+                 "run without swap.");
+}
+
 setkey::DumpOptions dump_options(rpc::Keys keys) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return {.show_keys = keys == rpc::Keys::shown,
             .pid = static_cast<std::uint32_t>(getpid()),
             .now_unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count()};
+}
+
+const control::SaSpec* spec_of(const control::Operation& operation) {
+    if (const auto* const add = std::get_if<control::AddSa>(&operation)) return &add->spec;
+    if (const auto* const update = std::get_if<control::UpdateSa>(&operation)) return &update->spec;
+    return nullptr;
+}
+
+/// What we send is padded as RFC 4303 2.4 wants it, whatever -f says.
+void tell_of_padding(const setkey::Program& program) {
+    const auto count = std::ranges::count_if(program.operations, [](const control::Located& located) {
+        const control::SaSpec* const spec = spec_of(located.operation);
+        return spec != nullptr && spec->padding != control::Padding::sequential;
+    });
+    if (count != 0)
+        log::info(std::to_string(count) +
+                  " SAs have -f random-pad or zero-pad: any padding is taken from their peers; what this gateway sends "
+                  "is padded with 1, 2, 3, ... all the same (RFC 4303 2.4).");
 }
 
 /// RFC 8221 section 3: manual keys and counter modes do not go together, because a counter could repeat.
@@ -64,6 +97,7 @@ Result<std::string> run_setkey(control::ControlPlane& control, std::string_view 
                                bool legacy, rpc::Keys keys) {
     TORII_TRY(auto program, parse_setkey(text, name, legacy));
     warn_of_manual_counters(program);
+    tell_of_padding(program);
     return setkey::run(control, std::move(program), dump_options(keys));
 }
 
@@ -175,7 +209,8 @@ int main(int argc, char** argv) {
     app.add_option("--check", check, "check this configuration and its setkey file, say what was understood, and end");
     app.set_version_flag("--version", std::string{"toriid "} + TORII_VERSION);
     app.footer(
-        "Signals: SIGTERM and SIGINT end it; SIGHUP loads the setkey file anew, whole or not at all.\n"
+        "Signals: SIGTERM and SIGINT end it; SIGHUP loads the setkey file anew, whole or not at all: SAs\n"
+        "that stand in it unchanged go on where they are, everything else is replaced.\n"
         "Exit status: 0 ended as asked or the check passed, 1 it did not, 2 wrong use.");
     try {
         app.parse(argc, argv);
@@ -194,14 +229,17 @@ int main(int argc, char** argv) {
         if (!configuration->setkey_file.empty()) {
             const auto text = read_secret_file(configuration->setkey_file);
             if (!text) return complain(text.error());
-            const auto program = parse_setkey(text->view(), configuration->setkey_file, configuration->legacy);
+            auto program = parse_setkey(text->view(), configuration->setkey_file, configuration->legacy);
             if (!program) return complain(program.error());
+            if (const auto tried = rehearse(std::move(program->operations), *configuration); !tried)
+                return complain(tried.error());
         }
         std::cout << config::summary(*configuration);
         return 0;
     }
     if (const auto opened = log::open(configuration->log_file, configuration->log_level); !opened)
         return complain(opened.error());
+    lock_memory();
     const auto served = serve(*configuration);
     log::flush();
     return served ? 0 : complain(served.error());

@@ -57,6 +57,13 @@ inline FlowKey flow_key(const Packet& p) {
     return FlowKey::ipv4(source, destination, ports, p.protocol, arrival, known);
 }
 
+/// What RFC 4301 5.2 wants told of a packet that came otherwise than its policy asks.
+Notice mismatch(const Packet& p) {
+    return {.kind = control::Event::Kind::selector_mismatch,
+            .serial = p.opened != 0 ? p.used[p.opened - 1]->serial : 0,
+            .packet = flow_key(p).selector()};
+}
+
 }  // namespace
 
 Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto)
@@ -247,7 +254,6 @@ bool Worker::may_go_without_sa(Packet& p) {
     if (ipcomp && spi == Spi{static_cast<std::uint32_t>(Cpi::deflate)}) return true;
     Batch::drop(p, ipcomp ? Drop::unknown_cpi : Drop::unknown_spi);
     notices_.tell({.kind = control::Event::Kind::unknown_spi,
-                   .inbound = true,
                    .spi = spi,
                    .sequence = sequence_low_of(p),
                    .packet = {.source = Address::v4(ip.source),
@@ -303,6 +309,8 @@ void Worker::classify() {
 }
 
 void Worker::act(Packet& p, const Verdict& verdict) {
+    if (verdict.reason == Drop::policy_mismatch) [[unlikely]]
+        notices_.tell(mismatch(p));
     if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
     p.next_hop = verdict.hop;
     if (verdict.kind == Verdict::Kind::local) {

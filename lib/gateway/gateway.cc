@@ -94,7 +94,7 @@ Gateway::~Gateway() {
         std::vector<control::Located> all;
         all.push_back({control::FlushPolicies{}, {}});
         all.push_back({control::FlushSas{}, {}});
-        (void)database_->apply(std::move(all), 0, journal);
+        (void)database_->apply(std::move(all), {}, journal);
         publisher_->publish(journal, *database_);
     }
     retired_.reset();
@@ -268,6 +268,7 @@ bool Gateway::poll(SteadyTime now) {
     if (now >= next_look_) {
         next_look_ = now + std::chrono::seconds{1};
         check_lifetimes();
+        check_notices();
     }
     if (std::exchange(hops_retired_, false)) publisher_->publish_routes(routes_, *database_);
     retired_->poll();
@@ -341,7 +342,7 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
     Journal journal;
     const auto unix_now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), unix_now, journal));
+    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), {unix_now, now_}, journal));
     publisher_->publish(journal, *database_);
     tell(journal);
     return outcomes;

@@ -108,9 +108,11 @@ private:
     void tell(const control::Event& event);
     void tell_acquire(control::Event event);
     void tell(const Journal& journal);
-    bool is_news(const control::Event& event);
-    void end(SaEntry& sa);
+    bool is_news(const control::Event& event, const SaPtr& sa);
+    static bool grow_old(SaEntry& sa);
+    void end(std::span<const SaPtr> sas);
     void check_lifetimes();
+    void check_notices();
     control::SaView view(const SaEntry& entry) const;
 
     Configuration configuration_;
