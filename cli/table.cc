@@ -296,6 +296,27 @@ std::vector<Command> table() {
                      {{"CYCLES 1420", true}, cycles<"cycles_1420">},
                      {{"NOTE"}, text<"note">}}}},
          .when_empty = "no suite is offered"},
+        {.words = {"show", "algorithms"},
+         .action = Action::show,
+         .summary = "the algorithms that setkey takes, and how long their keys are",
+         .manual =
+             "Prints one row an algorithm, by the option of setkey that names it. KEY BITS count the salt that stands "
+             "at "
+             "the key's end where a cipher has one. LEGACY is for what RFC 8221 forbids or advises against: it needs "
+             "`ipsec.legacy` in the configuration, or the comment `# torii: legacy` in the setkey file.",
+         .examples = {"torii show algorithms", "torii show algorithms aes-gcm-16"},
+         .method = "show.algorithms",
+         .argument = {"NAME", name_only<"name">},
+         .options = {json_option},
+         .views = {{"",
+                    "",
+                    {{{"OPTION"}, text<"option">},
+                     {{"NAME"}, text<"name">},
+                     {{"ALSO"}, text<"alias">},
+                     {{"KEY BITS"}, text<"key_bits">},
+                     {{"ICV OCTETS", true}, count<"icv_octets">},
+                     {{"LEGACY"}, yes_no<"legacy">}}}},
+         .when_empty = "no algorithm is offered"},
         {.words = {"show", "workers"},
          .action = Action::show,
          .summary = "packet workers: how busy they are and what they own",
@@ -347,7 +368,8 @@ std::vector<Command> table() {
              "Gives statements of the setkey language to the gateway, from standard input or a file. They are "
              "applied whole or not at all; an error names file, line and token. Flags may be joined: -DP is -D -P.\n"
              "In the shell `setkey STATEMENT;` runs one statement, and `setkey -c` reads statements up to a line "
-             "that holds only a dot. Lines with keys are not kept in the history.",
+             "that holds only a dot. Lines with keys are not kept in the history. `show algorithms` has what -E and -A "
+             "take.",
          .examples = {"torii setkey -f /etc/torii/ipsec.conf", "echo 'spdflush; flush;' | torii setkey -c",
                       "torii setkey -D", "torii setkey -DP", "torii setkey -F -P"},
          .argument = {"STATEMENT"},

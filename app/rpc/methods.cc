@@ -97,6 +97,21 @@ Json json_of(const control::CryptoStatus& crypto) {
             {"cycles_1420", crypto.cycles_1420}};
 }
 
+Json algorithms() {
+    const auto row = [](std::string_view option, const auto& algorithm) {
+        return Json{{"option", option},
+                    {"name", algorithm.name},
+                    {"alias", algorithm.alias},
+                    {"key_bits", spelled(algorithm.key_bits)},
+                    {"icv_octets", algorithm.icv_octets},
+                    {"legacy", algorithm.legacy()}};
+    };
+    Json out = Json::array();
+    for (const CipherInfo& cipher : ciphers()) out.push_back(row("-E", cipher));
+    for (const AuthInfo& auth : auths()) out.push_back(row("-A", auth));
+    return out;
+}
+
 Json json_of(const control::VersionStatus& version) {
     return {{"torii", version.torii},
             {"dpdk", version.dpdk},
@@ -271,6 +286,10 @@ std::span<const Method> methods() {
                "kernels of each suite, their proof and their cycles",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.crypto()); }},
+        Method{"show.algorithms",
+               "what -E, -A and -C of setkey take, with key lengths",
+               {},
+               [](const Call&, const Json&) -> Result<Json> { return algorithms(); }},
         Method{"show.workers",
                "packet workers and their counters",
                {},

@@ -132,18 +132,6 @@ constexpr bool in_order_of_ids(const Table& table) {
 }
 static_assert(in_order_of_ids(cipher_table) && in_order_of_ids(auth_table), "info() finds rows by id");
 
-/// "128, 192 or 256 bits" or "40 to 448 bits in steps of 8".
-std::string spelled(KeyBits bits) {
-    const auto text = [](int number) { return std::to_string(number); };
-    if (bits.low == bits.high) return text(bits.low) + " bits";
-    const int lengths = (bits.high - bits.low) / bits.step + 1;
-    if (lengths > 4) return text(bits.low) + " to " + text(bits.high) + " bits in steps of " + text(bits.step);
-    std::string out = text(bits.low);
-    for (int at = bits.low + bits.step; at <= bits.high; at += bits.step)
-        out += (at == bits.high ? " or " : ", ") + text(at);
-    return out + " bits";
-}
-
 template <class Info>
 Result<void> check(const Info& info, std::size_t bits, std::string_view salt = {}) {
     if (info.key_bits.allows(bits)) return {};
@@ -183,6 +171,18 @@ Result<void> check_refused(std::string_view name) {
 }
 
 }  // namespace
+
+std::string spelled(KeyBits bits) {
+    const auto text = [](int number) { return std::to_string(number); };
+    if (bits.high == 0) return "no key";
+    if (bits.low == bits.high) return text(bits.low) + " bits";
+    const int lengths = (bits.high - bits.low) / bits.step + 1;
+    if (lengths > 4) return text(bits.low) + " to " + text(bits.high) + " bits in steps of " + text(bits.step);
+    std::string out = text(bits.low);
+    for (int at = bits.low + bits.step; at <= bits.high; at += bits.step)
+        out += (at == bits.high ? " or " : ", ") + text(at);
+    return out + " bits";
+}
 
 std::span<const CipherInfo> ciphers() { return cipher_table; }
 std::span<const AuthInfo> auths() { return auth_table; }

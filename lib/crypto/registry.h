@@ -62,6 +62,9 @@ struct KeyBits {
     }
 };
 
+/// "128, 192 or 256 bits", "40 to 448 bits in steps of 8", "no key".
+std::string spelled(KeyBits bits);
+
 struct CipherInfo {
     CipherId id;
     std::string_view name;      // as setkey takes it

@@ -72,3 +72,47 @@ TEST_CASE("a thousand changes under load lose and reorder no packet of an untouc
     CHECK(tokyo.gateway().retired().empty());
     CHECK(tokyo.buffers_missing() == 0);
 }
+
+TEST_CASE("a thousand changes of inbound SAs and policies under load lose and reorder no packet of an untouched one") {
+    const Driven driven = GENERATE(Driven::by_hand, Driven::by_lcores);
+    Wires tokyo{office_configuration(), driven == Driven::by_lcores}, newyork{newyork_configuration()};
+    tokyo.setkey(office_setkey);
+    newyork.setkey(newyork_setkey);
+    // Another SA of the same peer, and a policy beside the untouched one's, come, are replaced and go.
+    const std::string sa = "20.0.0.2 20.0.0.1 esp 0x2002",
+                      key = " -m tunnel -r 4 -E aes-cbc \"sixteen-octets-0\" -A hmac-sha1 \"twenty-octets-sha1-";
+    const std::string policy = "10.0.3.0/24 10.0.1.0/24 any -P in ";
+    const auto change_inbound = [&](unsigned n) -> std::string {
+        switch (n % 5) {
+            case 0: return "add " + sa + key + "0\";";
+            case 1: return "spdadd " + policy + "ipsec esp/tunnel/20.0.0.2-20.0.0.1/require;";
+            case 2: return "update " + sa + key + std::to_string(n / 5 % 10) + "\";";
+            case 3: return "spddelete " + policy + ";";
+            default: return "delete " + sa + ";";
+        }
+    };
+    std::vector<std::uint32_t> arrived;
+    const auto collect = [&] {
+        for (const Octets& packet : packets_of(tokyo.sent_by(office)))
+            arrived.push_back(reinterpret_cast<const Big32*>(packet.data() + 28)->value());
+    };
+    for (unsigned n = 0; n < changes; ++n) {
+        const auto wire =
+            pass(newyork, office, {ipv4("10.0.2.5", "10.0.1.5", 17, udp(1, 2, octets_of(Big32{n})))}, world);
+        REQUIRE(wire.size() == 1);
+        tokyo.send(world, ethernet(wire[0]));
+        tokyo.setkey(change_inbound(n));
+        drive(tokyo, driven, [&] {
+            collect();
+            return n - arrived.size() < 100;
+        });
+    }
+    drive(tokyo, driven, [&] {
+        collect();
+        return arrived.size() >= changes && tokyo.gateway().retired().empty() && tokyo.buffers_missing() == 0;
+    });
+    REQUIRE(arrived.size() == changes);
+    CHECK(std::ranges::is_sorted(arrived));
+    CHECK(tokyo.gateway().retired().empty());
+    CHECK(tokyo.buffers_missing() == 0);
+}

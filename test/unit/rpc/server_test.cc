@@ -191,12 +191,22 @@ TEST_CASE("each request is answered by one line with its id") {
         R"({"prefix":"10.0.1.0/24","via":"","port":"lan","origin":"connected"}]})");
 }
 
+TEST_CASE("every algorithm of the registry is told with its key lengths") {
+    House house;
+    auto client = house.client();
+    const std::string answer = client.ask(R"({"jsonrpc":"2.0","id":1,"method":"show.algorithms"})");
+    for (const CipherInfo& cipher : ciphers()) CHECK(holds(answer, '"' + std::string{cipher.name} + '"'));
+    for (const AuthInfo& auth : auths()) CHECK(holds(answer, '"' + std::string{auth.name} + '"'));
+    CHECK(holds(answer, R"("key_bits":"160, 224 or 288 bits","legacy":false,"name":"aes-gcm-16","option":"-E")"));
+    CHECK(holds(answer, R"("key_bits":"40 to 448 bits in steps of 8","legacy":true,"name":"blowfish-cbc")"));
+}
+
 TEST_CASE("what help lists can be called") {
     House house;
     auto client = house.client();
-    for (const auto* method :
-         {"show.ports", "show.routes", "show.neighbours", "show.sa", "show.policy", "show.drops", "show.crypto",
-          "show.workers", "show.version", "setkey.dump_sas", "setkey.dump_policies", "events.subscribe", "help"}) {
+    for (const auto* method : {"show.ports", "show.routes", "show.neighbours", "show.sa", "show.policy", "show.drops",
+                               "show.crypto", "show.algorithms", "show.workers", "show.version", "setkey.dump_sas",
+                               "setkey.dump_policies", "events.subscribe", "help"}) {
         INFO(method);
         CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"help"})"), '"' + std::string{method} + '"'));
         CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":")" + std::string{method} + "\"}"), R"("result":)"));
