@@ -10,7 +10,7 @@ namespace torii::log {
 
 namespace {
 
-constexpr unsigned audits_per_second = 10;
+constexpr unsigned audits_per_second = 10;  // of one kind
 
 std::string spi_text(control::Spi spi) { return fmt::format("0x{:08x}", static_cast<std::uint32_t>(spi)); }
 
@@ -44,25 +44,30 @@ void Audit::tell(const control::Event& event) {
     const bool change = event.kind == Kind::sa_added || event.kind == Kind::sa_deleted ||
                         event.kind == Kind::policy_added || event.kind == Kind::policy_deleted;
     if (change) return;  // the front door that asked for it has told
-    if (told_ == audits_per_second) {
-        left_out_ += event.repeated;
+    Budget& budget = this_second_[event.kind];
+    if (budget.told == audits_per_second) {
+        budget.left_out += event.repeated;
         return;
     }
-    ++told_;
+    ++budget.told;
     const std::string times = event.repeated > 1 ? fmt::format(", {} times", event.repeated) : "";
     if (event.kind == Kind::acquire)
         spdlog::info("acquire: {} wants an SA that is not there: policy {}, {}{}", event.packet.text(),
                      static_cast<std::uint32_t>(event.policy),
                      event.request ? setkey::request_text(*event.request) : "", times);
+    else if (event.kind == Kind::notices_lost)
+        spdlog::warn("audit: {} events were lost: more happened at once than workers can tell", event.repeated);
     else
         spdlog::warn("audit: {} spi {} {} -> {} sequence {}{}", control::name_of(event.kind), spi_text(event.sa.spi),
                      event.sa.source.text(), event.sa.destination.text(), event.sequence, times);
 }
 
 void Audit::tick() {
-    if (left_out_ != 0) spdlog::warn("audit: {} more events in the last second were not logged", left_out_);
-    told_ = 0;
-    left_out_ = 0;
+    for (const auto& [kind, budget] : this_second_)
+        if (budget.left_out != 0)
+            spdlog::warn("audit: {} more {} events in the last second were not logged", budget.left_out,
+                         control::name_of(kind));
+    this_second_.clear();
 }
 
 }  // namespace torii::log

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -19,8 +20,8 @@ void error(std::string_view line);
 /// Everything said so far is where it belongs. Before exit.
 void flush();
 
-/// Events as log lines, the audit records of RFC 4303 (SPI, time, addresses, sequence) among them; at most a handful a
-/// second, with a count of those left out.
+/// Events as log lines, the audit records of RFC 4303 (SPI, time, addresses, sequence) among them; at most a handful of
+/// each kind a second, with a count of those left out, so that a stranger's flood of one kind hides no other.
 class Audit {
 public:
     void tell(const control::Event& event);
@@ -28,8 +29,11 @@ public:
     void tick();
 
 private:
-    unsigned told_ = 0;
-    std::uint64_t left_out_ = 0;
+    struct Budget {
+        unsigned told = 0;
+        std::uint64_t left_out = 0;
+    };
+    std::map<control::Event::Kind, Budget> this_second_;
 };
 
 }  // namespace torii::log

@@ -125,8 +125,9 @@ Result<std::string> Client::receive(std::chrono::milliseconds patience) {
             close();
             return fail(Errc::denied, "interrupted");
         }
-        if (ready == 0 && std::chrono::steady_clock::now() < until) continue;
-        if (ready == 0) {
+        const bool nothing = ready == 0 || (ready < 0 && errno == EINTR);
+        if (nothing && std::chrono::steady_clock::now() < until) continue;
+        if (nothing) {
             close();
             return fail(Errc::timed_out, "toriid does not answer; it may still do what was asked");
         }

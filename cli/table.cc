@@ -280,8 +280,8 @@ std::vector<Command> table() {
          .summary = "which code encrypts each suite, and what it needs",
          .manual =
              "Prints one row a suite and candidate kernel: whether it gave the known answers (PROVEN), whether it "
-             "is the one in use (CHOSEN), and the cycles it took for a packet of 64 and of 1420 octets when the "
-             "gateway started.",
+             "is the one in use (CHOSEN), and the cycles it took for a packet of 64 and of 1420 octets when it was "
+             "timed. The suites that RFC 8221 wants are tried at start, others when the first SA asks for them.",
          .examples = {"torii show crypto", "torii show crypto \"aes-gcm-16 128\""},
          .method = "show.crypto",
          .argument = {"SUITE", name_only<"suite">},

@@ -64,7 +64,8 @@ std::string ipsec_rows(const Configuration& c) {
            ", esp tunnel " + word("ipsec.esp_net_deflev", c.esp_net_deflev) + ", ah transport " +
            word("ipsec.ah_trans_deflev", c.ah_trans_deflev) + ", ah tunnel " +
            word("ipsec.ah_net_deflev", c.ah_net_deflev) + "\n           of several SAs, the " +
-           (c.prefer_old_sa ? "oldest" : "newest") + " sends\nsetkey     " +
+           (c.prefer_old_sa ? "oldest" : "newest") + " sends\n" +
+           (c.legacy ? "           legacy algorithms may be used\n" : "") + "setkey     " +
            (c.setkey_file.empty() ? "no file" : c.setkey_file) + "\n";
 }
 

@@ -37,7 +37,11 @@ Result<void> Cursor::end_statement() {
 }
 
 std::unexpected<Error> Cursor::fail(Errc code, std::string_view message, const Token& at) const {
-    return torii::fail(code, where(at.line).append(": ").append(message).append(" at '").append(at.shown()) + "'");
+    return torii::fail(code, told(message, at));
+}
+
+std::string Cursor::told(std::string_view message, const Token& at) const {
+    return where(at.line).append(": ").append(message).append(" at '").append(at.shown()) + "'";
 }
 
 }  // namespace torii::setkey

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/setkey/lexer.h"
 #include "base/error.h"
@@ -26,15 +27,23 @@ public:
     /// Takes the ';' that ends a statement.
     Result<void> end_statement();
 
+    bool says_legacy() const { return lexer_.says_legacy(); }
+    /// Remembers "FILE:LINE: MESSAGE at 'TOKEN'" about the current token, which is taken all the same.
+    void warn(std::string_view message) { warnings_.push_back(told(message, token())); }
+    const std::vector<std::string>& warnings() const { return warnings_; }
+
     std::string where(unsigned line) const { return std::string{file_name_} + ":" + std::to_string(line); }
     /// "FILE:LINE: MESSAGE at 'TOKEN'" about the current token, or about another.
     std::unexpected<Error> fail(Errc code, std::string_view message) const { return fail(code, message, token()); }
     std::unexpected<Error> fail(Errc code, std::string_view message, const Token& at) const;
 
 private:
+    std::string told(std::string_view message, const Token& at) const;
+
     Lexer lexer_;
     std::string_view file_name_;
     Token last_;
+    std::vector<std::string> warnings_;
 };
 
 }  // namespace torii::setkey

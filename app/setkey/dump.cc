@@ -16,8 +16,8 @@ using control::SaState;
 using control::SaView;
 
 // sadb_sa_flags: KAME's SADB_X_EXT_* and FreeBSD's SADB_X_SAFLAGS_ESN.
-constexpr std::uint32_t flag_cyclic = 0x40, flag_raw_cpi = 0x80, flag_random_pad = 0x100, flag_zero_pad = 0x200,
-                        flag_esn = 0x400;
+constexpr std::uint32_t flag_derived_iv = 0x20, flag_cyclic = 0x40, flag_raw_cpi = 0x80, flag_random_pad = 0x100,
+                        flag_zero_pad = 0x200, flag_esn = 0x400;
 
 std::string hex8(std::uint32_t value) {
     constexpr char digits[] = "0123456789abcdef";
@@ -60,7 +60,8 @@ void append_algorithm(std::string& out, char letter, std::string_view name, cons
 }
 
 std::uint32_t flags_of(const SaSpec& spec) {
-    return (spec.cyclic_sequence ? flag_cyclic : 0) | (spec.padding == control::Padding::random ? flag_random_pad : 0) |
+    return (spec.cyclic_sequence ? flag_cyclic : 0) | (spec.cipher == CipherId::des_deriv ? flag_derived_iv : 0) |
+           (spec.padding == control::Padding::random ? flag_random_pad : 0) |
            (spec.padding == control::Padding::zero ? flag_zero_pad : 0) | (spec.extended_sequence ? flag_esn : 0) |
            (spec.raw_cpi ? flag_raw_cpi : 0);
 }
@@ -130,9 +131,9 @@ std::string sa_text(const SaView& sa, const DumpOptions& options, std::size_t re
     if (spec.id.protocol == IpsecProtocol::ipcomp) out += "\tC: deflate ";  // KAME ends no line here
     if (sa.state != SaState::larval) {
         if (spec.id.protocol == IpsecProtocol::esp)
-            append_algorithm(out, 'E', info(spec.cipher).name, spec.cipher_key, options.show_keys);
+            append_algorithm(out, 'E', info(spec.cipher).printed, spec.cipher_key, options.show_keys);
         if (spec.auth != AuthId::null)
-            append_algorithm(out, 'A', info(spec.auth).name, spec.auth_key, options.show_keys);
+            append_algorithm(out, 'A', info(spec.auth).printed, spec.auth_key, options.show_keys);
     }
     out += "\tseq=" + hex8(static_cast<std::uint32_t>(sa.sequence)) + " replay=" + std::to_string(spec.replay_octets);
     out += " flags=" + hex8(flags_of(spec)) + " state=" + std::string{name_of(sa.state)} + " \n";

@@ -44,13 +44,20 @@ void Lexer::skip_blanks() {
     while (!rest_.empty()) {
         const char c = rest_.front();
         if (c == '#') {
-            rest_.remove_prefix(std::min(rest_.find('\n'), rest_.size()));
+            skip_comment();
             continue;
         }
         if (c != ' ' && c != '\t' && c != '\r' && c != '\n') return;
         if (c == '\n') ++line_;
         rest_.remove_prefix(1);
     }
+}
+
+void Lexer::skip_comment() {
+    std::string_view comment = rest_.substr(0, rest_.find('\n'));
+    rest_.remove_prefix(comment.size());
+    if (comment.ends_with('\r')) comment.remove_suffix(1);
+    says_legacy_ |= comment == "# torii: legacy";
 }
 
 Token Lexer::cut(Token::Kind kind, std::size_t octets) {

@@ -36,11 +36,14 @@ public:
     const Token& token() const { return token_; }
     /// Makes the next token the current one.
     void advance();
+    /// Whether a comment so far was "# torii: legacy" and nothing else.
+    bool says_legacy() const { return says_legacy_; }
     /// Whether the tokens behind the current one belong to a policy, where + and - stand for themselves.
     void inside_policy(bool inside) { inside_policy_ = inside; }
 
 private:
     void skip_blanks();
+    void skip_comment();
     Token cut(Token::Kind kind, std::size_t octets);
     Token quoted();
     bool in_word(char c) const;
@@ -49,6 +52,7 @@ private:
     std::string_view rest_;
     unsigned line_ = 1;
     bool inside_policy_ = false;
+    bool says_legacy_ = false;
     Token token_;
 };
 

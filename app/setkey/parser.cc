@@ -14,6 +14,8 @@ public:
 
     Result<Program> parse() {
         while (in_.token().kind != Token::Kind::end && !left_) TORII_CHECK(statement());
+        program_.legacy = in_.says_legacy();
+        program_.warnings = in_.warnings();
         return std::move(program_);
     }
 

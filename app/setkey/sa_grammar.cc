@@ -132,7 +132,7 @@ SecretBytes octets_of(const Token& key) {
 
 /// Longer words and hexadecimal digits may be a key, or a name and a key run together.
 bool could_be_name(const Token& token) {
-    constexpr std::size_t longest_name = 16;
+    constexpr std::size_t longest_name = 17;  // chacha20-poly1305
     return token.kind == Token::Kind::word && token.text.size() <= longest_name && !token.is_hex();
 }
 
@@ -148,6 +148,7 @@ Result<Keyed<Id>> parse_algorithm(Cursor& in, Result<Id> (*named)(std::string_vi
     if (!could_be_name(in.token())) return in.fail(Errc::bad_syntax, "an algorithm is needed behind this", in.last());
     const auto id = named(in.token().text);
     if (!id) return in.fail(id.error().code, id.error().message);
+    if (in.token().is("simple")) in.warn("'simple' is an obsolete word for null");
     const Token name = in.take();
     if (in.token().kind == Token::Kind::unclosed)
         return in.fail(Errc::bad_syntax, "a quoted key ends on its line", name);

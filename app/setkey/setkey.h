@@ -34,6 +34,8 @@ struct Query {
 /// policy. A query sees the state before the transaction when no operation stands before it in the text, and the state
 /// after the whole transaction otherwise. Not copyable: it holds keys.
 struct Program {
+    bool legacy = false;                // the text has the comment "# torii: legacy"
+    std::vector<std::string> warnings;  // "FILE:LINE: ..." about what was taken and should not be written
     std::vector<Query> queries_before;
     std::vector<control::Located> operations;
     std::vector<Query> queries_after;
@@ -47,6 +49,11 @@ std::size_t manual_counter_keys(const Program& program);
 /// Errors: "FILE:LINE: MESSAGE at 'TOKEN'" of the first fault: bad_syntax, bad_value, bad_key_length, unsupported
 /// (understood, and not offered) or no_room (a limit above). Keys go straight into SecretBytes and never into an error.
 Result<Program> parse(std::string_view text, std::string_view file_name);
+
+/// Whether `program` may have the SAs it adds: those with an algorithm that RFC 8221 forbids or advises against, or ESP
+/// without integrity, need `allowed` or the text's own word (Program::legacy). Returns what such SAs it has, as one
+/// sentence for the log; empty: none. Errc::unsupported with the first one's "FILE:LINE".
+Result<std::string> check_legacy(const Program& program, bool allowed);
 
 struct DumpOptions {
     bool show_keys = false;                   // the caller decides who may see them

@@ -31,6 +31,7 @@ std::string_view name_of(Event::Kind kind) {
         case Event::Kind::bad_icv: return "bad_icv";
         case Event::Kind::unknown_spi: return "unknown_spi";
         case Event::Kind::selector_mismatch: return "selector_mismatch";
+        case Event::Kind::notices_lost: return "notices_lost";
         case Event::Kind::sa_added: return "sa_added";
         case Event::Kind::sa_deleted: return "sa_deleted";
         case Event::Kind::policy_added: return "policy_added";

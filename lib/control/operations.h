@@ -131,12 +131,13 @@ struct Event {
     enum class Kind : std::uint8_t {
         acquire,  // a policy wants an SA that is not there
         expire_soft,
-        expire_hard,
+        expire_hard,         // the SA is gone
         sequence_exhausted,  // the SA stopped (RFC 4303 3.3.3)
         replayed,
         bad_icv,
         unknown_spi,
-        selector_mismatch,
+        selector_mismatch,  // a packet came otherwise than its policy asks (RFC 4301 5.2)
+        notices_lost,       // more happened than could be told: `repeated` counts what nothing else tells of
         sa_added,
         sa_deleted,
         policy_added,

@@ -1,5 +1,5 @@
-// The CryptoBook: every suite of the registry, its candidates, their proofs and times, and the choice. Then the
-// worker's engine over what was chosen.
+// The CryptoBook: every suite of the registry, its candidates, their proofs and times, and the choice, which waits
+// until the suite is wanted. Then the worker's engine over what was chosen.
 
 #include <algorithm>
 #include <limits>
@@ -38,21 +38,24 @@ std::vector<Suite> all_suites() {
     std::vector<Suite> out;
     for (const CipherInfo& cipher : ciphers())
         for (const AuthInfo& auth : auths()) {
-            const int salt_bits = cipher.salt_octets * 8;
             if (!offered({cipher.id, auth.id, 0})) continue;
-            if (any_key_length(cipher.id) || cipher.key_bits.step == 0) {
-                const int bits = any_key_length(cipher.id) ? 0 : cipher.key_bits.low;
-                out.push_back({cipher.id, auth.id, static_cast<std::uint16_t>(bits)});
-                continue;
+            const KeyBits lengths = cipher.key_bits;
+            for (int bits = lengths.low; bits <= lengths.high; bits += lengths.step) {
+                const int own_bits = any_key_length(cipher.id) ? 0 : bits - cipher.salt_octets * 8;
+                out.push_back({cipher.id, auth.id, static_cast<std::uint16_t>(own_bits)});
+                if (any_key_length(cipher.id) || lengths.step == 0) break;
             }
-            for (int bits = cipher.key_bits.low; bits <= cipher.key_bits.high; bits += cipher.key_bits.step)
-                out.push_back({cipher.id, auth.id, static_cast<std::uint16_t>(bits - salt_bits)});
         }
     return out;
 }
 
+bool is_wanted(const Suite& suite) {
+    return info(suite.cipher).standing == Standing::wanted &&
+           (info(suite.cipher).aead() || info(suite.auth).standing == Standing::wanted);
+}
+
 bool same_family(const Suite& a, const Suite& b) {
-    const auto slow = [](const Suite& s) { return info(s.cipher).legacy; };
+    const auto slow = [](const Suite& s) { return info(s.cipher).legacy(); };
     return a.auth == b.auth && (a.cipher == b.cipher || (slow(a) && slow(b)));
 }
 
@@ -80,7 +83,9 @@ std::size_t fastest(std::span<const Candidate> candidates) {
 
 class Book final : public CryptoBook {
 public:
-    Result<void> fill(const Options& options);
+    explicit Book(const Options& options) : options_(options) {}
+    /// Lists the suites and settles those that are wanted at start.
+    Result<void> fill();
     Result<SuiteIndex> suite(const Suite& wanted) const override;
     Suite suite(SuiteIndex index) const override { return rows_[static_cast<std::size_t>(index)].suite; }
     Result<void> expand(SuiteIndex suite, std::span<const std::byte> cipher_key, std::span<const std::byte> auth_key,
@@ -93,47 +98,68 @@ public:
     std::vector<KernelChoice> choices() const override { return choices_; }
     const Kernel& kernel(SuiteIndex index) const { return *rows_[static_cast<std::size_t>(index)].kernel; }
 
-    void prepare(Workbench& bench) const {
-        for (const Row& row : rows_) row.kernel->prepare(bench);
-    }
-
 private:
     struct Row {
         Suite suite;
-        std::unique_ptr<Kernel> kernel;
+        bool settled = false;
+        Result<void> outcome{};
+        std::unique_ptr<Kernel> kernel;  // set before any key of the suite is, and never again
     };
-    Result<void> choose(const Suite& suite, const Options& options, Workbench& bench);
-    std::size_t pick(const Suite& suite, std::span<Candidate> tried, const Options& options, Workbench& bench) const;
+    Result<void> settle(Row& row) const;
+    Result<void> choose(Row& row) const;
+    std::vector<Candidate> try_all(const Suite& suite) const;
+    std::size_t pick(const Suite& suite, std::span<Candidate> tried) const;
+    bool is_called(const Kernel& kernel) const { return kernel.name().find(options_.only) != std::string::npos; }
 
-    std::vector<Row> rows_;  // by SuiteIndex
-    std::vector<KernelChoice> choices_;
+    Options options_;
+    const std::unique_ptr<Workbench> bench_ = std::make_unique<Workbench>();
+    mutable std::vector<Row> rows_;  // by SuiteIndex; never moved once filled, since workers read it
+    mutable std::vector<KernelChoice> choices_;
 };
 
-Result<void> Book::fill(const Options& options) {
-    const auto bench = std::make_unique<Workbench>();
-    for (const Suite& suite : all_suites()) TORII_CHECK(choose(suite, options, *bench));
-    if (rows_.empty()) return fail(Errc::not_found, "no kernel is called '" + options.only + "'");
+Result<void> Book::fill() {
+    for (const Suite& suite : all_suites()) rows_.push_back({.suite = suite, .kernel = {}});
+    assert(rows_.size() <= 256);  // SuiteIndex is an octet
+    if (!options_.only.empty() && std::ranges::none_of(rows_, [this](const Row& row) {
+            return std::ranges::any_of(candidates(row.suite),
+                                       [this](const auto& kernel) { return is_called(*kernel); });
+        }))
+        return fail(Errc::not_found, "no kernel is called '" + options_.only + "'");
+    if (!options_.time_kernels) return {};
+    for (Row& row : rows_)
+        if (is_wanted(row.suite))
+            if (auto done = settle(row); !done && done.error().code == Errc::internal) return done;
     return {};
 }
 
-Result<void> Book::choose(const Suite& suite, const Options& options, Workbench& bench) {
+Result<void> Book::settle(Row& row) const {
+    if (!std::exchange(row.settled, true)) row.outcome = choose(row);
+    return row.outcome;
+}
+
+std::vector<Candidate> Book::try_all(const Suite& suite) const {
     std::vector<Candidate> tried;
     for (auto& kernel : candidates(suite)) {
-        if (kernel->name().find(options.only) == std::string::npos) continue;
-        kernel->prepare(bench);
-        auto proof = prove(*kernel, suite, bench);
-        const bool enough = proof && !options.time_kernels;
+        if (!is_called(*kernel)) continue;
+        auto proof = prove(*kernel, suite, *bench_);
+        const bool enough = proof && !options_.time_kernels;
         tried.push_back({std::move(kernel), std::move(proof), {}});
         if (enough) break;
     }
-    if (tried.empty() && !options.only.empty()) return {};
+    return tried;
+}
+
+Result<void> Book::choose(Row& row) const {
+    auto tried = try_all(row.suite);
+    if (tried.empty() && !options_.only.empty())
+        return fail(Errc::unsupported, "the kernels in use do not offer " + name_of(row.suite));
     if (std::ranges::none_of(tried, [](const Candidate& c) { return c.proof.has_value(); }))
         return fail(Errc::internal,
-                    "no kernel does " + name_of(suite) + " right; is OpenSSL's legacy provider installed?");
-    const std::size_t chosen = pick(suite, tried, options, bench);
+                    "no kernel does " + name_of(row.suite) + " right; is OpenSSL's legacy provider installed?");
+    const std::size_t chosen = pick(row.suite, tried);
     for (std::size_t i = 0; i < tried.size(); ++i) {
         const Candidate& c = tried[i];
-        choices_.push_back({.suite = name_of(suite),
+        choices_.push_back({.suite = name_of(row.suite),
                             .kernel = c.kernel->name(),
                             .proven = c.proof.has_value(),
                             .chosen = i == chosen,
@@ -141,23 +167,23 @@ Result<void> Book::choose(const Suite& suite, const Options& options, Workbench&
                             .cycles_64 = c.speed.seal_64,
                             .cycles_1420 = c.speed.seal_1420});
     }
-    rows_.push_back({suite, std::move(tried[chosen].kernel)});
+    row.kernel = std::move(tried[chosen].kernel);
     return {};
 }
 
 /// Suites that differ in key length or in a slow cipher alone share what was timed for the first of them: timing each
 /// would make every start wait.
-std::size_t Book::pick(const Suite& suite, std::span<Candidate> tried, const Options& options, Workbench& bench) const {
+std::size_t Book::pick(const Suite& suite, std::span<Candidate> tried) const {
     const auto first_proven = std::ranges::find_if(tried, [](const Candidate& c) { return c.proof.has_value(); });
-    if (!options.time_kernels) return static_cast<std::size_t>(first_proven - tried.begin());
+    if (!options_.time_kernels) return static_cast<std::size_t>(first_proven - tried.begin());
     for (const Row& row : rows_) {
-        if (!same_family(row.suite, suite)) continue;
+        if (!row.kernel || !same_family(row.suite, suite)) continue;
         const auto same = std::ranges::find_if(
             tried, [&](const Candidate& c) { return c.proof && c.kernel->name() == row.kernel->name(); });
         if (same != tried.end()) return static_cast<std::size_t>(same - tried.begin());
     }
     for (Candidate& c : tried)
-        if (c.proof) c.speed = measure(*c.kernel, suite, bench);
+        if (c.proof) c.speed = measure(*c.kernel, suite, *bench_);
     return fastest(tried);
 }
 
@@ -167,7 +193,8 @@ Result<SuiteIndex> Book::suite(const Suite& wanted) const {
     Suite named = wanted;
     if (any_key_length(wanted.cipher)) named.cipher_key_bits = 0;
     const auto row = std::ranges::find(rows_, named, &Row::suite);
-    if (row == rows_.end()) return fail(Errc::unsupported, "the kernels in use do not offer " + name_of(named));
+    assert(row != rows_.end());
+    TORII_CHECK(settle(*row));
     return static_cast<SuiteIndex>(row - rows_.begin());
 }
 
@@ -186,7 +213,7 @@ Result<void> Book::expand(SuiteIndex index, std::span<const std::byte> cipher_ke
 
 class Engine final : public CryptoEngine {
 public:
-    explicit Engine(const Book& book) : book_(book), bench_(std::make_unique<Workbench>()) { book.prepare(*bench_); }
+    explicit Engine(const Book& book) : book_(book), bench_(std::make_unique<Workbench>()) {}
     void seal(std::span<CryptoJob> jobs) override {
         by_suite(jobs, [&](const Kernel& kernel, std::span<CryptoJob> group) { kernel.seal(*bench_, group); });
     }
@@ -238,8 +265,8 @@ std::unique_ptr<CryptoEngine> Book::make_engine() const { return std::make_uniqu
 }  // namespace
 
 Result<std::unique_ptr<CryptoBook>> CryptoBook::make(const Options& options) {
-    auto book = std::make_unique<Book>();
-    TORII_CHECK(book->fill(options));
+    auto book = std::make_unique<Book>(options);
+    TORII_CHECK(book->fill());
     return book;
 }
 

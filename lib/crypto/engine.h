@@ -1,9 +1,12 @@
 // The bulk crypto engine. For each suite it holds candidate kernels (IPsec-MB managers and APIs, OpenSSL EVP), proves
-// each against known answers at start, times them, and keeps the fastest: no one library is best. The choice
-// is made once per process (CryptoBook) and each worker then runs its own engine over the chosen kernels.
+// each against known answers, times them, and keeps the fastest: no one library is best. The choice is made once per
+// process (CryptoBook), at start or when a suite is first wanted, and each worker then runs its own engine over the
+// chosen kernels.
 //
 // What the engine seals and opens is one ESP packet at a time (RFC 4303 2): ESP header, IV, text, ICV, contiguous.
-// It knows nothing of SAs beyond their key block.
+// It knows nothing of SAs beyond their key block. AH (RFC 4302) uses the suites of the null cipher: `head` is then the
+// first covered octet, and the text is all that follows the first eight. With an extended sequence number the 4 octets
+// behind the text must be the caller's, whatever they hold: kernels borrow them and put them back.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +40,8 @@ inline constexpr std::size_t key_block_octets = 1280;
 struct CryptoJob {
     const std::byte* key = nullptr;   // the SA's key block
     std::byte* head = nullptr;        // the ESP header; IV and text follow it without a gap
-    std::byte* icv = nullptr;         // right behind the text. Outbound: where it is written; inbound: the received one
+    std::byte* icv = nullptr;         // outbound: where it is written, inbound: the received one. Behind the text, but
+                                      // for the null cipher also elsewhere, even in what it covers (AH)
     std::uint32_t text_octets = 0;    // behind the IV: payload, padding and trailer
     std::uint32_t sequence_high = 0;  // authenticated but not sent, when `esn` (RFC 4303 2.2.1)
     SuiteIndex suite{};
@@ -62,17 +66,18 @@ class CryptoEngine;
 class CryptoBook {
 public:
     struct Options {
-        bool time_kernels = true;  // false: the first proven candidate of each suite, for quick starts in tests
+        bool time_kernels = true;  // false: the first proven candidate of each suite, and that when it is first wanted
         std::string only;          // keep kernels whose name contains this, for tests and bench; empty: all. A suite
                                    // that none of them does is then not offered.
     };
-    /// Errc::internal when a suite of the registry has no proven kernel, Errc::not_found when no kernel is called
-    /// `only`.
+    /// With time_kernels, proves and times the suites that RFC 8221 wants (Standing::wanted). Errc::internal when one
+    /// of them has no proven kernel, Errc::not_found when no kernel is called `only`.
     static Result<std::unique_ptr<CryptoBook>> make(const Options& options);
     virtual ~CryptoBook() = default;
 
-    /// Errc::unsupported for a pair that is not offered (an AEAD with an authenticator, null with null);
-    /// Errc::bad_key_length.
+    /// The first call for a suite proves its kernels and times them, which takes milliseconds; a slow cipher's, tens
+    /// of them. Errc::unsupported for a pair that is not offered (an AEAD with an authenticator, null with null);
+    /// Errc::bad_key_length; Errc::internal when no kernel of the suite is proven. Control thread.
     virtual Result<SuiteIndex> suite(const Suite& wanted) const = 0;
     virtual Suite suite(SuiteIndex index) const = 0;
     /// Expands `cipher_key` (salt at its end, when the cipher has one) and `auth_key` into `block`, which is
@@ -84,6 +89,7 @@ public:
     virtual void erase(SuiteIndex suite, std::byte* block) const = 0;
     /// One per worker; used by that worker alone.
     virtual std::unique_ptr<CryptoEngine> make_engine() const = 0;
+    /// Of the suites tried so far. Control thread.
     virtual std::vector<KernelChoice> choices() const = 0;
 };
 

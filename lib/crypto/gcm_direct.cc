@@ -45,8 +45,11 @@ constexpr std::size_t longest_kind = 64;  // texts of this many 16-octet blocks 
 
 class GcmDirectKernel final : public Kernel {
 public:
-    GcmDirectKernel(std::string name, const GcmRoutines& routines, std::size_t key_octets)
-        : name_(std::move(name)), routines_(routines), key_octets_(key_octets) {
+    GcmDirectKernel(std::string name, const GcmRoutines& routines, const Suite& suite)
+        : name_(std::move(name)),
+          routines_(routines),
+          key_octets_(suite.cipher_key_bits / 8u),
+          icv_octets_(info(suite.cipher).icv_octets) {
         for (std::size_t kind = 0; kind <= longest_kind; ++kind) lines_[kind] = lines_needed(kind * 16);
     }
     std::string name() const override { return name_; }
@@ -64,7 +67,7 @@ public:
         run(jobs, [this](CryptoJob& job, const Prelude& prelude) {
             alignas(16) std::array<std::byte, 16> tag;
             crypt(routines_.decrypt, job, prelude, tag.data());
-            job.authentic = same_icv(job.icv, tag.data(), tag.size());
+            job.authentic = same_icv(job.icv, tag.data(), icv_octets_);
         });
     }
 
@@ -104,11 +107,12 @@ private:
             crypt(jobs[i], preludes[i % preludes.size()]);
         }
     }
-    static void crypt(aes_gcm_enc_dec_t routine, const CryptoJob& job, const Prelude& prelude, std::byte* tag) {
+    void crypt(aes_gcm_enc_dec_t routine, const CryptoJob& job, const Prelude& prelude, std::byte* tag) const {
         gcm_context_data context;
         auto* const text = reinterpret_cast<std::uint8_t*>(job.head + text_at);
         routine(&reinterpret_cast<const GcmKeyBlock*>(job.key)->data, &context, text, text, job.text_octets,
-                prelude.nonce.data(), prelude.aad.data(), prelude.aad_octets, reinterpret_cast<std::uint8_t*>(tag), 16);
+                prelude.nonce.data(), prelude.aad.data(), prelude.aad_octets, reinterpret_cast<std::uint8_t*>(tag),
+                icv_octets_);
     }
 
     void fetch_key(const CryptoJob& job) const {
@@ -124,7 +128,7 @@ private:
 
     std::string name_;
     GcmRoutines routines_;
-    std::size_t key_octets_;
+    std::size_t key_octets_, icv_octets_;
     std::array<std::uint32_t, longest_kind + 1> lines_{};
 };
 
@@ -161,14 +165,16 @@ std::uint32_t GcmDirectKernel::lines_needed(std::size_t octets) const {
 
 void add_kernel(std::vector<std::unique_ptr<Kernel>>& out, std::string name, const Suite& suite,
                 const std::array<GcmRoutines, 3>& by_key_length) {
-    const std::size_t key_octets = suite.cipher_key_bits / 8u;
-    out.push_back(std::make_unique<GcmDirectKernel>(std::move(name), by_key_length[key_octets / 8 - 2], key_octets));
+    const GcmRoutines& routines = by_key_length[suite.cipher_key_bits / 64u - 2];
+    out.push_back(std::make_unique<GcmDirectKernel>(std::move(name), routines, suite));
 }
 
 }  // namespace
 
 std::vector<std::unique_ptr<Kernel>> imb_gcm_kernels(const Suite& suite) {
     std::vector<std::unique_ptr<Kernel>> out;
+    const CipherId cipher = suite.cipher;
+    if (cipher != CipherId::aes_gcm_16 && cipher != CipherId::aes_gcm_12 && cipher != CipherId::aes_gcm_8) return out;
     for (const ImbArch arch : imb_arches) {
         if (!imb_supports(arch)) continue;
         const IMB_MGR& m = imb_routines(arch);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "crypto/registry.h"
 
 namespace torii {
 
@@ -25,11 +26,12 @@ bool imb_supports(ImbArch arch);
 /// IMB_FEATURE_* of this CPU.
 std::uint64_t imb_cpu_features();
 
-/// One thread's managers, made when first needed.
+/// One thread's managers: one for each arch this CPU supports.
 class ImbManagers {
 public:
-    /// Never null for an arch this CPU supports. Allocates on the first call.
-    IMB_MGR* need(ImbArch arch);
+    /// Throws std::bad_alloc.
+    ImbManagers();
+    /// Null for an arch this CPU does not support.
     IMB_MGR* operator[](ImbArch arch) const { return held_[static_cast<std::size_t>(arch)].get(); }
 
 private:
@@ -49,18 +51,25 @@ class CipherPart;
 class AuthPart;
 
 /// AES-GCM through the routines that take one packet a call: one for each manager, and IPsec-MB's VAES-AVX2 routines
-/// by themselves. Suites of aes-gcm-16 only.
+/// by themselves. None for other ciphers.
 std::vector<std::unique_ptr<Kernel>> imb_gcm_kernels(const Suite& suite);
 
-/// Cipher and HMAC as one job, a burst a call; lanes fill across SAs. Null for ciphers other than AES-CBC and null:
-/// IPsec-MB has DES as well, but in AVX-512 it mixes up its lanes' buffers (its issue 169, in 2.0 and before), and
-/// elsewhere it is many times slower than OpenSSL.
+/// AES-CCM and ChaCha20-Poly1305 as jobs, a burst a call; AES-GMAC one packet a call. Null for other ciphers, and for
+/// AES-CCM with a key of 192 bits, which the library lacks.
+std::unique_ptr<Kernel> imb_aead_kernel(const Suite& suite, ImbArch arch);
+
+/// Whether the library does this cipher, AEADs aside: AES-CBC, AES-CTR and null. It has DES as well, but in AVX-512 it
+/// mixes up its lanes' buffers (its issue 169, in 2.0 and before), and elsewhere it is many times slower than OpenSSL.
+bool imb_has(CipherId cipher);
+
+/// Cipher and authenticator as one job, a burst a call; lanes fill across SAs. Null for what the library lacks.
 std::unique_ptr<Kernel> imb_chained_kernel(const Suite& suite, ImbArch arch);
-/// AES-CBC alone, a burst a call; null for other ciphers.
+/// AES-CBC or AES-CTR alone, a burst a call; null for other ciphers.
 std::unique_ptr<CipherPart> imb_cipher_part(const Suite& suite, ImbArch arch);
 /// HMAC-SHA alone, a burst a call; null for other authenticators.
 std::unique_ptr<AuthPart> imb_hash_part(const Suite& suite, ImbArch arch);
-/// HMAC alone through the jobs of a chained kernel whose cipher is null: what serves MD5.
+/// Any authenticator of the library through the jobs of a chained kernel whose cipher is null: what serves MD5, CMAC
+/// and XCBC.
 std::unique_ptr<AuthPart> imb_hash_jobs_part(const Suite& suite, ImbArch arch);
 
 }  // namespace torii

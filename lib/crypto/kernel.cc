@@ -9,8 +9,6 @@ std::uint32_t icv_octets_of(const Suite& suite) {
     return info(suite.cipher).aead() ? info(suite.cipher).icv_octets : info(suite.auth).icv_octets;
 }
 
-bool is_cbc(const Suite& suite) { return suite.cipher != CipherId::null && !info(suite.cipher).aead(); }
-
 class NoCipher final : public CipherPart {
 public:
     Result<void> expand(std::span<const std::byte>, std::byte*) const override { return {}; }
@@ -45,10 +43,6 @@ public:
     void release(std::byte* block) const override {
         cipher_->release(block);
         auth_->release(block);
-    }
-    void prepare(Workbench& bench) const override {
-        cipher_->prepare(bench);
-        auth_->prepare(bench);
     }
     void seal(Workbench& bench, std::span<CryptoJob> jobs) const override {
         const auto live = gather_outbound(bench, shape_, jobs);
@@ -90,7 +84,7 @@ void add_ipsec_mb(Kernels& out, const Suite& suite, ImbArch arch) {
     const std::string mb = "ipsec-mb " + std::string{name_of(arch)};
     add_split(out, suite, mb + " split", imb_cipher_part(suite, arch), imb_hash_part(suite, arch));
     add(out, imb_chained_kernel(suite, arch));
-    if (is_cbc(suite) && suite.cipher != CipherId::aes_cbc && suite.auth != AuthId::null) {
+    if (!imb_has(suite.cipher) && suite.auth != AuthId::null) {
         auto hash = imb_hash_part(suite, arch);
         if (!hash) hash = imb_hash_jobs_part(suite, arch);
         add_split(out, suite, "evp + " + mb, evp_cipher_part(suite), std::move(hash));
@@ -103,7 +97,7 @@ SuiteShape::SuiteShape(const Suite& of)
     : suite(of),
       iv_octets(info(of.cipher).iv_octets),
       icv_octets(icv_octets_of(of)),
-      text_unit(is_cbc(of) ? info(of.cipher).block_octets : 1) {}
+      text_unit(info(of.cipher).block_octets > 4 ? info(of.cipher).block_octets : 1) {}
 
 std::span<CryptoJob* const> gather_outbound(Workbench& bench, const SuiteShape& shape, std::span<CryptoJob> jobs) {
     std::size_t count = 0;
@@ -132,15 +126,17 @@ void blot(const SuiteShape& shape, const CryptoJob& job) {
 }
 
 std::vector<std::unique_ptr<Kernel>> candidates(const Suite& suite) {
+    Kernels out;
     if (info(suite.cipher).aead()) {
-        Kernels out = imb_gcm_kernels(suite);
-        add(out, evp_gcm_kernel(suite));
+        out = imb_gcm_kernels(suite);
+        for (const ImbArch arch : imb_arches)
+            if (imb_supports(arch)) add(out, imb_aead_kernel(suite, arch));
+        add(out, evp_aead_kernel(suite));
         return out;
     }
-    Kernels out;
     for (const ImbArch arch : imb_arches)
         if (imb_supports(arch)) add_ipsec_mb(out, suite, arch);
-    add_split(out, suite, "openssl", evp_cipher_part(suite), evp_hmac_part(suite));
+    add_split(out, suite, "openssl", evp_cipher_part(suite), evp_auth_part(suite));
     return out;
 }
 

@@ -41,10 +41,12 @@ struct SuiteShape {
 
 /// Room in which one worker's kernels work, and the IPsec-MB managers they submit to. One thread at a time.
 struct Workbench {
-    ImbManagers managers;
+    ImbManagers managers;                                    // of every instruction set there is: no packet makes one
     std::array<CryptoJob*, batch_jobs> live;                 // the jobs whose length fits the cipher
     std::array<std::array<std::byte, 64>, batch_jobs> tags;  // computed ICVs of inbound jobs
     std::array<std::uint32_t, batch_jobs> tails;             // first octets of ICVs while sequence numbers stand there
+    std::array<std::array<std::byte, 16>, batch_jobs> nonces;  // salt and IV in one piece
+    std::array<std::array<std::byte, 16>, batch_jobs> aads;    // what an AEAD covers beside the text, in one piece
     std::array<IMB_JOB, imb_burst_jobs> imb_jobs;
     std::array<IMB_JOB*, imb_burst_jobs> imb_burst;
 };
@@ -62,8 +64,6 @@ public:
     virtual Result<void> expand(const SuiteKeys& keys, std::byte* block) const = 0;
     /// Frees what expand() left outside the block; the caller wipes the block.
     virtual void release(std::byte* /*block*/) const {}
-    /// Brings about what this kernel needs on a worker's bench, so that no packet allocates it.
-    virtual void prepare(Workbench& /*bench*/) const {}
     /// All jobs are this kernel's suite; 1..batch_jobs.
     virtual void seal(Workbench& bench, std::span<CryptoJob> jobs) const = 0;
     virtual void open(Workbench& bench, std::span<CryptoJob> jobs) const = 0;
@@ -75,7 +75,6 @@ public:
     virtual ~CipherPart() = default;
     virtual Result<void> expand(std::span<const std::byte> key, std::byte* block) const = 0;
     virtual void release(std::byte* /*block*/) const {}
-    virtual void prepare(Workbench& /*bench*/) const {}
     virtual void encrypt(Workbench& bench, std::span<CryptoJob* const> jobs) const = 0;
     virtual void decrypt(Workbench& bench, std::span<CryptoJob* const> jobs) const = 0;
 };
@@ -86,23 +85,42 @@ public:
     virtual ~AuthPart() = default;
     virtual Result<void> expand(std::span<const std::byte> key, std::byte* block) const = 0;
     virtual void release(std::byte* /*block*/) const {}
-    virtual void prepare(Workbench& /*bench*/) const {}
     virtual void stamp(Workbench& bench, std::span<CryptoJob* const> jobs) const = 0;
     virtual void verify(Workbench& bench, std::span<CryptoJob* const> jobs) const = 0;
 };
 
 /// The key block of every suite that is not an AEAD. Each kernel fills the fields it uses.
-struct CbcKeyBlock {
-    std::array<std::byte, 64> inner, outer;               // HMAC states after the padded key (RFC 2104 4)
+struct PairKeyBlock {
+    std::array<std::byte, 64> inner, outer;  // HMAC states after the padded key (RFC 2104 4); a CMAC's subkeys, K2 and
+                                             // K3 of an XCBC; the padded key and the key of a keyed hash
     std::array<std::byte, 256> aes_encrypt, aes_decrypt;  // round keys
+    std::array<std::byte, 176> mac_round_keys;            // of a CMAC or XCBC
+    std::array<std::byte, 4> salt;                        // of a counter mode
     void* encryptor;                                      // OpenSSL contexts, already keyed
     void* decryptor;
     void* mac;
 
-    static CbcKeyBlock& in(std::byte* block) { return *reinterpret_cast<CbcKeyBlock*>(block); }
-    static const CbcKeyBlock& in(const std::byte* block) { return *reinterpret_cast<const CbcKeyBlock*>(block); }
+    static PairKeyBlock& in(std::byte* block) { return *reinterpret_cast<PairKeyBlock*>(block); }
+    static const PairKeyBlock& in(const std::byte* block) { return *reinterpret_cast<const PairKeyBlock*>(block); }
 };
-static_assert(sizeof(CbcKeyBlock) <= key_block_octets);
+static_assert(sizeof(PairKeyBlock) <= key_block_octets);
+
+/// The nonce of a counter mode: salt, then the IV on the wire (RFC 4106 4, RFC 4309 4, RFC 3686 4).
+inline void put_nonce(std::span<const std::byte> salt, const CryptoJob& job, std::byte* out) {
+    std::memcpy(out, salt.data(), salt.size());
+    std::memcpy(out + salt.size(), job.head + esp_header_octets, 8);
+}
+
+/// What an AEAD covers beside the text: SPI and sequence number, the latter whole when it is extended (RFC 4106 5).
+/// Returns its octets.
+inline std::size_t put_aad(const CryptoJob& job, std::byte* out) {
+    std::memcpy(out, job.head, esp_header_octets);
+    if (!job.esn) return esp_header_octets;
+    const std::uint32_t high = __builtin_bswap32(job.sequence_high);
+    std::memcpy(out + 4, &high, 4);
+    std::memcpy(out + 8, job.head + 4, 4);
+    return esp_header_octets + 4;
+}
 
 /// Whether two ICVs of `octets` (a multiple of four) are the same, in time that depends on `octets` alone.
 inline bool same_icv(const std::byte* a, const std::byte* b, std::size_t octets) {

@@ -11,11 +11,12 @@ class Kernel;
 class CipherPart;
 class AuthPart;
 
-/// AES-GCM; suites of aes-gcm-16 only.
-std::unique_ptr<Kernel> evp_gcm_kernel(const Suite& suite);
-/// Any CBC cipher; null when OpenSSL here lacks it (DES and Blowfish live in its legacy provider).
+/// Any AEAD; null when OpenSSL here lacks it.
+std::unique_ptr<Kernel> evp_aead_kernel(const Suite& suite);
+/// Any other cipher; null when OpenSSL here lacks it (DES, Blowfish and CAST-128 live in its legacy provider).
 std::unique_ptr<CipherPart> evp_cipher_part(const Suite& suite);
-/// Any HMAC. OpenSSL 3.0 allocates in it for each packet, so it is the last resort and the reference.
-std::unique_ptr<AuthPart> evp_hmac_part(const Suite& suite);
+/// Any HMAC, CMAC or keyed hash; null for XCBC. OpenSSL 3.0 allocates in HMAC and CMAC for each packet, so they are the
+/// last resort and the reference.
+std::unique_ptr<AuthPart> evp_auth_part(const Suite& suite);
 
 }  // namespace torii

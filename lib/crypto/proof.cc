@@ -34,7 +34,8 @@ private:
 constexpr std::size_t cipher_key_room = 56, auth_key_room = 64;  // of the longest keys
 
 std::size_t cipher_key_octets(const Suite& suite, std::size_t which) {
-    if (suite.cipher == CipherId::blowfish_cbc) return std::min<std::size_t>(5 + 13 * which, cipher_key_room);
+    const KeyBits lengths = info(suite.cipher).key_bits;
+    if (lengths.step == 8) return (lengths.low + (lengths.high - lengths.low) / 8u * which / 4 * 8) / 8u;
     return suite.cipher_key_bits / 8u + info(suite.cipher).salt_octets;
 }
 

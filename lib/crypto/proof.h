@@ -28,7 +28,7 @@ private:
     Result<void> outcome_;
 };
 
-/// Errc::internal with what went wrong. The caller has prepared `bench` for `kernel`.
+/// Errc::internal with what went wrong.
 Result<void> prove(const Kernel& kernel, const Suite& suite, Workbench& bench);
 
 /// TSC cycles per packet over a batch of 32 packets of 32 keys: the least of a few rounds.

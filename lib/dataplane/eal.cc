@@ -1,9 +1,10 @@
 #include "dataplane/eal.h"
 
+#include <linux/magic.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
-#include <sys/utsname.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -37,6 +38,15 @@ void remove_leftovers() {
     }
 }
 
+}  // namespace
+
+bool is_hugetlbfs(const std::string& folder) {
+    struct statfs about;
+    return statfs(folder.c_str(), &about) == 0 && about.f_type == HUGETLBFS_MAGIC;
+}
+
+namespace {
+
 /// Whether at least `megabytes` of free 2 MiB or 1 GiB pages are there for us.
 bool hugepages_available(unsigned megabytes) {
     std::uint64_t kilobytes = 0;
@@ -47,7 +57,7 @@ bool hugepages_available(unsigned megabytes) {
         std::ifstream{entry.path() / "free_hugepages"} >> free_pages;
         kilobytes += free_pages * std::strtoull(name.c_str() + name.find('-') + 1, nullptr, 10);
     }
-    return kilobytes / 1024 >= megabytes && access("/dev/hugepages", W_OK) == 0;
+    return kilobytes / 1024 >= megabytes && is_hugetlbfs("/dev/hugepages") && access("/dev/hugepages", W_OK) == 0;
 }
 
 std::string lcores(const EalOptions& options) {

@@ -21,6 +21,8 @@ struct EalOptions {
 Result<void> start_eal(const EalOptions& options);
 /// Whether the packet memory is in hugepages.
 bool uses_hugepages();
+/// Whether huge pages are mounted there: the system may have some and a folder that only waits for them.
+bool is_hugetlbfs(const std::string& folder);
 /// Releases what start_eal made, the runtime directory included.
 void stop_eal();
 

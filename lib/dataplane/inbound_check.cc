@@ -9,7 +9,7 @@ namespace {
 bool answers(const InboundSa& sa, const Request& request, const Endpoints& ends) {
     return sa.protocol == request.protocol && sa.destination == ends.destination && sa.source == ends.source &&
            (sa.mode == Mode::any || sa.mode == request.mode) &&
-           (request.level != Level::unique || sa.reqid == request.reqid);
+           (request.level != Level::unique || sa.reqid.load(std::memory_order_relaxed) == request.reqid);
 }
 
 }  // namespace

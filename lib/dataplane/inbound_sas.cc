@@ -43,9 +43,7 @@ std::uint32_t sequence_low_of(const Packet& p) {
 
 void find_inbound_sas(const SpiIndex& sad, Batch& batch) {
     for (Packet& p : batch.live()) {
-        if (p.fragment) [[unlikely]] {
-            Batch::drop(p, Drop::fragmented_ipsec);
-        } else if (p.payload_octets() < header_octets(p.protocol)) [[unlikely]] {
+        if (p.payload_octets() < header_octets(p.protocol)) [[unlikely]] {
             Batch::drop(p, truncated(p.protocol));
         } else {
             p.hash = sad.hash(reinterpret_cast<const std::uint8_t*>(p.ip) + 16, IpsecProtocol{p.protocol}, wire_spi(p));

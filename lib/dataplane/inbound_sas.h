@@ -23,9 +23,10 @@ Spi spi_of(const Packet& packet);
 /// The sequence number as it came, of an IPsec packet with a readable SPI; 0 for IPComp, which has none.
 std::uint32_t sequence_low_of(const Packet& packet);
 
+/// In:     IPsec packets at their IP header, no fragments.
 /// Sets each packet's `inbound_sa`, null where there is none: an unknown SPI for somebody else's address is transit,
 /// and the caller's to judge. Prefetches the SAs' first lines. Drops:  esp_truncated, bad_ah_header, bad_ipcomp (no
-/// room for the header); fragmented_ipsec.
+/// room for the header).
 void find_inbound_sas(const SpiIndex& sad, Batch& batch);
 
 }  // namespace torii

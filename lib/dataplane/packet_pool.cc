@@ -5,6 +5,7 @@
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "packet/packet.h"
@@ -13,7 +14,7 @@ namespace torii {
 
 namespace {
 
-constexpr unsigned cached_per_lcore = 256;
+constexpr unsigned most_cached_per_lcore = 256;
 
 /// Last in, first out, unless the device has a pool of its own: the buffer freed last is still in the caches, while
 /// DPDK's usual ring goes through all of the pool before it comes back to one.
@@ -28,14 +29,15 @@ Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, un
                                                      bool for_hardware) {
     std::unique_ptr<PacketPool> made{new PacketPool};
     const auto room = static_cast<std::uint16_t>(data_octets);
+    const unsigned cached = std::min(most_cached_per_lcore, count / 8);  // an lcore must not sit on a small pool
     const auto refused = [&] {
         return fail(Errc::no_room, "no memory for " + std::to_string(count) + " packet buffers of " +
                                        std::to_string(room) + " octets: raise memory_megabytes or lower mbufs (" +
                                        rte_strerror(rte_errno) + ")");
     };
     if (rte_eal_has_hugepages() || for_hardware) {
-        made->pool_ = rte_pktmbuf_pool_create_by_ops(name.c_str(), count, cached_per_lcore, private_octets, room,
-                                                     SOCKET_ID_ANY, pool_kind());
+        made->pool_ = rte_pktmbuf_pool_create_by_ops(name.c_str(), count, cached, private_octets, room, SOCKET_ID_ANY,
+                                                     pool_kind());
         if (made->pool_ == nullptr) return refused();
         return made;
     }
@@ -46,9 +48,8 @@ Result<std::unique_ptr<PacketPool>> PacketPool::make(const std::string& name, un
     const std::size_t octets = std::size_t{rte_mempool_calc_obj_size(element, 0, &sizes)} * (count + 1);
     TORII_TRY(auto pages, LockedPages::reserve(octets));
     made->pages_.emplace(std::move(pages));
-    made->pool_ =
-        rte_mempool_create_empty(name.c_str(), count, element, cached_per_lcore, sizeof(rte_pktmbuf_pool_private),
-                                 SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+    made->pool_ = rte_mempool_create_empty(name.c_str(), count, element, cached, sizeof(rte_pktmbuf_pool_private),
+                                           SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
     if (made->pool_ == nullptr) return refused();
     rte_pktmbuf_pool_private settings{};
     settings.mbuf_data_room_size = room;

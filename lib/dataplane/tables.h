@@ -53,6 +53,7 @@ struct Tables {
     std::atomic<const Rules*> rules{nullptr};
     std::atomic<const SpiIndex*> sad{nullptr};
     NextHopTable hops;
+    std::atomic<std::uint32_t> now_seconds{0};  // since some start: workers do not look at a clock
 
     ~Tables() {
         delete rules.load();

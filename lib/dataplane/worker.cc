@@ -24,6 +24,8 @@ void prefetch_frame(const rte_mbuf* mbuf) {
     __builtin_prefetch(at + 64, 1);
 }
 constexpr unsigned turns_before_napping = 2000;
+constexpr unsigned largest_packet = 0xffff;
+constexpr unsigned reassembly_places = 64;
 
 /// Two loads and no call, unlike what comparing the arrays becomes.
 bool same_mac(const std::array<std::uint8_t, 6>& a, const MacAddress& b) {
@@ -55,6 +57,13 @@ inline FlowKey flow_key(const Packet& p) {
     return FlowKey::ipv4(source, destination, ports, p.protocol, arrival, known);
 }
 
+/// What RFC 4301 5.2 wants told of a packet that came otherwise than its policy asks.
+Notice mismatch(const Packet& p) {
+    return {.kind = control::Event::Kind::selector_mismatch,
+            .serial = p.opened != 0 ? p.used[p.opened - 1]->serial : 0,
+            .packet = flow_key(p).selector()};
+}
+
 }  // namespace
 
 Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto)
@@ -62,6 +71,7 @@ Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEn
       tables_(tables),
       crypto_(std::move(crypto)),
       flows_(setup_.flow_entries, setup_.seed),
+      reassembler_(*setup_.large_pool, reassembly_places),
       outgoing_(setup_.tx_queues.size()) {
     for (std::size_t port = 0; port < setup_.tx_queues.size(); ++port)
         if (setup_.tx_queues[port] != 0) ports_.push_back(static_cast<std::uint16_t>(port));
@@ -103,6 +113,8 @@ std::size_t Worker::turn() {
     for (rte_ring* ring : setup_.rings.from_worker) resume(ring);
     resume(setup_.rings.from_control);
     for (const std::uint16_t port : ports_) flush(port);
+    if (reassembler_.has_work()) [[unlikely]]
+        look_after_fragments();
     if (moved != 0) {
         counters_.bursts.add(1);
         counters_.packets.add(moved);
@@ -171,9 +183,27 @@ void Worker::parse() {
 /// IPsec goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
 /// only the address tells whose it is.
 void Worker::route_arrived(Packet& p) {
+    if (p.fragment && !is_whole(p)) [[unlikely]]
+        return;
     const bool ipsec = is_ipsec(p.protocol) && p.arrival == Arrival::outside;
     const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(Address::v4(p.ipv4().destination)));
     (ours ? encrypted_ : clear_).add(p);
+}
+
+/// Fragments that must be whole first: IPsec for us, and what the host's own stack sends, since transport mode takes no
+/// fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
+bool Worker::is_whole(Packet& p) {
+    const bool for_us = is_ipsec(p.protocol) && rules_->routes->is_own(Address::v4(p.ipv4().destination));
+    if (p.arrival == Arrival::outside ? !for_us : p.arrival != Arrival::host) return true;
+    return reassembler_.add(p, tables_.now_seconds.load(std::memory_order_relaxed));
+}
+
+/// What waited for too long, or was pushed out, is counted: its mbufs are gone already.
+void Worker::look_after_fragments() {
+    reassembler_.expire(tables_.now_seconds.load(std::memory_order_relaxed));
+    const Reassembler::Abandoned abandoned = reassembler_.take_abandoned();
+    counters_.drops[static_cast<std::size_t>(Drop::fragment_timeout)].add(abandoned.timed_out);
+    counters_.drops[static_cast<std::size_t>(Drop::fragment_overlap)].add(abandoned.spoiled);
 }
 
 // ---- open
@@ -224,7 +254,6 @@ bool Worker::may_go_without_sa(Packet& p) {
     if (ipcomp && spi == Spi{static_cast<std::uint32_t>(Cpi::deflate)}) return true;
     Batch::drop(p, ipcomp ? Drop::unknown_cpi : Drop::unknown_spi);
     notices_.tell({.kind = control::Event::Kind::unknown_spi,
-                   .inbound = true,
                    .spi = spi,
                    .sequence = sequence_low_of(p),
                    .packet = {.source = Address::v4(ip.source),
@@ -280,6 +309,8 @@ void Worker::classify() {
 }
 
 void Worker::act(Packet& p, const Verdict& verdict) {
+    if (verdict.reason == Drop::policy_mismatch) [[unlikely]]
+        notices_.tell(mismatch(p));
     if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
     p.next_hop = verdict.hop;
     if (verdict.kind == Verdict::Kind::local) {
@@ -319,7 +350,7 @@ void Worker::ask_for_sa(const Packet& p, const ChainCell& cell) {
 
 // ---- protect
 
-/// Drops: needs_fragmentation, and those of protect_esp, protect_ah and protect_ipcomp.
+/// Drops: no_room, and those of protect_esp, protect_ah and protect_ipcomp.
 void Worker::protect() {
     Batch mine, esp, ah, ipcomp;
     for (Packet& p : protect_.live()) {
@@ -355,9 +386,9 @@ bool Worker::fits(Packet& p) {
     const unsigned octets = protected_octets(p, p.ip_octets);
     if (octets <= mtu) [[likely]]
         return true;
-    if (!(p.ipv4().flags_offset & Ipv4Header::dont_fragment)) {
-        Batch::drop(p, Drop::needs_fragmentation);
-        return false;
+    if (!(p.ipv4().flags_offset & Ipv4Header::dont_fragment)) {  // cut when it leaves (RFC 4303 3.3.4)
+        if (octets > largest_packet) Batch::drop(p, Drop::no_room);
+        return octets <= largest_packet;
     }
     unsigned fitting = mtu - std::min(mtu, octets - p.ip_octets);
     while (protected_octets(p, fitting + 1) <= mtu) ++fitting;  // padding makes the overhead vary by less than a block
@@ -369,7 +400,7 @@ bool Worker::fits(Packet& p) {
 
 // ---- emit
 
-/// Drops: needs_fragmentation, handover_full, punt_full; tx_full is counted by flush().
+/// Drops: handover_full, punt_full, no_buffer; tx_full is counted by flush().
 void Worker::emit() {
     for (Packet& p : leaving_.live()) {
         const NextHop* const hop = tables_.hops.read(p.next_hop);
@@ -377,16 +408,18 @@ void Worker::emit() {
             punt(p, Punt::neighbour);
             continue;
         }
-        if (p.ip_octets > hop->mtu) [[unlikely]] {
+        const bool too_big = p.ip_octets > hop->mtu;
+        if (too_big && (p.ipv4().flags_offset & Ipv4Header::dont_fragment)) [[unlikely]] {
             p.mtu = hop->mtu;
-            if (p.ipv4().flags_offset & Ipv4Header::dont_fragment)
-                punt(p, Punt::too_big);
-            else
-                Batch::drop(p, Drop::needs_fragmentation);
+            punt(p, Punt::too_big);
             continue;
         }
         if (const unsigned queues = setup_.tx_queues[hop->port]; setup_.index >= queues) [[unlikely]] {
             hand_over(p, setup_.index % queues, Resume::transmit);  // the device has fewer queues than we have workers
+            continue;
+        }
+        if (too_big) [[unlikely]] {
+            send_in_pieces(p, *hop);
             continue;
         }
         std::byte* const frame = p.ip - sizeof(EthernetHeader);
@@ -396,15 +429,29 @@ void Worker::emit() {
         mbuf.data_len = static_cast<std::uint16_t>(p.ip_octets + sizeof(EthernetHeader));
         mbuf.pkt_len = mbuf.data_len;
         mbuf.ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;  // whose buffer it is stays true
-        queue_frame(p, hop->port);
+        queue_frame(std::exchange(p.mbuf, nullptr), hop->port);
     }
     leaving_.clear();
 }
 
-void Worker::queue_frame(Packet& p, std::uint16_t port) {
+/// RFC 791 3.2, RFC 1812 5.2.6: fragments that fit the link, in order.
+void Worker::send_in_pieces(Packet& p, const NextHop& hop) {
+    for (FragmentCutter cut{p, hop.mtu}; cut.more();) {
+        rte_mbuf* const mbuf = rte_pktmbuf_alloc(setup_.pool);
+        if (mbuf == nullptr) return Batch::drop(p, Drop::no_buffer);
+        std::byte* const frame = rte_pktmbuf_mtod(mbuf, std::byte*);
+        std::memcpy(frame, &hop.ethernet, sizeof(EthernetHeader));
+        mbuf->data_len = static_cast<std::uint16_t>(cut.next(frame + sizeof(EthernetHeader)) + sizeof(EthernetHeader));
+        mbuf->pkt_len = mbuf->data_len;
+        queue_frame(mbuf, hop.port);
+    }
+    rte_pktmbuf_free(std::exchange(p.mbuf, nullptr));
+}
+
+void Worker::queue_frame(rte_mbuf* mbuf, std::uint16_t port) {
     Outgoing& out = outgoing_[port];
     if (out.size == out.frames.size()) flush(port);
-    out.frames[out.size++] = std::exchange(p.mbuf, nullptr);
+    out.frames[out.size++] = mbuf;
 }
 
 void Worker::flush(std::uint16_t port) {
@@ -459,7 +506,7 @@ void Worker::take_over(rte_ring* ring) {
             case Resume::classify: clear_.add(p); break;
             case Resume::protect: protect_.add(p); break;
             case Resume::transmit: leaving_.add(p); break;
-            case Resume::frame: queue_frame(p, p.port); break;
+            case Resume::frame: queue_frame(std::exchange(p.mbuf, nullptr), p.port); break;
         }
     }
 }

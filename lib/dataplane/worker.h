@@ -16,6 +16,7 @@
 #include "dataplane/tables.h"
 #include "dataplane/verdict.h"
 #include "esp/esp.h"
+#include "ip/fragments.h"
 #include "ipcomp/ipcomp.h"
 #include "observe/counters.h"
 #include "observe/notices.h"
@@ -52,6 +53,8 @@ struct WorkerSetup {
     std::vector<WorkerQueue> rx;
     std::vector<unsigned> tx_queues;    // by DPDK port id: how many transmit queues it has; 0: not a port of ours
     std::vector<MacAddress> port_macs;  // by DPDK port id
+    rte_mempool* pool = nullptr;        // for the fragments of what is cut
+    rte_mempool* large_pool = nullptr;  // for what is put together (large_room)
     WorkerRings rings;
     rte_rcu_qsbr* quiescence = nullptr;
     unsigned burst = 64;
@@ -79,6 +82,7 @@ public:
     const WorkerCounters& counters() const { return counters_; }  // (control)
     Notices& notices() { return notices_; }                       // (control) takes
     unsigned index() const { return setup_.index; }
+    unsigned reassembling() const { return reassembler_.waiting(); }  // (control) packets that wait for fragments
     /// Registers with RCU; run() does it by itself.
     void register_thread();
     void unregister_thread();
@@ -99,6 +103,7 @@ private:
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
     void route_arrived(Packet& packet);
+    bool is_whole(Packet& packet);
     bool may_go_without_sa(Packet& packet);
     void leave_bare_tunnel(Packet& packet);
     void act(Packet& packet, const Verdict& verdict);
@@ -106,7 +111,9 @@ private:
     bool fits(Packet& packet);
     void hand_over(Packet& packet, unsigned worker, Resume resume);
     void punt(Packet& packet, Punt why);
-    void queue_frame(Packet& packet, std::uint16_t port);
+    void send_in_pieces(Packet& packet, const NextHop& hop);
+    void queue_frame(rte_mbuf* mbuf, std::uint16_t port);
+    void look_after_fragments();
     void flush(std::uint16_t port);
     void nap();
 
@@ -121,6 +128,7 @@ private:
     CryptoJobs jobs_;
     AhScratch ah_scratch_;
     Deflate deflate_;
+    Reassembler reassembler_;
     // classify()'s scratch; verdicts are copies, because a later packet's flow may take an entry's place
     std::array<FlowKey, Batch::capacity> keys_;
     std::array<Verdict, Batch::capacity> verdicts_;

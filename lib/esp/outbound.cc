@@ -47,12 +47,25 @@ unsigned room_behind(const OutboundSa& sa) {
     return unsigned{sizeof sequential_padding} + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
 }
 
+/// Marks packets that cannot be sealed where they are: they spend no number and age no SA.
+void make_room(Batch& batch) {
+    for (Packet& p : batch.live()) {
+        const OutboundSa& sa = *p.outbound_sa;
+        const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
+        if (outbound_mode(p) == Mode::tunnel) [[likely]]
+            (void)has_room(p, unsigned{sizeof(Ipv4Header)} + esp_head, room_behind(sa));
+        else if (p.fragment)
+            Batch::drop(p, Drop::fragment_in_transport);
+        else
+            (void)has_room(p, esp_head, room_behind(sa));
+    }
+}
+
 /// IP | ESP | IP | payload (RFC 4303 3.1.2)
 void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
     const unsigned before = unsigned{sizeof(Ipv4Header)} + esp_head;
-    if (!has_room(p, before, room_behind(sa))) return;
     const unsigned total = p.ip_octets + esp_overhead(sa, Mode::tunnel, p.ip_octets, p.ip_header_octets);
     write_esp(crypto, scratch, p, p.ip - esp_head, p.ip_octets, static_cast<std::uint8_t>(IpProtocol::ipv4));
     enter_tunnel(p, before, total);
@@ -60,10 +73,8 @@ void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
 
 /// IP | ESP | payload (RFC 4303 3.1.1): the IP header moves to the front, its length and protocol change.
 void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
-    if (p.fragment) return Batch::drop(p, Drop::fragment_in_transport);
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
-    if (!has_room(p, esp_head, room_behind(sa))) return;
     const unsigned total = p.ip_octets + esp_overhead(sa, Mode::transport, p.ip_octets, p.ip_header_octets);
     const unsigned payload_octets = p.payload_octets();
     open_gap(p, esp_head);
@@ -80,6 +91,7 @@ unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsig
 }
 
 void protect_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Batch& batch) {
+    make_room(batch);
     spend_sequence(notices, batch);
     scratch.size = 0;
     for (Packet& p : batch.live()) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <set>
 
 namespace torii {
 
@@ -24,16 +25,25 @@ Result<void> check(const SaId& id) {
     return {};
 }
 
+Result<void> check_spi(const SaId& id) {
+    const auto spi = static_cast<std::uint32_t>(id.spi);
+    if (id.protocol == IpsecProtocol::ipcomp) {
+        if (spi == 0) return fail(Errc::bad_value, "an IPComp SA needs a number other than 0");
+    } else if (spi < 256) {
+        return fail(Errc::bad_value, "an SPI below 256 is reserved (RFC 4303 2.1)");
+    }
+    return {};
+}
+
 Result<void> check(const control::SaSpec& spec) {
     TORII_CHECK(check(spec.id));
-    const auto spi = static_cast<std::uint32_t>(spec.id.spi);
+    TORII_CHECK(check_spi(spec.id));
     if (spec.id.protocol == IpsecProtocol::ipcomp) {
-        if (spi == 0) return fail(Errc::bad_value, "an IPComp SA needs a number other than 0");
-        if (spec.raw_cpi && (spi < 256 || spi > 0xffff))
+        const auto cpi = static_cast<std::uint32_t>(spec.id.spi);
+        if (spec.raw_cpi && (cpi < 256 || cpi > 0xffff))
             return fail(Errc::bad_value, "a CPI of its own lies between 256 and 65535 (RFC 3173 3.3)");
         return {};
     }
-    if (spi < 256) return fail(Errc::bad_value, "an SPI below 256 is reserved (RFC 4303 2.1)");
     if (spec.id.protocol == IpsecProtocol::ah && spec.auth == AuthId::null)
         return fail(Errc::bad_value, "ah without an authentication algorithm authenticates nothing");
     TORII_CHECK(check_key(spec.cipher, spec.cipher_key.bits()));
@@ -57,21 +67,54 @@ Result<void> check(const Policy& policy) {
 
 }  // namespace
 
+namespace {
+
+SaTerms terms(const SaEntry& sa) { return {sa.spec.reqid, sa.spec.hard, sa.spec.soft, sa.state, sa.soft_told}; }
+
+void set_terms(SaEntry& sa, const SaTerms& terms) {
+    sa.spec.reqid = terms.reqid;
+    sa.spec.hard = terms.hard;
+    sa.spec.soft = terms.soft;
+    sa.state = terms.state;
+    sa.soft_told = terms.soft_told;
+}
+
+/// Whether `spec` describes the SA that `old` is, but for what may change while it lives.
+bool is_same_sa(const SaEntry& old, const control::SaSpec& spec) {
+    const control::SaSpec& was = old.spec;
+    return old.state != control::SaState::larval && was.id == spec.id && was.mode == spec.mode &&
+           was.raw_cpi == spec.raw_cpi && was.replay_octets == spec.replay_octets &&
+           was.cyclic_sequence == spec.cyclic_sequence && was.padding == spec.padding &&
+           was.extended_sequence == spec.extended_sequence && was.cipher == spec.cipher && was.auth == spec.auth &&
+           was.cipher_key.same_as(spec.cipher_key) && was.auth_key.same_as(spec.auth_key);
+}
+
+}  // namespace
+
 /// One transaction: each primitive change is written to the journal, from which a failure is undone.
 struct Database::Run {
     Database& db;
     Journal& journal;
-    std::int64_t now;
+    const Moment& now;
+    std::map<SaId, SaPtr> removed{};  // in this transaction, the last of each id
 
     // ---- primitives
+    static std::set<EndsKey> ends_keys(const SaEntry& sa) {
+        const Endpoints ends{sa.spec.id.source, sa.spec.id.destination};
+        return {{ends, sa.spec.id.protocol, ReqId{}, sa.serial}, {ends, sa.spec.id.protocol, sa.spec.reqid, sa.serial}};
+    }
     void insert(SaPtr sa) {
         db.by_id_[sa->spec.id] = sa;
         db.by_spi_[{sa->spec.id.destination, sa->spec.id.protocol, sa->spec.id.spi}] = sa;
+        if (info(sa->spec.cipher).counter_mode) db.by_counter_key_[&sa->spec.cipher_key] = sa;
+        for (const EndsKey& key : ends_keys(*sa)) db.by_ends_[key] = sa;
         db.by_serial_[sa->serial] = std::move(sa);
     }
     void erase(const SaPtr& sa) {
         db.by_id_.erase(sa->spec.id);
         db.by_spi_.erase({sa->spec.id.destination, sa->spec.id.protocol, sa->spec.id.spi});
+        if (info(sa->spec.cipher).counter_mode) db.by_counter_key_.erase(&sa->spec.cipher_key);
+        for (const EndsKey& key : ends_keys(*sa)) db.by_ends_.erase(key);
         db.by_serial_.erase(sa->serial);
     }
     void add(SaPtr sa) {
@@ -80,6 +123,7 @@ struct Database::Run {
     }
     void remove(const SaPtr& sa) {
         erase(sa);
+        removed[sa->spec.id] = sa;
         journal.push_back({Change::Kind::sa_removed, sa, {}});
     }
     Result<void> add(PolicyPtr policy) {
@@ -99,6 +143,10 @@ struct Database::Run {
                     db.builder_.discard(*change.sa);
                     break;
                 case Change::Kind::sa_removed: insert(change.sa); break;
+                case Change::Kind::sa_kept:
+                    erase(change.sa);
+                    set_terms(*change.sa, change.before);
+                    break;
                 case Change::Kind::policy_added:
                     (void)db.spd_.remove(change.policy->direction, change.policy->selector);
                     db.builder_.dismiss(*change.policy);
@@ -123,11 +171,41 @@ struct Database::Run {
         remove(old);
         return make(std::move(op.spec));
     }
+    /// Two SAs under one key of a counter mode would use the same IVs sooner or later, which gives the traffic of both
+    /// away, and with AES-GCM the key of its ICVs (RFC 4106 3.1). Which way they go does not matter.
+    Result<void> check_own_key(const control::SaSpec& spec) const {
+        if (!info(spec.cipher).counter_mode) return {};
+        const auto there = db.by_counter_key_.find(&spec.cipher_key);
+        if (there == db.by_counter_key_.end()) return {};
+        return fail(Errc::denied, "the SA " + described(there->second->spec.id) + " has the same key, and two SAs of " +
+                                      std::string{info(spec.cipher).name} +
+                                      " must not share one: their IVs would repeat (RFC 4106 3.1)");
+    }
+    /// What was removed in this transaction and is added again as it was lives on: its numbers never start anew under
+    /// one key, and what its window refused stays refused. Its age goes on as well.
+    bool keep(const control::SaSpec& spec) {
+        const auto at = removed.find(spec.id);
+        if (at == removed.end() || !is_same_sa(*at->second, spec)) return false;
+        const SaPtr sa = std::move(at->second);
+        removed.erase(at);
+        const SaTerms before = terms(*sa);
+        SaTerms after{spec.reqid, spec.hard, spec.soft, before.state, before.soft_told};
+        if (spec.hard != before.hard || spec.soft != before.soft) {  // judged anew
+            after.state = control::SaState::mature;
+            after.soft_told = false;
+        }
+        set_terms(*sa, after);
+        insert(sa);
+        journal.push_back({.kind = Change::Kind::sa_kept, .sa = sa, .policy = {}, .before = before});
+        return true;
+    }
     Result<Outcome> make(control::SaSpec spec) {
+        if (keep(spec)) return Outcome{};
+        TORII_CHECK(check_own_key(spec));
         auto sa = std::make_shared<SaEntry>();
         sa->spec = std::move(spec);
         sa->serial = db.next_serial_++;
-        sa->created_unix_seconds = now;
+        sa->created = now;
         TORII_CHECK(db.builder_.build(*sa));
         add(std::move(sa));
         return Outcome{};
@@ -137,7 +215,9 @@ struct Database::Run {
         SaId id = op.id;
         if (id.spi == Spi{}) {
             TORII_TRY(id.spi, free_spi(id));
-        } else if (db.by_spi_.contains({id.destination, id.protocol, id.spi})) {
+        }
+        TORII_CHECK(check_spi(id));
+        if (db.by_spi_.contains({id.destination, id.protocol, id.spi})) {
             return fail(Errc::exists, "SPI " + std::to_string(static_cast<std::uint32_t>(id.spi)) + " is taken");
         }
         auto sa = std::make_shared<SaEntry>();
@@ -146,7 +226,7 @@ struct Database::Run {
         sa->spec.reqid = op.reqid;
         sa->state = control::SaState::larval;
         sa->serial = db.next_serial_++;
-        sa->created_unix_seconds = now;
+        sa->created = now;
         add(std::move(sa));
         return Outcome{.spi = id.spi};
     }
@@ -187,7 +267,7 @@ struct Database::Run {
         TORII_CHECK(check(op.policy));
         auto policy = std::make_shared<Policy>(std::move(op.policy));
         policy->id = PolicyId{db.next_policy_id_++};
-        policy->created_unix_seconds = now;
+        policy->created_unix_seconds = now.unix_seconds;
         for (Request& request : policy->requests) settle(request);
         TORII_CHECK(db.builder_.admit(*policy));
         if (auto added = add(policy); !added) {
@@ -227,9 +307,9 @@ struct Database::Run {
     }
 };
 
-Result<std::vector<Outcome>> Database::apply(std::vector<control::Located> transaction, std::int64_t now_unix_seconds,
+Result<std::vector<Outcome>> Database::apply(std::vector<control::Located> transaction, const Moment& now,
                                              Journal& journal) {
-    Run run{*this, journal, now_unix_seconds};
+    Run run{*this, journal, now};
     std::vector<Outcome> outcomes;
     for (control::Located& located : transaction) {
         auto outcome = std::visit(run, located.operation);
@@ -246,16 +326,6 @@ Result<std::vector<Outcome>> Database::apply(std::vector<control::Located> trans
 SaPtr Database::find(const SaId& id) const {
     const auto at = by_id_.find(id);
     return at == by_id_.end() ? nullptr : at->second;
-}
-
-std::vector<SaPtr> Database::between(const Address& source, const Address& destination, IpsecProtocol protocol) const {
-    std::vector<SaPtr> out;
-    for (auto at = by_id_.lower_bound({source, destination, protocol, Spi{}}); at != by_id_.end(); ++at) {
-        const SaId& id = at->first;
-        if (id.source != source || id.destination != destination || id.protocol != protocol) break;
-        out.push_back(at->second);
-    }
-    return out;
 }
 
 }  // namespace torii

@@ -2,9 +2,12 @@
 // never see it; the Publisher turns its journal into what they see. No packets, no DPDK. Control thread.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <ranges>
 #include <vector>
 
 #include "control/operations.h"
@@ -15,12 +18,19 @@ namespace torii {
 struct InboundSa;
 struct OutboundSa;
 
+/// A point in time, for operators and for measuring: the wall clock may be set, the steady one may not.
+struct Moment {
+    std::int64_t unix_seconds = 0;
+    std::chrono::steady_clock::time_point steady{};
+};
+
 /// One SA of the SAD with everything the control core keeps about it.
 struct SaEntry {
     control::SaSpec spec;
     control::SaState state = control::SaState::mature;
     std::uint32_t serial = 0;  // order of creation; never reused
-    std::int64_t created_unix_seconds = 0;
+    Moment created{};
+    bool shown = false;  // workers see it
     // The workers' blocks, built before publication; null for a larval SA or the direction it has not.
     InboundSa* inbound = nullptr;
     OutboundSa* outbound = nullptr;
@@ -33,13 +43,23 @@ struct SaEntry {
 };
 using SaPtr = std::shared_ptr<SaEntry>;
 
-/// One step of an applied transaction.
+/// What may change of an SA that lives on.
+struct SaTerms {
+    ReqId reqid{};
+    control::Lifetime hard, soft;
+    control::SaState state{};
+    bool soft_told = false;
+};
+
+/// One step of an applied transaction. `sa_kept` follows an `sa_removed` of the same SA: it was added again as it was,
+/// so it lives on with its numbers, window and counters, under new terms.
 struct Change {
-    enum class Kind : std::uint8_t { sa_added, sa_removed, policy_added, policy_removed };
+    enum class Kind : std::uint8_t { sa_added, sa_removed, sa_kept, policy_added, policy_removed };
     Kind kind{};
     SaPtr sa;
     PolicyPtr policy;
     std::uint64_t order = 0;  // of a removed policy, so that undoing restores its place
+    SaTerms before{};         // of a kept SA
 };
 using Journal = std::vector<Change>;
 
@@ -60,24 +80,37 @@ public:
     Database(const Settings& settings, Builder builder) : settings_(settings), builder_(std::move(builder)) {}
 
     /// Applies all of `transaction`, or none of it; the journal tells what changed, in order.
-    Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction,
-                                                std::int64_t now_unix_seconds, Journal& journal);
+    Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction, const Moment& now,
+                                                Journal& journal);
 
     const std::map<std::uint32_t, SaPtr>& sas() const { return by_serial_; }  // in order of creation
     SaPtr find(const control::SaId& id) const;
-    /// All SAs of these addresses and protocol.
-    std::vector<SaPtr> between(const Address& source, const Address& destination, IpsecProtocol protocol) const;
+    /// The SAs of these addresses and protocol, and of `reqid` unless that is 0, in order of creation. Valid until the
+    /// next transaction.
+    auto between(const Endpoints& ends, IpsecProtocol protocol, ReqId reqid = {}) const {
+        const auto first = by_ends_.lower_bound({ends, protocol, reqid, 0});
+        const auto last = by_ends_.upper_bound({ends, protocol, reqid, ~std::uint32_t{0}});
+        return std::ranges::subrange(first, last) | std::views::values;
+    }
     const Spd& spd() const { return spd_; }
 
 private:
     using SpiKey = std::tuple<Address, IpsecProtocol, Spi>;  // destination first: what makes an SA unique
-    struct Run;                                              // one transaction under way
+    using EndsKey = std::tuple<Endpoints, IpsecProtocol, ReqId, std::uint32_t>;  // the last is the serial
+    struct Run;                                                                  // one transaction under way
 
     Settings settings_;
     Builder builder_;
     std::map<control::SaId, SaPtr> by_id_;
     std::map<SpiKey, SaPtr> by_spi_;
+    struct KeyOrder {  // keys stay where their SAs hold them
+        bool operator()(const SecretBytes* a, const SecretBytes* b) const {
+            return std::ranges::lexicographical_compare(a->octets(), b->octets());
+        }
+    };
+    std::map<const SecretBytes*, SaPtr, KeyOrder> by_counter_key_;  // SAs of counter-mode ciphers: no two share a key
     std::map<std::uint32_t, SaPtr> by_serial_;
+    std::map<EndsKey, SaPtr> by_ends_;  // each SA under reqid 0, and under its own when it has one
     Spd spd_;
     std::uint32_t next_serial_ = 1;
     std::uint32_t next_policy_id_ = 1;

@@ -24,30 +24,40 @@ bool same_cause(const Event& a, const Event& b) {
 }  // namespace
 
 bool Gateway::serve_notices() {
-    std::vector<Event> events;
+    struct Heard {
+        Event event;
+        SaPtr sa;
+    };
+    std::vector<Heard> heard;
     for (const auto& worker : workers_) {
         Notice notice;
         for (unsigned i = 0; i < notices_per_poll && worker->notices().take(notice); ++i) {
-            Event event{
-                .kind = notice.kind, .policy = notice.policy, .sequence = notice.sequence, .packet = notice.packet};
-            if (const auto sa = database_->sas().find(notice.serial); sa != database_->sas().end())
-                event.sa = sa->second->spec.id;
+            Heard one{.event = {.kind = notice.kind,
+                                .policy = notice.policy,
+                                .sequence = notice.sequence,
+                                .packet = notice.packet},
+                      .sa = {}};
+            if (const auto at = database_->sas().find(notice.serial); at != database_->sas().end()) {
+                one.sa = at->second;
+                one.event.sa = one.sa->spec.id;
+            } else {
+                one.event.sa = {notice.packet.source, notice.packet.destination, IpsecProtocol::esp, notice.spi};
+            }
+            const auto known =
+                std::ranges::find_if(heard, [&](const Heard& h) { return same_cause(h.event, one.event); });
+            if (known == heard.end())
+                heard.push_back(std::move(one));
             else
-                event.sa = {notice.packet.source, notice.packet.destination, IpsecProtocol::esp, notice.spi};
-            const auto known = std::ranges::find_if(events, [&](const Event& e) { return same_cause(e, event); });
-            if (known == events.end())
-                events.push_back(std::move(event));
-            else
-                ++known->repeated;
+                ++known->event.repeated;
         }
     }
-    for (const Event& event : events) {
+    for (const auto& [event, sa] : heard) {
         if (event.kind == Event::Kind::acquire)
             tell_acquire(event);
-        else if (is_news(event))
+        else if (is_news(event, sa))
             tell(event);
     }
-    return !events.empty();
+    return !heard.empty();
 }
 
 /// One event for each SA that the packet would have wanted and that is not there now.
@@ -61,23 +71,30 @@ void Gateway::tell_acquire(Event event) {
     }
 }
 
-/// Octet lifetimes end where workers count; the SA's state follows. False when its end is known already.
-bool Gateway::is_news(const Event& event) {
-    const SaPtr sa = database_->find(event.sa);
-    if (!sa) return true;
-    if (event.kind == Event::Kind::expire_soft && sa->state == SaState::mature) sa->state = SaState::dying;
+/// Octet lifetimes end where workers count; the SA's state follows. False when that is known already.
+bool Gateway::is_news(const Event& event, const SaPtr& sa) {
+    if (event.kind == Event::Kind::expire_soft) return sa && grow_old(*sa);
     if (event.kind != Event::Kind::expire_hard) return true;
-    if (sa->state == SaState::dead) return false;
-    end(*sa);
+    if (!sa || sa->spec.hard.octets == 0 || !database_->sas().contains(sa->serial)) return false;
+    end({&sa, 1});
     return true;
 }
 
-/// The SA takes and carries nothing more; policies that used it turn to another, or acquire one.
-void Gateway::end(SaEntry& sa) {
-    sa.state = SaState::dead;
-    if (sa.inbound) sa.inbound->expired.store(true, std::memory_order_relaxed);
-    if (sa.outbound) sa.outbound->expired.store(true, std::memory_order_relaxed);
-    publisher_->publish_end(sa, *database_);
+/// The soft lifetime is over. False when that was told before.
+bool Gateway::grow_old(SaEntry& sa) {
+    if (std::exchange(sa.soft_told, true)) return false;
+    sa.state = SaState::dying;
+    return true;
+}
+
+/// The hard lifetime of these is over: they go as if they were deleted, and policies that used them turn to others, or
+/// acquire some. The event of that is expire_hard alone, as in KAME.
+void Gateway::end(std::span<const SaPtr> sas) {
+    std::vector<control::Located> transaction;
+    for (const SaPtr& sa : sas) transaction.push_back({control::DeleteSa{sa->spec.id}, {}});
+    Journal journal;
+    (void)database_->apply(std::move(transaction), {}, journal);
+    publisher_->publish(journal, *database_);
 }
 
 void Gateway::tell(const Event& event) {
@@ -92,8 +109,12 @@ void Gateway::tell(const Journal& journal) {
     for (const Change& change : journal) {
         Event event;
         switch (change.kind) {
+            case Change::Kind::sa_kept: continue;
             case Change::Kind::sa_added: event.kind = Event::Kind::sa_added; break;
-            case Change::Kind::sa_removed: event.kind = Event::Kind::sa_deleted; break;
+            case Change::Kind::sa_removed:
+                if (database_->sas().contains(change.sa->serial)) continue;  // it lives on
+                event.kind = Event::Kind::sa_deleted;
+                break;
             case Change::Kind::policy_added: event.kind = Event::Kind::policy_added; break;
             case Change::Kind::policy_removed: event.kind = Event::Kind::policy_deleted; break;
         }
@@ -109,33 +130,46 @@ std::shared_ptr<void> Gateway::listen(Listener listener) {
     return handle;
 }
 
-/// Once a second: when each SA was last used, and lifetimes in seconds, packets and sequence numbers. Octets are
-/// watched by the workers themselves.
+namespace {
+
+bool is_over(const control::Lifetime& limit, std::chrono::seconds age, const control::SaView& sa) {
+    return (limit.seconds != 0 && static_cast<std::uint64_t>(age.count()) >= limit.seconds) ||
+           (limit.packets != 0 && sa.packets >= limit.packets);
+}
+
+}  // namespace
+
+/// Once a second: when each SA was last used, and what lifetimes are over. Workers stop at the hard limit of octets to
+/// the packet, and tell of the soft one at once; a flood of notices may lose that, so it is looked at here as well.
 void Gateway::check_lifetimes() {
     const auto unix_now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    std::vector<SaPtr> over;
     std::vector<Event> events;
     for (const auto& [serial, sa] : database_->sas()) {
-        const std::uint64_t packets = view(*sa).packets;
-        if (packets != sa->packets_seen) sa->last_used_unix_seconds = unix_now;
-        sa->packets_seen = packets;
-        const auto age = static_cast<std::uint64_t>(std::max<std::int64_t>(0, unix_now - sa->created_unix_seconds));
-        const auto& [hard, soft] = std::pair{sa->spec.hard, sa->spec.soft};
-        const bool hard_over =
-            (hard.seconds != 0 && age >= hard.seconds) || (hard.packets != 0 && packets >= hard.packets);
-        const bool soft_over = (soft.seconds != 0 && age >= soft.seconds) ||
-                               (soft.packets != 0 && packets >= soft.packets) ||
-                               (sa->outbound && nearly_spent(*sa->outbound));
-        if (hard_over && sa->state != SaState::dead) {
-            end(*sa);
+        const control::SaView seen = view(*sa);
+        if (seen.packets != sa->packets_seen) sa->last_used_unix_seconds = unix_now;
+        sa->packets_seen = seen.packets;
+        const auto age = std::chrono::duration_cast<std::chrono::seconds>(now_ - sa->created.steady);
+        const control::Lifetime& soft = sa->spec.soft;
+        if (is_over(sa->spec.hard, age, seen)) {
+            over.push_back(sa);
             events.push_back({.kind = Event::Kind::expire_hard, .sa = sa->spec.id});
-        } else if (soft_over && !sa->soft_told && sa->state == SaState::mature) {
-            sa->soft_told = true;
-            sa->state = SaState::dying;
-            events.push_back({.kind = Event::Kind::expire_soft, .sa = sa->spec.id});
+        } else if (is_over(soft, age, seen) || (soft.octets != 0 && seen.octets >= soft.octets) ||
+                   (sa->outbound && nearly_spent(*sa->outbound))) {
+            if (grow_old(*sa)) events.push_back({.kind = Event::Kind::expire_soft, .sa = sa->spec.id});
         }
     }
+    if (!over.empty()) end(over);
     for (const Event& event : events) tell(event);
+}
+
+/// Once a second: how many notices found no room, so that a flood is seen as one.
+void Gateway::check_notices() {
+    std::uint64_t lost = 0;
+    for (const auto& worker : workers_) lost += worker->notices().lost();
+    if (lost != notices_lost_told_) tell({.kind = Event::Kind::notices_lost, .repeated = lost - notices_lost_told_});
+    notices_lost_told_ = lost;
 }
 
 }  // namespace torii

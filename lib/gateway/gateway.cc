@@ -15,6 +15,7 @@ namespace {
 
 /// Of the packet pool: what may wait for ARP answers that never come.
 constexpr unsigned share_held = 8;
+constexpr unsigned large_buffers = 64;  // a worker: packets that wait for fragments; as many once more on their way
 constexpr unsigned hand_over_slots = 1024, inject_slots = 1024;
 constexpr std::array<unsigned, punt_ways> punt_slots = {128, 512, 512};  // by PuntWay
 
@@ -93,7 +94,7 @@ Gateway::~Gateway() {
         std::vector<control::Located> all;
         all.push_back({control::FlushPolicies{}, {}});
         all.push_back({control::FlushSas{}, {}});
-        (void)database_->apply(std::move(all), 0, journal);
+        (void)database_->apply(std::move(all), {}, journal);
         publisher_->publish(journal, *database_);
     }
     retired_.reset();
@@ -112,6 +113,8 @@ Result<void> Gateway::open_ports() {
     TORII_TRY(pool_, PacketPool::make(unique_name("mbufs"), configuration_.mbufs,
                                       RTE_PKTMBUF_HEADROOM + room + tail_for_bundles,
                                       std::ranges::any_of(configuration_.ports, is_hardware)));
+    TORII_TRY(large_pool_, PacketPool::make(unique_name("large"), large_buffers * (1 + configuration_.workers),
+                                            large_room, std::ranges::any_of(configuration_.ports, is_hardware)));
     our_macs_.resize(max_ports);
     for (const PortConfiguration& port : configuration_.ports) {
         const unsigned queues = port.queues != 0 ? port.queues : configuration_.workers;
@@ -204,6 +207,8 @@ void Gateway::make_workers() {
         WorkerSetup setup{.index = index,
                           .tx_queues = tx_queues,
                           .port_macs = our_macs_,
+                          .pool = pool(),
+                          .large_pool = large_pool(),
                           .rings = worker_rings_[index],
                           .quiescence = quiescence_.get(),
                           .burst = configuration_.burst,
@@ -220,6 +225,7 @@ void Gateway::make_workers() {
 
 void Gateway::start() {
     started_ = std::chrono::steady_clock::now();
+    show_time(started_);
     running_ = true;
     if (!options_.launch_workers) {
         for (const auto& worker : workers_) worker->register_thread();
@@ -245,8 +251,14 @@ void Gateway::stop() {
     }
 }
 
+void Gateway::show_time(SteadyTime now) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+    publisher_->tables().now_seconds.store(static_cast<std::uint32_t>(seconds), std::memory_order_relaxed);
+}
+
 bool Gateway::poll(SteadyTime now) {
     now_ = now;
+    show_time(now);
     bool busy = serve_punts(now);
     busy |= serve_notices();
     if (now >= next_tick_) {
@@ -256,6 +268,7 @@ bool Gateway::poll(SteadyTime now) {
     if (now >= next_look_) {
         next_look_ = now + std::chrono::seconds{1};
         check_lifetimes();
+        check_notices();
     }
     if (std::exchange(hops_retired_, false)) publisher_->publish_routes(routes_, *database_);
     retired_->poll();
@@ -329,7 +342,7 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
     Journal journal;
     const auto unix_now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), unix_now, journal));
+    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), {unix_now, now_}, journal));
     publisher_->publish(journal, *database_);
     tell(journal);
     return outcomes;

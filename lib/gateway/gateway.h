@@ -60,6 +60,7 @@ public:
     // ---- for tests and the bench
     Worker& worker(std::size_t index) { return *workers_[index]; }
     rte_mempool* pool() const { return pool_->get(); }
+    rte_mempool* large_pool() const { return large_pool_->get(); }
     RetireList& retired() { return *retired_; }
     const Database& database() const { return *database_; }
     std::uint64_t drop_count_of(Drop reason) const;
@@ -72,6 +73,7 @@ private:
     explicit Gateway(const Configuration& configuration, const Options& options);
     Result<void> open_ports();
     Result<void> make_rings();
+    void show_time(SteadyTime now);  // to workers
     void make_workers();
     Result<void> make_interfaces();
     Result<void> make_routes();
@@ -106,15 +108,17 @@ private:
     void tell(const control::Event& event);
     void tell_acquire(control::Event event);
     void tell(const Journal& journal);
-    bool is_news(const control::Event& event);
-    void end(SaEntry& sa);
+    bool is_news(const control::Event& event, const SaPtr& sa);
+    static bool grow_old(SaEntry& sa);
+    void end(std::span<const SaPtr> sas);
     void check_lifetimes();
+    void check_notices();
     control::SaView view(const SaEntry& entry) const;
 
     Configuration configuration_;
     Options options_;
     std::unique_ptr<CryptoBook> crypto_;
-    std::unique_ptr<PacketPool> pool_;
+    std::unique_ptr<PacketPool> pool_, large_pool_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::vector<MacAddress> our_macs_;  // by DPDK port id
     std::unique_ptr<rte_rcu_qsbr, QuiescenceRelease> quiescence_;

@@ -21,10 +21,6 @@ std::uint64_t iv_start() {
 
 std::uint64_t limit(std::uint64_t setting) { return setting == 0 ? unlimited : setting; }
 
-std::uint16_t cipher_bits(const control::SaSpec& spec) {
-    return static_cast<std::uint16_t>(spec.cipher_key.bits() - info(spec.cipher).salt_octets * 8u);
-}
-
 std::uint8_t icv_octets(const control::SaSpec& spec) {
     const CipherInfo& cipher = info(spec.cipher);
     return cipher.aead() ? cipher.icv_octets : info(spec.auth).icv_octets;
@@ -96,9 +92,9 @@ Database::Builder Publisher::builder() {
 /// An SA toward one of our own addresses is inbound; every other one is outbound, and so is one between two of ours.
 Result<void> Publisher::build(SaEntry& entry) {
     const control::SaSpec& spec = entry.spec;
-    TORII_TRY(const SuiteIndex suite, suite_of(spec));
+    TORII_TRY(const SuiteIndex suite, suite_of(crypto_, spec));
     const bool to_us = surroundings_.is_own(spec.id.destination);
-    entry.worker = entry.serial % settings_.workers;
+    entry.worker = (to_us ? next_worker_in_ : next_worker_out_)++ % settings_.workers;
     if (to_us) entry.inbound = inbound_.take();
     if (!to_us || surroundings_.is_own(spec.id.source)) entry.outbound = outbound_.take();
     Result<void> built = {};
@@ -120,10 +116,10 @@ Result<void> Publisher::build(SaEntry& entry) {
     return built;
 }
 
-/// Any will do where nothing is encrypted or authenticated.
-Result<SuiteIndex> Publisher::suite_of(const control::SaSpec& spec) const {
+Result<SuiteIndex> Publisher::suite_of(const CryptoBook& crypto, const control::SaSpec& spec) {
     if (!has_keys(spec)) return SuiteIndex{};
-    return crypto_.suite({spec.cipher, spec.auth, cipher_bits(spec)});
+    const std::size_t bits = spec.cipher_key.bits() - info(spec.cipher).salt_octets * 8u;
+    return crypto.suite({spec.cipher, spec.auth, static_cast<std::uint16_t>(bits)});
 }
 
 void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
@@ -131,7 +127,7 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.replay = ReplayWindow{window_of(spec), entry.replay_words.get()};
     if (window_of(spec) == 0) sa.replay = ReplayWindow{};
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
-    sa.suite = *suite_of(spec);
+    sa.suite = *suite_of(crypto_, spec);
     sa.protocol = spec.id.protocol;
     sa.iv_octets = info(spec.cipher).iv_octets;
     sa.icv_octets = icv_octets(spec);
@@ -140,12 +136,9 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.mode = spec.mode;
     sa.extended_sequence = spec.extended_sequence;
     sa.ordered_padding = spec.padding == control::Padding::sequential;
-    sa.octets_soft = limit(spec.soft.octets);
-    sa.octets_hard = limit(spec.hard.octets);
     if (spec.id.destination.is_v4()) std::memcpy(&sa.destination_ipv4, spec.id.destination.raw().data(), 4);
     sa.destination = spec.id.destination;
     sa.source = spec.id.source;
-    sa.reqid = spec.reqid;
     sa.serial = entry.serial;
 }
 
@@ -157,11 +150,9 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     const bool unnumbered = spec.id.protocol == IpsecProtocol::ipcomp;
     sa.last_sequence = spec.extended_sequence || may_wrap || unnumbered ? unlimited - 1 : 0xffffffff;
     sa.iv_start = iv_start();
-    sa.octets_soft = limit(spec.soft.octets);
-    sa.octets_hard = limit(spec.hard.octets);
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
     sa.owner = static_cast<std::uint8_t>(entry.worker);
-    sa.suite = *suite_of(spec);
+    sa.suite = *suite_of(crypto_, spec);
     sa.protocol = spec.id.protocol;
     sa.cpi = spec.raw_cpi ? static_cast<std::uint16_t>(spec.id.spi) : static_cast<std::uint16_t>(Cpi::deflate);
     sa.mode = spec.mode;
@@ -177,7 +168,7 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
 
 /// For blocks nobody sees: never published, or past their grace period.
 void Publisher::release(SaEntry& entry) {
-    const auto suite = suite_of(entry.spec);
+    const auto suite = suite_of(crypto_, entry.spec);
     const bool keyed = has_keys(entry.spec);
     if (entry.inbound) {
         if (keyed) crypto_.erase(*suite, entry.inbound->key);
@@ -203,7 +194,16 @@ void Publisher::index(InboundSa& sa) {
     }
 }
 
+/// Makes workers see the SA, or the new terms of one that they see.
 void Publisher::show(SaEntry& entry) {
+    const auto set_limits = [&](auto& sa) {
+        sa.octets_soft.set(entry.soft_told ? unlimited : limit(entry.spec.soft.octets));
+        sa.octets_hard.set(limit(entry.spec.hard.octets));
+    };
+    if (entry.outbound) set_limits(*entry.outbound);
+    if (entry.inbound) set_limits(*entry.inbound);
+    if (entry.inbound) entry.inbound->reqid.store(entry.spec.reqid, std::memory_order_relaxed);
+    if (std::exchange(entry.shown, true)) return;
     if (entry.outbound) {
         const auto toward = surroundings_.toward(entry.spec.id.destination);
         entry.outbound->next_hop.store(static_cast<std::uint16_t>(toward.hop), std::memory_order_relaxed);
@@ -212,42 +212,47 @@ void Publisher::show(SaEntry& entry) {
     if (entry.inbound && is_on_the_wire(entry.spec)) index(*entry.inbound);
 }
 
+void Publisher::hide(SaEntry& entry) {
+    if (entry.inbound && entry.shown) const_cast<SpiIndex*>(tables_.sad.load())->remove(*entry.inbound);
+}
+
 // ---- transactions
 
 void Publisher::publish(const Journal& journal, const Database& database) {
-    bool policies_changed = false;
-    std::vector<SaPtr> gone;
-    pairs_changed_ = false;
-    // What replaces an SA is there before the SA goes, so that no packet in between finds neither.
+    std::map<std::uint32_t, SaPtr> touched;  // each SA once, whatever happened to it on the way
+    AffectedPolicies affected;
     for (const Change& change : journal)
-        if (change.kind == Change::Kind::sa_added) show(*change.sa);
+        if (change.sa) touched.emplace(change.sa->serial, change.sa);
+    const auto stays = [&](const SaPtr& sa) { return database.sas().contains(sa->serial); };
+    // What replaces an SA is there before the SA goes, so that no packet in between finds neither.
+    for (const auto& [serial, sa] : touched)
+        if (stays(sa)) show(*sa);
+    for (const auto& [serial, sa] : touched)
+        if (!stays(sa)) hide(*sa);
+    const bool policies_changed = std::ranges::any_of(journal, [](const Change& c) { return c.policy != nullptr; });
+    if (policies_changed) publish_policies(journal, database, affected);
+    for (const auto& [serial, sa] : touched) collect(*sa, sa->spec.reqid, affected);
+    for (const Change& change : journal)
+        if (change.kind == Change::Kind::sa_kept) collect(*change.sa, change.before.reqid, affected);
+    // Cells leave the SAs that went before those may be freed, and reach the new ones.
+    for (auto& [id, how] : affected)
+        if (const auto at = policies_.find(id); at != policies_.end()) refresh(at->second, how, database);
+    if (policies_changed || pairs_stale_) publish_rules();
+    for (const auto& [serial, sa] : touched)
+        if (!stays(sa)) retired_->add([this, sa] { release(*sa); });
+}
+
+void Publisher::publish_policies(const Journal& journal, const Database& database, AffectedPolicies& affected) {
     for (const Change& change : journal) {
-        if (change.kind == Change::Kind::sa_removed) {
-            if (change.sa->inbound) const_cast<SpiIndex*>(tables_.sad.load())->remove(*change.sa->inbound);
-            gone.push_back(change.sa);
-        }
-        if (change.policy) policies_changed = true;
         if (change.kind == Change::Kind::policy_removed) remove_policy(change.policy);
         if (change.kind != Change::Kind::policy_added) continue;
         if (database.spd().find(change.policy->id) != nullptr)
-            add_policy(change.policy, database);
+            add_policy(change.policy, database, affected);
         else
             dismiss(*change.policy);  // came and went in one transaction
     }
-    // Cells leave the SAs that went before those may be freed, and reach the new ones.
-    for (const Change& change : journal)
-        if (change.sa && change.sa->outbound) sa_changed(*change.sa, database);
-    if (policies_changed) {
-        spd_in_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::inbound));
-        spd_out_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::outbound));
-    }
-    if (policies_changed || pairs_changed_) publish_rules();
-    for (SaPtr& sa : gone) retired_->add([this, sa] { release(*sa); });
-}
-
-void Publisher::publish_end(const SaEntry& entry, const Database& database) {
-    if (entry.outbound) sa_changed(entry, database);
-    if (pairs_changed_) publish_rules();
+    spd_in_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::inbound));
+    spd_out_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::outbound));
 }
 
 void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Database& database) {
@@ -262,13 +267,13 @@ void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Datab
 }
 
 void Publisher::publish_rules() {
-    if (pairs_changed_ || !pairs_) {
+    if (pairs_stale_) {
         auto pairs = std::make_shared<PairCells>();
         for (const std::uint32_t id : per_pair_)
             for (const auto& [ends, cell] : policies_.at(id).pairs)
                 pairs->emplace(AddressPair{PolicyId{id}, ends.source, ends.destination}, cell);
         pairs_ = std::move(pairs);
-        pairs_changed_ = false;
+        pairs_stale_ = false;
     }
     auto rules = std::make_unique<Rules>();
     rules->generation = ++generation_;
@@ -308,15 +313,15 @@ void Publisher::set(ChainCell& cell, ChainCell::Value value) {
     if (old.kind() == ChainCell::Kind::chain) retired_->add(std::unique_ptr<const SaChain>{old.chain()});
 }
 
-/// The address pairs whose SAs this policy may use, as far as they are known without a packet.
-std::vector<Endpoints> Publisher::fixed_ends(const Policy& policy) {
-    std::vector<Endpoints> out;
-    for (const Request& request : policy.requests)
-        if (request.endpoints) out.push_back(*request.endpoints);
-    if (!policy.requests.front().endpoints && !is_per_pair(policy))
-        out.push_back({policy.selector.source.base(), policy.selector.destination.base()});
-    std::ranges::sort(out);
-    out.erase(std::unique(out.begin(), out.end()), out.end());
+/// The SAs this policy may use, as far as their ends are known without a packet.
+std::set<Publisher::Want> Publisher::fixed_wants(const Policy& policy) {
+    std::set<Want> out;
+    std::optional<Endpoints> ends;  // as in steps()
+    if (!is_per_pair(policy)) ends = Endpoints{policy.selector.source.base(), policy.selector.destination.base()};
+    for (const Request& request : policy.requests) {
+        if (request.endpoints) ends = request.endpoints;
+        if (ends) out.emplace(*ends, request.level == Level::unique ? request.reqid : ReqId{});
+    }
     return out;
 }
 
@@ -338,49 +343,48 @@ void Publisher::dismiss(const Policy& policy) {
     if (wants_cell(policy)) free_cells_.push_back(policy.slot);
 }
 
-void Publisher::add_policy(const PolicyPtr& policy, const Database& database) {
+void Publisher::add_policy(const PolicyPtr& policy, const Database& database, AffectedPolicies& affected) {
     if (!wants_cell(*policy)) return;
     const auto id = static_cast<std::uint32_t>(policy->id);
-    PolicyCells& cells = policies_.emplace(id, PolicyCells{policy, {}}).first->second;
-    const bool per_pair = is_per_pair(*policy);
-    if (per_pair) per_pair_.insert(id);
-    for (const Endpoints& ends : fixed_ends(*policy)) by_ends_.emplace(ends, id);
-    if (per_pair)
-        for (const auto& [serial, sa] : database.sas())
-            if (sa->outbound && policy->selector.source.contains(sa->spec.id.source) &&
-                policy->selector.destination.contains(sa->spec.id.destination))
-                cells.pairs.emplace(Endpoints{sa->spec.id.source, sa->spec.id.destination}, nullptr);
-    refresh(cells, database);
+    policies_.emplace(id, PolicyCells{policy, {}});
+    for (const Want& want : fixed_wants(*policy)) by_wants_.emplace(want, id);
+    Affected& how = affected[id];
+    if (!is_per_pair(*policy)) return;
+    per_pair_.insert(id);
+    for (const auto& [serial, sa] : database.sas())
+        if (sa->outbound && policy->selector.source.contains(sa->spec.id.source) &&
+            policy->selector.destination.contains(sa->spec.id.destination))
+            how.pairs.insert({sa->spec.id.source, sa->spec.id.destination});
 }
 
 void Publisher::remove_policy(const PolicyPtr& policy) {
     const auto id = static_cast<std::uint32_t>(policy->id);
     const auto at = policies_.find(id);
     if (at == policies_.end()) return;
-    for (const auto& [ends, cell] : at->second.pairs)
-        if (cell) retire_cell(cell);
+    for (const auto& [ends, cell] : at->second.pairs) retire_cell(cell);
     retire_cell(&cells_[policy->slot]);
-    for (const Endpoints& ends : fixed_ends(*policy))
-        for (auto [each, end] = by_ends_.equal_range(ends); each != end;)
-            each = each->second == id ? by_ends_.erase(each) : std::next(each);
-    pairs_changed_ |= per_pair_.erase(id) != 0;
+    for (const Want& want : fixed_wants(*policy))
+        for (auto [each, end] = by_wants_.equal_range(want); each != end;)
+            each = each->second == id ? by_wants_.erase(each) : std::next(each);
+    pairs_stale_ |= per_pair_.erase(id) != 0;
     policies_.erase(at);
 }
 
-/// Every policy that may use SAs between these addresses is resolved anew.
-void Publisher::sa_changed(const SaEntry& entry, const Database& database) {
+/// Every policy that may use this SA, or may have while it had `reqid`.
+void Publisher::collect(const SaEntry& entry, ReqId reqid, AffectedPolicies& affected) const {
+    if (!entry.outbound) return;
     const Endpoints ends{entry.spec.id.source, entry.spec.id.destination};
-    for (auto [at, end] = by_ends_.equal_range(ends); at != end; ++at) refresh(policies_.at(at->second), database);
+    for (const ReqId wanted : std::set{ReqId{}, reqid})
+        for (auto [at, end] = by_wants_.equal_range({ends, wanted}); at != end; ++at)
+            affected[at->second].all_pairs = true;
     for (const std::uint32_t id : per_pair_) {
-        PolicyCells& cells = policies_.at(id);
-        const Selector& selector = cells.policy->selector;
-        if (!selector.source.contains(ends.source) || !selector.destination.contains(ends.destination)) continue;
-        if (cells.pairs.emplace(ends, nullptr).second) pairs_changed_ = true;
-        refresh(cells, database);
+        const Selector& selector = policies_.at(id).policy->selector;
+        if (selector.source.contains(ends.source) && selector.destination.contains(ends.destination))
+            affected[id].pairs.insert(ends);
     }
 }
 
-void Publisher::refresh(PolicyCells& cells, const Database& database) {
+void Publisher::refresh(PolicyCells& cells, Affected& affected, const Database& database) {
     const Policy& policy = *cells.policy;
     if (!is_per_pair(policy)) {
         set(cells_[policy.slot],
@@ -388,23 +392,27 @@ void Publisher::refresh(PolicyCells& cells, const Database& database) {
         return;
     }
     set(cells_[policy.slot], resolve(policy, {}, database));  // pairs without any SA of their own
-    for (auto at = cells.pairs.begin(); at != cells.pairs.end();) {
-        auto& [ends, cell] = *at;
-        const bool wanted = !database.between(ends.source, ends.destination, policy.requests.front().protocol).empty();
-        if (wanted && cell == nullptr) {
-            cell = take_cell(policy.id);  // none left: the pair stays without SA, which fails closed
-            pairs_changed_ = true;
-        }
-        if (wanted && cell != nullptr) {
-            set(*cell, resolve(policy, ends, database));
-            ++at;
-            continue;
-        }
-        if (cell != nullptr) {
-            retire_cell(cell);
-            pairs_changed_ = true;
-        }
-        at = cells.pairs.erase(at);
+    if (affected.all_pairs)
+        for (const auto& [ends, cell] : cells.pairs) affected.pairs.insert(ends);
+    for (const Endpoints& ends : affected.pairs) refresh_pair(cells, ends, database);
+}
+
+void Publisher::refresh_pair(PolicyCells& cells, const Endpoints& ends, const Database& database) {
+    const Policy& policy = *cells.policy;
+    const bool wanted = !database.between(ends, policy.requests.front().protocol).empty();
+    auto at = cells.pairs.find(ends);
+    if (wanted && at == cells.pairs.end()) {
+        ChainCell* const cell = take_cell(policy.id);
+        if (cell == nullptr) return;  // none left: the pair stays without SA, which fails closed
+        at = cells.pairs.emplace(ends, cell).first;
+        pairs_stale_ = true;
+    }
+    if (wanted) {
+        set(*at->second, resolve(policy, ends, database));
+    } else if (at != cells.pairs.end()) {
+        retire_cell(at->second);
+        cells.pairs.erase(at);
+        pairs_stale_ = true;
     }
 }
 
@@ -454,15 +462,16 @@ std::vector<Request> Publisher::lacking(const Policy& policy, const Endpoints& p
 /// The SA for a request: of its protocol, ends and mode, for `unique` of its own reqid only; the newest, or the
 /// oldest by setting.
 SaEntry* Publisher::choose(const Request& request, const Database& database) const {
-    SaEntry* chosen = nullptr;
-    for (const SaPtr& sa :
-         database.between(request.endpoints->source, request.endpoints->destination, request.protocol)) {
-        if (!sa->outbound || sa->state == control::SaState::dead || sa->state == control::SaState::larval) continue;
-        if (request.level == Level::unique && sa->spec.reqid != request.reqid) continue;
-        if (sa->spec.mode != Mode::any && sa->spec.mode != request.mode) continue;
-        if (chosen == nullptr || (sa->serial > chosen->serial) != settings_.prefer_old_sa) chosen = sa.get();
-    }
-    return chosen;
+    const auto usable = [&](const SaPtr& sa) {
+        return sa->outbound && (sa->spec.mode == Mode::any || sa->spec.mode == request.mode);
+    };
+    const auto first_usable = [&](auto&& sas) -> SaEntry* {
+        const auto at = std::ranges::find_if(sas, usable);
+        return at == sas.end() ? nullptr : (*at).get();
+    };
+    const ReqId reqid = request.level == Level::unique ? request.reqid : ReqId{};
+    auto sas = database.between(*request.endpoints, request.protocol, reqid);
+    return settings_.prefer_old_sa ? first_usable(sas) : first_usable(sas | std::views::reverse);
 }
 
 }  // namespace torii

@@ -41,6 +41,8 @@ public:
     static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto,
                                                    Surroundings surroundings);
     ~Publisher();
+    /// The suite of the SA's packets; any where nothing is encrypted or authenticated. Errors as CryptoBook::suite.
+    static Result<SuiteIndex> suite_of(const CryptoBook& crypto, const control::SaSpec& spec);
 
     /// The retire list is known once the workers' rings are; before start().
     void start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop);
@@ -48,8 +50,6 @@ public:
     Database::Builder builder();
     /// Shows workers what a committed transaction changed.
     void publish(const Journal& journal, const Database& database);
-    /// Shows workers that an SA is dead: policies that used it are resolved without it.
-    void publish_end(const SaEntry& entry, const Database& database);
     /// Shows workers new routes, or that hops they remember are gone; turns every SA toward its next hop and has every
     /// flow decided anew.
     void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
@@ -69,9 +69,9 @@ private:
     Result<void> build(SaEntry& entry);
     void fill(const SaEntry& entry, InboundSa& sa) const;
     void fill(const SaEntry& entry, OutboundSa& sa) const;
-    Result<SuiteIndex> suite_of(const control::SaSpec& spec) const;
     void release(SaEntry& entry);
     void show(SaEntry& entry);
+    void hide(SaEntry& entry);
     void index(InboundSa& sa);
 
     // chain cells
@@ -82,10 +82,18 @@ private:
         PolicyPtr policy;
         std::map<Endpoints, ChainCell*> pairs;  // per-pair policies only
     };
-    void add_policy(const PolicyPtr& policy, const Database& database);
+    /// Policies that a transaction makes resolve anew, each once however many SAs it changes.
+    struct Affected {
+        bool all_pairs = false;
+        std::set<Endpoints> pairs;  // of a per-pair policy
+    };
+    using AffectedPolicies = std::map<std::uint32_t, Affected>;
+    void publish_policies(const Journal& journal, const Database& database, AffectedPolicies& affected);
+    void add_policy(const PolicyPtr& policy, const Database& database, AffectedPolicies& affected);
     void remove_policy(const PolicyPtr& policy);
-    void sa_changed(const SaEntry& entry, const Database& database);
-    void refresh(PolicyCells& cells, const Database& database);
+    void collect(const SaEntry& entry, ReqId reqid, AffectedPolicies& affected) const;
+    void refresh(PolicyCells& cells, Affected& affected, const Database& database);
+    void refresh_pair(PolicyCells& cells, const Endpoints& ends, const Database& database);
     struct Step {
         Request request;  // with the ends its SA stands between
         SaEntry* sa;      // null: there is none
@@ -94,7 +102,8 @@ private:
     ChainCell::Value resolve(const Policy& policy, const Endpoints& packet, const Database& database);
     SaEntry* choose(const Request& request, const Database& database) const;
     void set(ChainCell& cell, ChainCell::Value value);
-    static std::vector<Endpoints> fixed_ends(const Policy& policy);
+    using Want = std::pair<Endpoints, ReqId>;  // reqid 0: any
+    static std::set<Want> fixed_wants(const Policy& policy);
     ChainCell* take_cell(PolicyId policy);
     void retire_cell(ChainCell* cell);
     void publish_rules();
@@ -110,17 +119,18 @@ private:
     std::vector<std::uint32_t> free_cells_;
     Tables tables_;
 
-    std::map<std::uint32_t, PolicyCells> policies_;    // outbound, PROTECT; by PolicyId
-    std::multimap<Endpoints, std::uint32_t> by_ends_;  // fixed endpoints -> policies that may use SAs between them
+    std::map<std::uint32_t, PolicyCells> policies_;  // outbound, PROTECT; by PolicyId
+    std::multimap<Want, std::uint32_t> by_wants_;    // policies by the SAs they may use, as far as their ends are fixed
     std::set<std::uint32_t> per_pair_;
 
     // the parts of the next Rules
     std::shared_ptr<const SpdIndex> spd_in_, spd_out_;
     std::shared_ptr<const Routes> routes_;
-    bool pairs_changed_ = true;
+    bool pairs_stale_ = true;  // pairs_ does not say what policies_ does
     std::shared_ptr<const PairCells> pairs_;
     std::vector<Arrival> port_arrival_;
     HopIndex host_hop_{};
+    unsigned next_worker_in_ = 0, next_worker_out_ = 0;  // each way takes turns: one-way load reaches every worker
     std::uint32_t generation_ = 0;
 };
 

@@ -11,6 +11,10 @@ namespace {
 // By PuntWay and worker: a flood must not keep the control core from its timers, nor questions from what tunnels need.
 constexpr std::array<unsigned, punt_ways> punts_per_poll = {128, 256, 64};
 
+constexpr bool is_ipsec(IpProtocol protocol) {
+    return protocol == IpProtocol::esp || protocol == IpProtocol::ah || protocol == IpProtocol::ipcomp;
+}
+
 std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
 
 }  // namespace
@@ -122,7 +126,7 @@ std::vector<std::byte> Gateway::error_about(const Packet& offender, const IcmpEr
 
 /// What programs send through the host port bears our address as well, and is theirs until an SA has taken it.
 bool Gateway::is_made_by_us(const Packet& p) const {
-    if (p.arrival == Arrival::host) return p.protocol == static_cast<std::uint8_t>(IpProtocol::esp);
+    if (p.arrival == Arrival::host) return is_ipsec(IpProtocol{p.protocol});
     return p.arrival == Arrival::self || routes_->is_own(Address::v4(p.ipv4().source));
 }
 

@@ -29,7 +29,7 @@ control::SaView Gateway::view(const SaEntry& entry) const {
     control::SaView view{.spec = entry.spec,
                          .state = entry.state,
                          .inbound = entry.inbound != nullptr,
-                         .created_unix_seconds = entry.created_unix_seconds,
+                         .created_unix_seconds = entry.created.unix_seconds,
                          .last_used_unix_seconds = entry.last_used_unix_seconds,
                          .worker = entry.worker};
     if (const InboundSa* const sa = entry.inbound) {

@@ -13,7 +13,6 @@ namespace torii {
 
 struct Notice {
     control::Event::Kind kind{};
-    bool inbound = false;
     std::uint32_t serial = 0;  // of the SA; 0: none
     Spi spi{};
     std::uint64_t sequence = 0;

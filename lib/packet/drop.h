@@ -41,7 +41,16 @@ namespace torii {
       "prefix is too short.")                                                                                          \
     X(too_big,                                                                                                         \
       "Larger than the next link's MTU and not to be fragmented; the sender was told (ICMP fragmentation needed).")    \
-    X(needs_fragmentation, "Larger than the next link's MTU; this version does not fragment. Lower the sender's MTU.") \
+    X(bad_fragment, "A fragment without octets, or one before the last whose octets are no multiple of eight.")        \
+    X(fragment_repeated, "The same fragment came before. A duplicating network; harmless when rare.")                  \
+    X(fragment_overlap,                                                                                                \
+      "Fragments of one packet overlap or disagree on its end, so all of it is dropped. An attack (RFC 1858), or a "   \
+      "sender that uses an identification again too soon.")                                                            \
+    X(fragment_timeout,                                                                                                \
+      "Fragments of a packet waited 30 seconds for the rest, or had to make room for newer ones. Look for loss on "    \
+      "the "                                                                                                           \
+      "way; avoid fragments by a lower MTU behind the peer.")                                                          \
+    X(reassembled_too_big, "Fragments would make a packet of more than 64,000 octets.")                                \
     X(policy_discard, "A policy says discard. Check `torii show policy`.")                                             \
     X(no_policy, "No policy matches and def_policy is discard. Add a policy, or set def_policy to none.")              \
     X(policy_mismatch,                                                                                                 \
@@ -55,8 +64,6 @@ namespace torii {
       "No SA has this SPI and destination. The peer uses an SA we lack: compare `torii show sa` on both ends.")        \
     X(unknown_cpi,                                                                                                     \
       "No IPComp SA has this CPI and destination, and it is not DEFLATE's own. Compare `torii show sa` on both ends.") \
-    X(fragmented_ipsec,                                                                                                \
-      "ESP, AH or IPComp came in fragments, which this version does not reassemble. Lower the MTU behind the peer.")   \
     X(esp_truncated,                                                                                                   \
       "The packet is too short for its SA's ESP header, IV, trailer and ICV, or not in whole cipher blocks.")          \
     X(bad_ah_header, "The AH is cut short, or not as long as its SA's ICV makes it (RFC 4302 2.2).")                   \

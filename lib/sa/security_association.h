@@ -41,8 +41,7 @@ struct alignas(64) OutboundSa {
     std::uint64_t last_sequence = unlimited;  // the last number that may be sent
     std::uint64_t iv_start = 0;               // counter modes: IV = this + sequence, never twice under one key
     Counter octets;                           // owner: octets of protected IP packets
-    std::uint64_t octets_soft = unlimited;    // owner: ~0 once told
-    std::uint64_t octets_hard = unlimited;
+    Counter octets_soft, octets_hard;         // control; owner makes soft unlimited once told
     Big32 spi{};
     std::atomic<std::uint16_t> next_hop{0};  // control: HopIndex toward the tunnel's far end
     std::atomic<std::uint16_t> mtu{1500};    // control: octets of an IP packet toward there
@@ -55,9 +54,8 @@ struct alignas(64) OutboundSa {
     bool counter_iv = false;
     bool extended_sequence = false;
     // ---- line 1
-    std::atomic<bool> expired{false};  // control: the hard lifetime in seconds is over
-    IpsecProtocol protocol = IpsecProtocol::esp;
     std::uint32_t serial = 0;  // of this SA, never reused
+    IpsecProtocol protocol = IpsecProtocol::esp;
     OuterHeader outer;
     std::uint16_t cpi = 0;                   // IPComp: as on the wire
     std::uint16_t texts_to_pass_over = 0;    // owner; IPComp: this many are not worth a try
@@ -65,7 +63,7 @@ struct alignas(64) OutboundSa {
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
 };
-static_assert(offsetof(OutboundSa, expired) == 64 && offsetof(OutboundSa, key) == 128);
+static_assert(offsetof(OutboundSa, serial) == 64 && offsetof(OutboundSa, key) == 128);
 
 struct alignas(64) InboundSa {
     // ---- line 0: every packet
@@ -79,19 +77,17 @@ struct alignas(64) InboundSa {
     std::uint32_t destination_ipv4 = 0;  // as on the wire; 0 for other families
     Mode mode = Mode::any;               // any: tunnel when the inner protocol is IP, transport otherwise
     bool extended_sequence = false;
-    bool ordered_padding = true;       // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
-    std::atomic<bool> expired{false};  // control
+    bool ordered_padding = true;  // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
     IpsecProtocol protocol = IpsecProtocol::esp;
     // ---- line 1
-    alignas(64) Counter octets;             // owner
-    Counter packets;                        // owner
-    std::uint64_t octets_soft = unlimited;  // owner: ~0 once told
-    std::uint64_t octets_hard = unlimited;
-    Address destination;  // ours
+    alignas(64) Counter octets;        // owner
+    Counter packets;                   // owner
+    Counter octets_soft, octets_hard;  // control; owner makes soft unlimited once told
+    Address destination;               // ours
     std::uint32_t serial = 0;
     // ---- line 2: what the policy check and a bad day want
     Address source;
-    ReqId reqid{};
+    std::atomic<ReqId> reqid{};     // control
     Counter icv_failures, replays;  // owner
     // ---- lines 3..
     alignas(64) std::byte key[key_block_octets]{};

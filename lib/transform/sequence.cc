@@ -12,7 +12,6 @@ void tell(Notices& notices, control::Event::Kind kind, const OutboundSa& sa, std
 void tell(Notices& notices, control::Event::Kind kind, const Packet& p) {
     const Ipv4Header& ip = p.ipv4();
     notices.tell({.kind = kind,
-                  .inbound = true,
                   .serial = p.inbound_sa->serial,
                   .spi = Spi{p.inbound_sa->spi.value()},
                   .sequence = p.sequence,
@@ -29,7 +28,7 @@ void spend_sequence(Notices& notices, Batch& batch) {
         OutboundSa& sa = *p.outbound_sa;
         const std::uint64_t octets = sa.octets.read() + p.ip_octets;
         p.sequence = sa.next_sequence.read();
-        if (sa.expired.load(std::memory_order_relaxed) || octets > sa.octets_hard) [[unlikely]] {
+        if (octets > sa.octets_hard.read()) [[unlikely]] {
             Batch::drop(p, Drop::lifetime_exceeded);
             tell(notices, control::Event::Kind::expire_hard, sa, p.sequence);
             continue;
@@ -39,8 +38,8 @@ void spend_sequence(Notices& notices, Batch& batch) {
             tell(notices, control::Event::Kind::sequence_exhausted, sa, p.sequence);
             continue;
         }
-        if (octets >= sa.octets_soft) [[unlikely]] {
-            sa.octets_soft = unlimited;
+        if (octets >= sa.octets_soft.read()) [[unlikely]] {
+            sa.octets_soft.set(unlimited);
             tell(notices, control::Event::Kind::expire_soft, sa, p.sequence);
         }
         sa.octets.set(octets);
@@ -54,9 +53,7 @@ void check_replay(Notices& notices, Batch& batch) {
         if (sa.extended_sequence)
             p.sequence = recovered_sequence(static_cast<std::uint32_t>(p.sequence), sa.replay.highest(),
                                             std::max(sa.replay.size(), 32u));
-        if (sa.expired.load(std::memory_order_relaxed)) [[unlikely]] {
-            Batch::drop(p, Drop::lifetime_exceeded);
-        } else if (!sa.replay.admits(p.sequence)) [[unlikely]] {
+        if (!sa.replay.admits(p.sequence)) [[unlikely]] {
             Batch::drop(p, Drop::replayed);
             sa.replays.add(1);
             tell(notices, control::Event::Kind::replayed, p);
@@ -74,13 +71,13 @@ void commit_replay(Notices& notices, Batch& batch) {
             continue;
         }
         const std::uint64_t octets = sa.octets.read() + p.ip_octets;
-        if (octets > sa.octets_hard) [[unlikely]] {
+        if (octets > sa.octets_hard.read()) [[unlikely]] {
             Batch::drop(p, Drop::lifetime_exceeded);
             tell(notices, control::Event::Kind::expire_hard, p);
             continue;
         }
-        if (octets >= sa.octets_soft) [[unlikely]] {
-            sa.octets_soft = unlimited;
+        if (octets >= sa.octets_soft.read()) [[unlikely]] {
+            sa.octets_soft.set(unlimited);
             tell(notices, control::Event::Kind::expire_soft, p);
         }
         sa.octets.set(octets);

@@ -36,7 +36,7 @@ void spend_sequence(Notices& notices, Batch& batch);
 
 /// Recovers each packet's full sequence number from the low half in `sequence` (RFC 4303 appendix A2), and asks whether
 /// its SA still takes it (3.4.3), before any work is spent on the ICV.
-/// Drops: lifetime_exceeded, replayed.
+/// Drops: replayed.
 void check_replay(Notices& notices, Batch& batch);
 
 /// Takes the sequence numbers of packets whose ICV was right. Twins that met inside this batch are told apart here;

@@ -103,6 +103,8 @@ Wish read(int argc, char** argv) {
 std::string chosen_kernel(const MeasuredSuite& suite) {
     static const auto book = CryptoBook::make({});
     if (!book) give_up(book.error().text());
+    if (const auto wanted = (*book)->suite({suite.cipher, suite.auth, suite.cipher_key_bits}); !wanted)
+        give_up(wanted.error().text());
     for (const KernelChoice& choice : (*book)->choices())
         if (choice.chosen && choice.suite == suite.name) return choice.kernel;
     give_up("no kernel is chosen for " + std::string{suite.name});

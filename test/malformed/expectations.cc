@@ -110,9 +110,6 @@ private:
         packet(
             "a packet too big for its tunnel that may not be fragmented", Drop::too_big, office,
             [] { return plain(1, 2, {.flags_offset = Ipv4Header::dont_fragment}, 1472); }, Room::pool);
-        packet(
-            "a packet too big for its tunnel", Drop::needs_fragmentation, office, [] { return plain(1, 2, {}, 1472); },
-            Room::pool);
         packet("a packet without room for its tunnel", Drop::no_room, office, [] { return plain(1, 2); });
         packet("a UDP packet for a port of ours that is closed", Drop::local_unwanted, office,
                [] { return ipv4("10.0.1.5", "10.0.1.1", 17, udp(4000, 5000, Octets(8))); });
@@ -141,7 +138,7 @@ private:
         gcm("an altered ESP sequence number", Drop::bad_icv, [](Octets& frame) { frame[40] ^= std::byte{1}; });
         gcm("an altered ICV", Drop::bad_icv, [](Octets& frame) { frame.back() ^= std::byte{0x80}; });
         gcm("an SPI nobody has", Drop::unknown_spi, [](Octets& frame) { frame[34] = std::byte{0x7f}; });
-        gcm("a fragment of ESP", Drop::fragmented_ipsec, [](Octets& frame) {
+        gcm("a fragment of ESP that is not in whole eights", Drop::bad_fragment, [](Octets& frame) {
             frame = edited(frame, [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
         });
         row("an ESP packet sent twice", Drop::replayed, world,
@@ -223,9 +220,6 @@ private:
         changed("an altered identification before AH", Drop::bad_icv,
                 [](Octets& frame) { frame = edited(frame, [](Ipv4Header& ip) { ip.identification = 8; }); });
         changed("an SPI of AH nobody has", Drop::unknown_spi, [](Octets& frame) { frame[38] = std::byte{0x7f}; });
-        changed("a fragment of AH", Drop::fragmented_ipsec, [](Octets& frame) {
-            frame = edited(frame, [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
-        });
         packet(
             "UDP straight behind AH in tunnel mode", Drop::bad_inner_protocol, world,
             [&peers = peers_] { return peers.ah().authenticated(plain(14, 1), 17); }, Room::snug);
@@ -278,10 +272,6 @@ private:
                [&peers = peers_] { return peers.ipcomp().tunnel(plain(16, 1, {}, 60000)); });
         packet("a bomb in IPComp in ESP", Drop::decompressed_too_big, world,
                [&peers = peers_] { return peers.gcm().tunnel(peers.ipcomp().tunnel(plain(2, 1, {}, 60000))); });
-        row("a fragment of IPComp", Drop::fragmented_ipsec, world, [&peers = peers_] {
-            return edited(ethernet(peers.ipcomp().tunnel(plain(16, 1))),
-                          [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
-        });
         packet(
             "clear text in IPComp where ESP is asked for", Drop::policy_mismatch, world,
             [&peers = peers_] { return peers.ipcomp().tunnel(plain(2, 1)); }, Room::pool);

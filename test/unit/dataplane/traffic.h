@@ -29,14 +29,14 @@ inline std::string text_of(std::string_view before, unsigned number, std::string
 /// SAs and policies of office `number`, out of tokyo or into it.
 inline std::string outbound_setkey(unsigned number) {
     const std::string peer = text_of("20.0.0.", number);
-    return "add 20.0.0.1 " + peer + text_of(" esp ", 0x1000 + number) +
-           " -m tunnel -r 4 -E aes-gcm-16 \"tokyo-newyork-key001\";\nspdadd 10.0.1.0/24 " +
-           text_of("10.0.", number, ".0/24") + " any -P out ipsec esp/tunnel/20.0.0.1-" + peer + "/require;\n";
+    return "add 20.0.0.1 " + peer + text_of(" esp ", 0x1000 + number) + " -m tunnel -r 4 -E aes-gcm-16 \"" +
+           gcm_key(number) + "\";\nspdadd 10.0.1.0/24 " + text_of("10.0.", number, ".0/24") +
+           " any -P out ipsec esp/tunnel/20.0.0.1-" + peer + "/require;\n";
 }
 inline std::string inbound_setkey(unsigned number) {
     const std::string peer = text_of("20.0.0.", number);
-    return "add " + peer + text_of(" 20.0.0.1 esp ", 0x1000 + number) +
-           " -m tunnel -r 4 -E aes-gcm-16 \"tokyo-newyork-key001\";\nspdadd " + text_of("10.0.", number, ".0/24") +
+    return "add " + peer + text_of(" 20.0.0.1 esp ", 0x1000 + number) + " -m tunnel -r 4 -E aes-gcm-16 \"" +
+           gcm_key(0x1000 + number) + "\";\nspdadd " + text_of("10.0.", number, ".0/24") +
            " 10.0.1.0/24 any -P in ipsec esp/tunnel/" + peer + "-20.0.0.1/require;\n";
 }
 /// Packet `count` toward office `number` that arrives by `queue`.

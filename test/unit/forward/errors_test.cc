@@ -196,8 +196,7 @@ TEST_CASE("fragmentation needed tells the exact size that fits: it passes, one o
     CHECK(error.code == 4);
     CHECK(error.mtu == fits);
     CHECK(tokyo.drops(Drop::too_big) == 2);
-    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5", fits + 1)}, world).empty());
-    CHECK(tokyo.drops(Drop::needs_fragmentation) == 1);  // without DF there is nobody to tell
+    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5", fits + 1)}, world).size() == 2);  // without DF it is cut
     CHECK(tokyo.buffers_missing() == 0);
 }
 
@@ -229,6 +228,24 @@ TEST_CASE("a program behind the host port is told what fits its SA, by an addres
     CHECK(tokyo.drops(Drop::too_big) == 1);
     (void)send(error.mtu);
     CHECK(packets_of(tokyo.sent_by(world)).size() == 1);
+    CHECK(tokyo.sent_by(host).empty());
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("what an SA made of a program's packet is reported to nobody when it finds no peer") {
+    constexpr std::size_t host = 2;
+    Configuration c = office_configuration();
+    c.neighbours.clear();
+    c.ports.push_back({.name = "host", .device = "", .addresses = {}, .role = PortRole::host_port});
+    Wires tokyo{c};
+    tokyo.setkey(
+        GENERATE("add 20.0.0.1 20.0.0.2 esp 0x1001 -m transport -E aes-gcm-16 \"tokyo-newyork-key001\";"
+                 "spdadd 20.0.0.1 20.0.0.2 any -P out ipsec esp/transport//require;",
+                 "add 20.0.0.1 20.0.0.2 ah 0x1001 -m transport -A hmac-sha1 \"twenty octets exactl\";"
+                 "spdadd 20.0.0.1 20.0.0.2 any -P out ipsec ah/transport//require;"));
+    tokyo.send(host, ethernet(datagram("20.0.0.1", "20.0.0.2"), {{2, 0, 0, 0, 0, 1}}));
+    tokyo.pass(std::chrono::seconds{4});
+    CHECK(tokyo.drops(Drop::no_neighbour) == 1);
     CHECK(tokyo.sent_by(host).empty());
     CHECK(tokyo.buffers_missing() == 0);
 }

@@ -24,7 +24,7 @@ std::uint32_t spi_of(Wires& gateway, const Octets& what = packet) {
 }
 std::string sa(std::uint32_t spi, std::string_view options = "", std::string_view ends = "20.0.0.1 20.0.0.2") {
     return "add " + std::string{ends} + " esp " + std::to_string(spi) + " " + std::string{options} +
-           " -E aes-gcm-16 \"the same key for all\";";
+           " -E aes-gcm-16 \"" + gcm_key(spi) + "\";";
 }
 /// Outbound for tokyo's office and inbound for newyork's, of the same requests.
 std::string both(std::string_view requests) {
@@ -315,6 +315,9 @@ TEST_CASE("transport mode is not applied to fragments (RFC 4303 3.3.4), tunnel m
         CHECK(spi_of(tokyo, ipv4("10.0.1.5", "10.0.2.5", 17, Octets(64), {.flags_offset = flags})) == 0x1001);
     }
     CHECK(tokyo.drops(Drop::fragment_in_transport) == 2);
+    const OutboundSa& sa = *tokyo.gateway().database().find(sa_id("10.0.1.5", "20.0.0.3", 0x2003))->outbound;
+    CHECK(sa.next_sequence.read() == 1);  // and those spend no number and no lifetime
+    CHECK(sa.octets.read() == 0);
     CHECK(spi_of(tokyo, datagram("10.0.1.5", "20.0.0.3")) == 0x2003);
 }
 
@@ -341,7 +344,8 @@ TEST_CASE("an SA deleted and added again with the same key starts beyond every I
     Wires tokyo{office_configuration()};
     std::set<std::uint64_t> ivs;
     for (int life = 0; life < 5; ++life) {
-        tokyo.setkey("flush; spdflush;" + std::string{office_setkey});
+        tokyo.setkey("flush; spdflush;");
+        tokyo.setkey(office_setkey);
         for (const Octets& sent : pass(tokyo, office, std::vector<Octets>(50, packet), world)) {
             Big64 iv;
             std::memcpy(&iv, sent.data() + 28, sizeof iv);

@@ -10,12 +10,11 @@ using Kind = control::Event::Kind;
 
 namespace {
 
-constexpr std::string_view key = "newyork-tokyo-key002";
 const Octets inner = datagram("10.0.2.5", "10.0.1.5", 102);
 
 std::string sa(std::uint32_t spi, std::string_view options, std::string_view ends = "20.0.0.2 20.0.0.1") {
     return "add " + std::string{ends} + " esp " + std::to_string(spi) + " -m tunnel " + std::string{options} +
-           " -E aes-gcm-16 \"newyork-tokyo-key002\";";
+           " -E aes-gcm-16 \"" + gcm_key(spi) + "\";";
 }
 std::string policy(std::string_view requests) {
     return "spdadd 10.0.2.0/24 10.0.1.0/24 any -P in ipsec " + std::string{requests} + ";";
@@ -24,13 +23,12 @@ std::string policy(std::string_view requests) {
 struct Tokyo {
     explicit Tokyo(std::string_view setkey) { gateway.setkey(setkey); }
     Octets sealed(std::uint32_t spi, const Octets& packet, std::string_view source = "20.0.0.2") {
-        return newyork.tunnel(source, "20.0.0.1", spi, ++sequence, packet);
+        return Forger{gcm_key(spi)}.tunnel(source, "20.0.0.1", spi, ++sequence, packet);
     }
     std::vector<Octets> arrive(const Octets& packet) { return pass(gateway, world, {packet}, office); }
     bool accepts(const Octets& packet) { return arrive(packet).size() == 1; }
     std::uint64_t mismatches() { return gateway.drops(Drop::policy_mismatch); }
     Wires gateway{office_configuration()};
-    Forger newyork{key};
     std::uint32_t sequence = 0;
 };
 
@@ -137,6 +135,21 @@ TEST_CASE("ESP in ESP opens up to four deep, and the fifth is one too many") {
     }
 }
 
+TEST_CASE("a packet that came otherwise than its policy asks is told with its SA and selectors (RFC 4301 5.2)") {
+    Tokyo tokyo{sa(0x1002, "") + sa(0x1003, "", "20.0.0.3 20.0.0.1") + policy(tunnel)};
+    Told told{tokyo.gateway};
+    CHECK(tokyo.accepts(tokyo.sealed(0x1002, inner)));
+    CHECK(told.count(Kind::selector_mismatch) == 0);
+    CHECK_FALSE(tokyo.accepts(tokyo.sealed(0x1003, inner, "20.0.0.3")));
+    CHECK(told.count(Kind::selector_mismatch) == 1);
+    CHECK(told.last(Kind::selector_mismatch).sa == sa_id("20.0.0.3", "20.0.0.1", 0x1003));
+    CHECK(told.last(Kind::selector_mismatch).packet.source == Address::v4(number("10.0.2.5")));
+    CHECK(told.last(Kind::selector_mismatch).packet.destination_port == 5000);
+    CHECK_FALSE(tokyo.accepts(inner));  // in clear: there is no SA to name
+    CHECK(told.count(Kind::selector_mismatch) == 2);
+    CHECK(told.last(Kind::selector_mismatch).sa == sa_id("10.0.2.5", "10.0.1.5", 0));
+}
+
 TEST_CASE("an unknown SPI for one of our addresses is dropped and told (RFC 4303 3.4.2)") {
     Tokyo tokyo{sa(0x1002, "") + policy(tunnel)};
     Told told{tokyo.gateway};
@@ -154,7 +167,7 @@ TEST_CASE("an unknown SPI for one of our addresses is dropped and told (RFC 4303
 TEST_CASE("an SA is found by destination and SPI: its peer may have moved, its destination may not") {
     Tokyo tokyo{sa(0x1002, "") + policy(tunnel)};
     CHECK(tokyo.accepts(tokyo.sealed(0x1002, inner, "20.0.0.77")));  // RFC 4301 4.1
-    CHECK_FALSE(tokyo.accepts(tokyo.newyork.tunnel("20.0.0.2", "10.0.1.1", 0x1002, 9, inner)));
+    CHECK_FALSE(tokyo.accepts(Forger{gcm_key(0x1002)}.tunnel("20.0.0.2", "10.0.1.1", 0x1002, 9, inner)));
     CHECK(tokyo.gateway.drops(Drop::unknown_spi) == 1);
 }
 
@@ -172,6 +185,7 @@ TEST_CASE("twenty thousand SAs with random SPIs are all found") {
         spec.id = sa_id("20.0.0.2", "20.0.0.1", spi);
         spec.mode = Mode::tunnel;
         spec.cipher = CipherId::aes_gcm_16;
+        const std::string key = gcm_key(spi);
         spec.cipher_key = SecretBytes{std::as_bytes(std::span{key})};
         transaction.push_back({control::AddSa{std::move(spec)}, {}});
     }

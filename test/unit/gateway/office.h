@@ -86,6 +86,12 @@ inline Octets after_hops(Octets packet, unsigned hops) {
     return packet;
 }
 
+/// An aes-gcm-16 key that no other SPI has: 16 octets and the salt.
+inline std::string gcm_key(std::uint32_t spi) {
+    const std::string digits = std::to_string(spi);
+    return "gcm key of" + std::string(10 - digits.size(), '0') + digits;
+}
+
 /// Applies a setkey text that must be refused; returns why.
 inline std::string refusal_of(Wires& gateway, std::string_view text) {
     auto program = setkey::parse(text, "test");

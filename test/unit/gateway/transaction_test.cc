@@ -3,6 +3,7 @@
 #include "app/setkey/setkey.h"
 
 #include "catch.h"
+#include "gateway/rehearsal.h"
 #include "office.h"
 
 using namespace torii;
@@ -39,7 +40,7 @@ TEST_CASE("when the third of five statements is wrong, nothing has changed and t
     const std::string good_sa = "add 20.0.0.1 20.0.0.2 esp 0x3001 -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";\n";
     const std::string good_policy = "spdadd 10.0.1.0/24 10.0.9.0/24 any -P out none;\n";
     const std::string inbound_sa =
-        "add 20.0.0.2 20.0.0.1 esp 0x3002 -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";\n";
+        "add 20.0.0.2 20.0.0.1 esp 0x3002 -m tunnel -E aes-gcm-16 \"one more of twenty o\";\n";
     struct Row {
         std::string first, second, third, why;
     };
@@ -63,7 +64,7 @@ TEST_CASE("when the third of five statements is wrong, nothing has changed and t
     }));
     const std::string text = row.first + row.second + row.third + "\n" +
                              "spdadd 10.0.1.0/24 10.0.10.0/24 any -P out none;\n" +
-                             "add 20.0.0.1 20.0.0.2 esp 0x3009 -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";\n";
+                             "add 20.0.0.1 20.0.0.2 esp 0x3009 -m tunnel -E aes-gcm-16 \"key of twenty octets\";\n";
     INFO(text);
     REQUIRE(offices.talk());
     const std::string before = dump(offices.tokyo);
@@ -78,6 +79,85 @@ TEST_CASE("when the third of five statements is wrong, nothing has changed and t
           0);
     offices.tokyo.turn(8);
     CHECK(offices.tokyo.gateway().retired().empty());
+}
+
+TEST_CASE("no two SAs of a counter-mode cipher have one key, whichever way they go (RFC 4106 3.1)") {
+    Wires tokyo{office_configuration()};
+    const std::string key = " -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";",
+                      first = "20.0.0.1 20.0.0.2 esp 0x3001";
+    const std::string ends = GENERATE(as<std::string>{}, "20.0.0.1 20.0.0.2", "20.0.0.2 20.0.0.1", "20.0.0.1 20.0.0.3");
+    tokyo.setkey("add " + first + key);
+    const std::string refusal = refusal_of(tokyo, "add " + ends + " esp 0x3002" + key);
+    CHECK(refusal.find("the SA 20.0.0.1 20.0.0.2 spi 12289 has the same key") != std::string::npos);
+    CHECK(refusal.ends_with("[denied]"));
+    tokyo.setkey("add " + ends + " esp 0x3003 -m tunnel -E aes-gcm-16 \"one more of twenty o\";");
+    CHECK(refusal_of(tokyo, "update " + ends + " esp 0x3003" + key).ends_with("[denied]"));
+    tokyo.setkey("update " + first + key);  // what it replaces does not count
+    tokyo.setkey("delete " + first + "; add " + ends + " esp 0x3002" + key);
+    tokyo.setkey("flush;");
+    CHECK(refusal_of(tokyo, "add " + first + key + "add " + ends + " esp 0x3002" + key).ends_with("[denied]"));
+    tokyo.setkey("add " + first + key);  // nothing of the refused text is remembered
+}
+
+TEST_CASE("SAs of other ciphers may share a key: their IVs are drawn by lot") {
+    Wires tokyo{office_configuration()};
+    const std::string key = " -m tunnel -E aes-cbc \"sixteen octets!!\" -A hmac-sha1 \"twenty octets exactl\";";
+    tokyo.setkey("add 20.0.0.1 20.0.0.2 esp 0x3001" + key + "add 20.0.0.2 20.0.0.1 esp 0x3002" + key);
+}
+
+TEST_CASE("an SA that a text removes and adds again as it was lives on: a packet it took is refused for ever") {
+    const std::string reload =
+        GENERATE(as<std::string>{}, "flush; spdflush;" + std::string{newyork_setkey},
+                 "deleteall 20.0.0.1 20.0.0.2 esp; flush; spdflush;" + std::string{newyork_setkey},
+                 "flush; spdflush;" + std::string{newyork_setkey} + "flush; spdflush;" + std::string{newyork_setkey},
+                 "update 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -r 8 -E aes-gcm-16 "
+                 "\"tokyo-newyork-key001\";");
+    Offices offices;
+    const auto recorded = pass(offices.tokyo, office, {outbound, outbound}, world);
+    REQUIRE(pass(offices.newyork, world, recorded, office).size() == 2);
+    Told told{offices.newyork};
+    offices.newyork.setkey(reload);
+    CHECK(pass(offices.newyork, world, recorded, office).empty());
+    CHECK(offices.newyork.drops(Drop::replayed) == 2);
+    CHECK(told.count(Told::Kind::sa_added) + told.count(Told::Kind::sa_deleted) == 0);
+    offices.tokyo.setkey("flush; spdflush;" + std::string{office_setkey});
+    const auto next = pass(offices.tokyo, office, {outbound}, world);
+    REQUIRE(next.size() == 1);
+    CHECK(esp_of(next[0]).sequence_low == 3);
+    CHECK(pass(offices.newyork, world, next, office).size() == 1);
+    CHECK(offices.talk());
+    offices.newyork.turn(8);
+    CHECK(offices.newyork.gateway().retired().empty());
+    offices.newyork.setkey("flush; spdflush;");
+    CHECK(pass(offices.newyork, world, next, office).empty());
+    CHECK(offices.newyork.drops(Drop::unknown_spi) == 1);
+}
+
+TEST_CASE("an SA that lives on takes its new lifetimes and reqid, and gives them back when the text is refused") {
+    Offices offices;
+    const std::string again =
+        "update 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -r 8 -u 7 -bh 150 -E aes-gcm-16 \"tokyo-newyork-key001\";";
+    REQUIRE(pass(offices.tokyo, office, {outbound}, world).size() == 1);  // 100 octets
+    const std::string before = dump(offices.tokyo);
+    (void)refusal_of(offices.tokyo, again + "flush;" + again);
+    CHECK(dump(offices.tokyo) == before);
+    offices.tokyo.setkey(again);
+    CHECK(dump(offices.tokyo).find("reqid=7(0x00000007)") != std::string::npos);
+    CHECK(pass(offices.tokyo, office, {outbound}, world).empty());
+    CHECK(offices.tokyo.drops(Drop::lifetime_exceeded) == 1);
+}
+
+TEST_CASE("a policy that wants an SA's reqid finds it once an update gave it that") {
+    Wires tokyo{office_configuration()};
+    const std::string sa = " 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel";
+    const std::string key = " -E aes-gcm-16 \"tokyo-newyork-key001\";";
+    tokyo.setkey("spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/unique:7; add" + sa +
+                 key);
+    CHECK(pass(tokyo, office, {outbound}, world).empty());
+    tokyo.setkey("update" + sa + " -u 7" + key);
+    CHECK(pass(tokyo, office, {outbound}, world).size() == 1);
+    tokyo.setkey("update" + sa + " -u 8" + key);
+    CHECK(pass(tokyo, office, {outbound}, world).empty());
 }
 
 TEST_CASE("listeners hear of what was applied and nothing of what was not") {
@@ -109,7 +189,7 @@ TEST_CASE("a whole configuration is replaced by itself without losing a packet")
 TEST_CASE("SAs are dumped in the order of their creation") {
     Wires tokyo{office_configuration()};
     for (const std::string spi : {"0x3009", "0x3001", "0x3005"})
-        tokyo.setkey("add 20.0.0.1 20.0.0.2 esp " + spi + " -E aes-gcm-16 \"a key of twenty oct.\";");
+        tokyo.setkey("add 20.0.0.1 20.0.0.2 esp " + spi + " -E aes-gcm-16 \"a key of twent" + spi + "\";");
     std::vector<std::uint32_t> order;
     tokyo.gateway().each_sa([&](const control::SaView& sa) {
         order.push_back(static_cast<std::uint32_t>(sa.spec.id.spi));
@@ -141,6 +221,28 @@ TEST_CASE("getspi gives an SPI between 0x100 and 0x0fffffff that nobody has, and
     REQUIRE(tokyo.gateway().with_sa(sa_id("20.0.0.2", "20.0.0.1", spis[0]),
                                     [&](const control::SaView& sa) { state = sa.state; }));
     CHECK(state == control::SaState::mature);
+}
+
+TEST_CASE("getspi refuses the reserved SPIs as add does (RFC 4303 2.1)") {
+    Wires tokyo{office_configuration()};
+    CHECK(refusal_of(tokyo, "getspi 20.0.0.2 20.0.0.1 esp 255;").ends_with("[bad_value]"));
+    CHECK(refusal_of(tokyo, "getspi 20.0.0.2 20.0.0.1 esp 5;").ends_with("[bad_value]"));
+    tokyo.setkey("getspi 20.0.0.2 20.0.0.1 esp 256;");
+}
+
+TEST_CASE("--check refuses what a start would refuse, with its line, and passes what it would take") {
+    const auto said = [](const std::string& text) {
+        auto program = setkey::parse(text, "keys");
+        const auto rehearsed = rehearse(std::move(program->operations), office_configuration());
+        return rehearsed ? std::string{"fine"} : rehearsed.error().text();
+    };
+    const std::string policy = "spdadd 10.0.1.0/24 10.0.9.0/24 any -P out none;\n";
+    CHECK(said(std::string{office_setkey}) == "fine");
+    CHECK(said(policy + policy).starts_with("keys:2: an outbound policy"));
+    CHECK(said("\nadd 20.0.0.1 20.0.0.2 esp 0x1001 -E null;").starts_with("keys:2: "));
+    CHECK(said("add 2001:db8::1 2001:db8::2 esp 0x1001 -E null -A hmac-sha1 \"twenty octets exactl\";")
+              .ends_with("[unsupported]"));
+    CHECK(said(std::string{office_setkey} + std::string{office_setkey}).ends_with("[exists]"));
 }
 
 TEST_CASE("a larval SA opens nothing and carries nothing") {

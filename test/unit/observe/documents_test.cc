@@ -73,10 +73,10 @@ std::string algorithms_page() {
     for (const CipherInfo& c : ciphers())
         encryption.push_back({code(c.name), code(c.alias), spelled(c.key_bits), octets(c.salt_octets * 8u),
                               octets(c.iv_octets), octets(c.icv_octets), std::to_string(c.block_octets),
-                              std::to_string(c.pfkey), legacy(c.legacy)});
+                              octets(c.pfkey), legacy(c.legacy())});
     for (const AuthInfo& a : auths())
         authentication.push_back({code(a.name), code(a.alias), spelled(a.key_bits), octets(a.icv_octets),
-                                  std::to_string(a.pfkey), legacy(a.legacy)});
+                                  octets(a.pfkey), legacy(a.legacy())});
     return std::string{do_not_edit} +
            "# Algorithms\n\n"
            "What `setkey` and the control seam offer, from the registry in\n"

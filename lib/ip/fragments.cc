@@ -1,0 +1,224 @@
+#include "ip/fragments.h"
+
+#include <algorithm>
+#include <bitset>
+
+namespace torii {
+
+// ---- cutting
+
+namespace {
+
+constexpr std::uint8_t copied_flag = 0x80;  // RFC 791 3.1: options that every fragment repeats
+
+/// The header at `ip` as later fragments carry it: options without the copied flag left out. Returns its octets.
+unsigned later_header(const std::byte* ip, unsigned octets, std::byte* out) {
+    std::memcpy(out, ip, sizeof(Ipv4Header));
+    unsigned to = sizeof(Ipv4Header);
+    for (unsigned i = sizeof(Ipv4Header); i < octets;) {
+        const auto option = std::to_integer<std::uint8_t>(ip[i]);
+        if (option == 0) break;
+        const unsigned length = option == 1 ? 1 : std::to_integer<unsigned>(ip[i + 1]);
+        if (option & copied_flag) {
+            std::memcpy(out + to, ip + i, length);
+            to += length;
+        }
+        i += length;
+    }
+    while (to % 4 != 0) out[to++] = std::byte{0};
+    reinterpret_cast<Ipv4Header*>(out)->version_ihl = static_cast<std::uint8_t>(0x40 | to / 4);
+    return to;
+}
+
+}  // namespace
+
+FragmentCutter::FragmentCutter(const Packet& packet, unsigned mtu)
+    : packet_(packet), mtu_(mtu), payload_octets_(packet.payload_octets()) {
+    later_octets_ = later_header(packet.ip, packet.ip_header_octets, later_.data());
+}
+
+unsigned FragmentCutter::next(std::byte* out) {
+    const unsigned header = at_ == 0 ? packet_.ip_header_octets : later_octets_;
+    const unsigned room = (mtu_ - header) & ~7u;
+    const unsigned left = payload_octets_ - at_;
+    const bool last = left <= mtu_ - header;
+    const unsigned piece = last ? left : room;
+    std::memcpy(out, at_ == 0 ? packet_.ip : later_.data(), header);
+    std::memcpy(out + header, packet_.payload() + at_, piece);
+    auto& ip = *reinterpret_cast<Ipv4Header*>(out);
+    const std::uint16_t whole = packet_.ipv4().flags_offset;  // of the packet, which may be a fragment itself
+    const bool more = !last || (whole & Ipv4Header::more_fragments) != 0;
+    ip.flags_offset = static_cast<std::uint16_t>((whole & Ipv4Header::offset_mask) + at_ / 8 +
+                                                 (more ? Ipv4Header::more_fragments : 0));
+    ip.total_octets = static_cast<std::uint16_t>(header + piece);
+    ip.checksum = 0;
+    ip.checksum = internet_checksum(out, header);
+    at_ += piece;
+    return header + piece;
+}
+
+// ---- putting together
+
+namespace {
+
+constexpr unsigned block_octets = 8;
+constexpr unsigned payload_at = RTE_PKTMBUF_HEADROOM + 64;  // in a large mbuf: headroom, and the longest IP header
+constexpr std::uint8_t congestion = 3;
+
+}  // namespace
+
+struct Reassembler::Place {
+    Key key;
+    rte_mbuf* mbuf = nullptr;                 // null: the place is free
+    std::bitset<65536 / block_octets> known;  // blocks of the payload that are there
+    unsigned known_blocks = 0;
+    unsigned payload_octets = 0;  // 0 until the last fragment tells
+    unsigned highest_octet = 0;   // of what is there
+    std::array<std::byte, 60> header;
+    unsigned header_octets = 0;  // 0 until the first fragment is there
+    unsigned fragments = 0;
+    bool congested = false;
+    std::uint32_t since_seconds = 0;
+
+    std::byte* payload() const { return static_cast<std::byte*>(mbuf->buf_addr) + payload_at; }
+    bool is_whole() const {
+        return header_octets != 0 && payload_octets != 0 &&
+               known_blocks == (payload_octets + block_octets - 1) / block_octets;
+    }
+};
+
+Reassembler::Reassembler(rte_mempool& pool, unsigned places) : pool_(pool), places_(places) {}
+
+Reassembler::~Reassembler() {
+    for (Place& place : places_) rte_pktmbuf_free(place.mbuf);
+}
+
+Reassembler::Key Reassembler::key_of(const Packet& p) {
+    const Ipv4Header& ip = p.ipv4();
+    return {.source = ip.source,
+            .destination = ip.destination,
+            .identification = ip.identification,
+            .protocol = ip.protocol,
+            .arrival = p.arrival,
+            .serial = p.opened != 0 ? p.used[p.opened - 1u]->serial : 0};
+}
+
+bool Reassembler::add(Packet& p, std::uint32_t now_seconds) {
+    const Key key = key_of(p);
+    Place* place = find(key);
+    if (place == nullptr) place = begin(key, now_seconds);
+    if (place == nullptr) {
+        Batch::drop(p, Drop::no_buffer);
+        return false;
+    }
+    if (const Drop reason = store(*place, p); reason != Drop::none) {
+        Batch::drop(p, reason);
+        if (reason != Drop::fragment_repeated) give_up(*place, abandoned_.spoiled);
+        return false;
+    }
+    rte_pktmbuf_free(std::exchange(p.mbuf, nullptr));
+    if (!place->is_whole()) return false;
+    finish(*place, p);
+    return true;
+}
+
+Reassembler::Place* Reassembler::find(const Key& key) {
+    for (Place& place : places_)
+        if (place.mbuf != nullptr && place.key == key) return &place;
+    return nullptr;
+}
+
+/// A place for a new packet: a free one, else that of the oldest; of the source's own oldest if it has its share.
+Reassembler::Place* Reassembler::begin(const Key& key, std::uint32_t now_seconds) {
+    Place *free = nullptr, *oldest = nullptr, *own_oldest = nullptr;
+    std::size_t own = 0;
+    const auto older = [](const Place& a, const Place* b) {
+        return b == nullptr || a.since_seconds < b->since_seconds;
+    };
+    for (Place& place : places_) {
+        if (place.mbuf == nullptr) {
+            free = &place;
+            continue;
+        }
+        if (older(place, oldest)) oldest = &place;
+        if (place.key.source != key.source) continue;
+        ++own;
+        if (older(place, own_oldest)) own_oldest = &place;
+    }
+    Place* chosen = own > places_.size() / 8 ? own_oldest : free != nullptr ? free : oldest;
+    if (chosen->mbuf != nullptr) give_up(*chosen, abandoned_.timed_out);
+    chosen->mbuf = rte_pktmbuf_alloc(&pool_);
+    if (chosen->mbuf == nullptr) return nullptr;
+    chosen->key = key;
+    chosen->since_seconds = now_seconds;
+    in_use_.add(1);
+    return chosen;
+}
+
+/// Copies the fragment's payload to where it belongs. What overlaps what is there spoils the packet, unless it is the
+/// same fragment over again (RFC 8200 4.5 has that rule for IPv6; RFC 1858 tells why).
+Drop Reassembler::store(Place& place, const Packet& p) const {
+    const Ipv4Header& ip = p.ipv4();
+    const unsigned from = (ip.flags_offset & Ipv4Header::offset_mask) * block_octets;
+    const unsigned octets = p.payload_octets(), to = from + octets;
+    const bool last = (ip.flags_offset & Ipv4Header::more_fragments) == 0;
+    if (to > longest_reassembled) return Drop::reassembled_too_big;
+    if (octets == 0 || (!last && octets % block_octets != 0)) return Drop::bad_fragment;
+    const unsigned first_block = from / block_octets, end_block = (to + block_octets - 1) / block_octets;
+    unsigned there = 0;
+    for (unsigned block = first_block; block < end_block; ++block) there += place.known[block];
+    if (there == end_block - first_block && to <= place.highest_octet &&
+        std::memcmp(place.payload() + from, p.payload(), octets) == 0 && (!last || place.payload_octets == to))
+        return Drop::fragment_repeated;
+    const bool beyond_the_end = place.payload_octets != 0 && (last || to > place.payload_octets);
+    if (there != 0 || beyond_the_end || (last && place.highest_octet > to)) return Drop::fragment_overlap;
+
+    std::memcpy(place.payload() + from, p.payload(), octets);
+    for (unsigned block = first_block; block < end_block; ++block) place.known.set(block);
+    place.known_blocks += end_block - first_block;
+    place.highest_octet = std::max(place.highest_octet, to);
+    if (last) place.payload_octets = to;
+    if (from == 0) {
+        place.header_octets = p.ip_header_octets;
+        std::memcpy(place.header.data(), p.ip, p.ip_header_octets);
+    }
+    place.congested |= (ip.dscp_ecn & congestion) == congestion;
+    ++place.fragments;
+    return Drop::none;
+}
+
+/// `p` becomes the whole packet; what it knew of how it came here stays.
+void Reassembler::finish(Place& place, Packet& p) {
+    p.mbuf = std::exchange(place.mbuf, nullptr);
+    p.ip_header_octets = static_cast<std::uint8_t>(place.header_octets);
+    p.ip_octets = static_cast<std::uint16_t>(place.header_octets + place.payload_octets);
+    p.ip = static_cast<std::byte*>(p.mbuf->buf_addr) + payload_at - place.header_octets;
+    p.fragment = false;
+    std::memcpy(p.ip, place.header.data(), place.header_octets);
+    Ipv4Header& ip = p.ipv4();
+    ip.total_octets = p.ip_octets;
+    ip.flags_offset = 0;
+    if (place.congested && (ip.dscp_ecn & congestion) != 0) ip.dscp_ecn |= congestion;  // RFC 3168 5.3
+    ip.checksum = 0;
+    ip.checksum = internet_checksum(p.ip, place.header_octets);
+    clear(place);
+}
+
+void Reassembler::expire(std::uint32_t now_seconds) {
+    for (Place& place : places_)
+        if (place.mbuf != nullptr && now_seconds - place.since_seconds >= timeout_seconds)
+            give_up(place, abandoned_.timed_out);
+}
+
+void Reassembler::give_up(Place& place, std::uint64_t& count) {
+    count += place.fragments;
+    rte_pktmbuf_free(std::exchange(place.mbuf, nullptr));
+    clear(place);
+}
+
+void Reassembler::clear(Place& place) {
+    place = Place{};
+    in_use_.set(in_use_.read() - 1);
+}
+
+}  // namespace torii
