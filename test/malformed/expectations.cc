@@ -139,7 +139,8 @@ private:
         gcm("an altered ICV", Drop::bad_icv, [](Octets& frame) { frame.back() ^= std::byte{0x80}; });
         gcm("an SPI nobody has", Drop::unknown_spi, [](Octets& frame) { frame[34] = std::byte{0x7f}; });
         gcm("a fragment of ESP that is not in whole eights", Drop::bad_fragment, [](Octets& frame) {
-            frame = edited(frame, [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
+            frame = edited(shortened(frame, frame.size() - 18),
+                           [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
         });
         row("an ESP packet sent twice", Drop::replayed, world,
             [frame = ethernet(peers_.null().tunnel(plain(4, 1)))] { return frame; });
