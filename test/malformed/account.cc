@@ -53,7 +53,7 @@ bool is_allowed(std::size_t port, const Ipv4Header& ip) {
 Outcome Account::send(const Recipe& recipe, const Octets& frame) {
     offer(recipe, frame, 0);
     const Outcome outcome = settle();
-    if (outcome.forwarded + outcome.echo_replies + outcome.dropped != 0) return outcome;
+    if (outcome.forwarded + outcome.echo_replies + outcome.arp_frames + outcome.dropped != 0) return outcome;
     gateway_.pass(32s);  // a fragment waits half a minute for the others
     return settle();
 }
