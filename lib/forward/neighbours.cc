@@ -112,6 +112,8 @@ void Neighbours::hold(HopIndex hop, rte_mbuf* mbuf, SteadyTime now) {
         neighbour.waiting.pop_front();
         --held_;
     }
+    // Requests of before somebody waited are of no account, or the first packet would meet the end of their time.
+    if (neighbour.waiting.empty()) neighbour.asked = std::min(neighbour.asked, 1u);
     neighbour.waiting.push_back(mbuf);
     ++held_;
 }

@@ -41,6 +41,7 @@ private:
     std::array<std::uint64_t, drop_count> seen_{};
     std::vector<std::string> malformed_, leaked_;
     std::uint64_t forwarded_ = 0;
+    std::uint32_t cut_ = 0, cut_source_ = 0;  // identification and source of the packet that left last
 };
 
 /// Whether a frame is one the gateway takes for ARP.

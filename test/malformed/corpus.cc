@@ -33,6 +33,8 @@ public:
         }
         inner_lies();
         trailers();
+        ah_headers();
+        ipcomp_headers();
         nesting();
         options();
         sizes();
@@ -129,7 +131,7 @@ private:
 
     /// Inner packets that lie, correctly encrypted by every tunnel peer.
     void inner_lies() {
-        for (const unsigned peer : {2u, 3u, 4u, 5u, 7u}) {
+        for (const unsigned peer : {2u, 3u, 4u, 5u, 7u, 14u, 15u, 16u}) {
             const auto inside = [this, peer](std::string kind, std::function<Octets()> inner) {
                 add("inner " + kind, world,
                     [&peers = peers_, peer, inner] { return ethernet(peers.at(peer).tunnel(inner())); });
@@ -192,17 +194,65 @@ private:
         }
     }
 
+    /// AH whose fields lie, and whose ICV is right where it may be.
+    void ah_headers() {
+        for (const unsigned peer : {14u, 15u}) {
+            for (unsigned next = 0; next < 256; ++next)
+                add("ah next header", world, [&peers = peers_, peer, next] {
+                    return ethernet(peers.at(peer).authenticated(datagram(peer, 1), static_cast<std::uint8_t>(next)));
+                });
+            for (unsigned words = 0; words < 256; ++words)
+                add("ah length", world, [&peers = peers_, peer, words] {
+                    Octets frame = ethernet(peers.at(peer).tunnel(datagram(peer, 1)));
+                    frame[35] = static_cast<std::byte>(words);
+                    return frame;
+                });
+            for (std::size_t octets = 0; octets < 40; ++octets)
+                add("ah payload", world, [&peers = peers_, peer, octets] {
+                    return ethernet(peers.at(peer).authenticated(Octets(octets, std::byte{0x45}), 4));
+                });
+        }
+    }
+
+    /// IPComp headers that lie, data that is none, and data that becomes too much.
+    void ipcomp_headers() {
+        const auto carried = [this](std::string kind, std::function<Octets()> payload) {
+            add("ipcomp " + kind, world, [payload] { return ethernet(ipv4("20.0.0.16", "20.0.0.1", 108, payload())); });
+        };
+        for (unsigned next = 0; next < 256; ++next)
+            add("ipcomp next header", world, [&peers = peers_, next] {
+                return ethernet(peers.ipcomp().compressed(datagram(16, 1), static_cast<std::uint8_t>(next)));
+            });
+        for (unsigned cpi = 0; cpi < 65536; cpi += 251)
+            add("ipcomp cpi", world, [&peers = peers_, cpi] {
+                Octets frame = ethernet(peers.ipcomp().tunnel(datagram(16, 1)));
+                const Big16 value{static_cast<std::uint16_t>(cpi)};
+                std::memcpy(frame.data() + 36, &value, 2);
+                return frame;
+            });
+        for (int i = 0; i < 300; ++i) {
+            Octets noise(below(random_, 300));
+            for (std::byte& octet : noise) octet = static_cast<std::byte>(random_());
+            carried("noise", [noise] { return octets_of(IpCompHeader{4, 0, 2}) + noise; });
+        }
+        for (const std::size_t octets : {1u, 19u, 1500u, 2000u, 9000u, 30000u, 60000u, 65000u})  // bombs, by their size
+            for (const unsigned from : {16u, 2u, 11u})
+                add("ipcomp bomb", world, [&peers = peers_, octets, from] {
+                    return ethernet(peers.ipcomp().tunnel(datagram(from, 1, octets)));
+                });
+    }
+
     void nesting() {
-        for (const unsigned peer : {2u, 3u, 4u, 5u, 7u})
+        for (const unsigned peer : {2u, 3u, 4u, 5u, 7u, 14u, 15u, 16u})
             for (unsigned depth = 1; depth <= 7; ++depth)
-                for (const unsigned from : {2u, 8u, 9u, 11u})
+                for (const unsigned from : {2u, 8u, 9u, 11u, 14u, 16u, 17u})
                     add("nested", world, [&peers = peers_, peer, depth, from] {
                         return ethernet(nested(peers, datagram(from, 1), std::vector<unsigned>(depth, peer)));
                     });
-        for (int i = 0; i < 300; ++i) {
+        for (int i = 0; i < 600; ++i) {
             std::vector<unsigned> order(1 + below(random_, 6));
-            for (unsigned& peer : order) peer = static_cast<unsigned>(2 + below(random_, 6));
-            const auto from = static_cast<unsigned>(2 + below(random_, 11));
+            for (unsigned& peer : order) peer = std::array{2u, 3u, 4u, 5u, 6u, 7u, 14u, 15u, 16u}[below(random_, 9)];
+            const auto from = static_cast<unsigned>(2 + below(random_, 17));
             add("nested", world,
                 [&peers = peers_, order, from] { return ethernet(nested(peers, datagram(from, 1), order)); });
         }
@@ -291,7 +341,7 @@ std::vector<Recipe> valid_frames(Peers& peers) {
     const auto from_world = [&](std::string kind, std::function<Octets()> packet) {
         out.push_back({std::move(kind), world, Room::pool, [packet] { return ethernet(packet()); }});
     };
-    for (const unsigned far : {2u, 3u, 4u, 5u, 7u, 8u, 9u, 11u})
+    for (const unsigned far : {2u, 3u, 4u, 5u, 7u, 8u, 9u, 11u, 14u, 15u, 16u, 17u})
         from_office("a datagram to office " + std::to_string(far), [far] { return datagram(1, far); });
     from_office("an echo request to office 2", [] { return ipv4("10.0.1.5", "10.0.2.5", 1, icmp_echo(1)); });
     from_office("a TCP segment to office 3", [] { return ipv4("10.0.1.5", "10.0.3.5", tcp, Octets(20)); });
@@ -302,11 +352,16 @@ std::vector<Recipe> valid_frames(Peers& peers) {
     out.push_back({"an ARP request from the office", office, Room::pool,
                    [] { return arp(1, host_mac, "10.0.1.5", {}, "10.0.1.1"); }});
 
-    for (const unsigned far : {2u, 3u, 4u, 5u, 7u})
+    for (const unsigned far : {2u, 3u, 4u, 5u, 7u, 14u, 15u, 16u})
         from_world("a datagram from office " + std::to_string(far),
                    [&peers, far] { return peers.at(far).tunnel(datagram(far, 1)); });
     from_world("a datagram out of two tunnels", [&peers] { return nested(peers, datagram(8, 1), {2, 3}); });
     from_world("a datagram out of four tunnels", [&peers] { return nested(peers, datagram(9, 1), {2, 3, 4, 7}); });
+    from_world("a datagram out of IPComp in ESP in AH", [&peers] {
+        return nested(peers, datagram(17, 1), {16, 2, 14});
+    });
+    from_world("an echo request behind AH", [&peers] { return peers.at(15).authenticated(icmp_echo(5), 1); });
+    from_world("an echo request in IPComp", [&peers] { return peers.ipcomp().compressed(icmp_echo(6, 200), 1); });
     from_world("a datagram of the office in clear", [] { return datagram(11, 1); });
     from_world("an echo request in transport mode",
                [&peers] { return peers.transport().packet(peers.transport().padded(icmp_echo(3), 1)); });

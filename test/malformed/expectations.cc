@@ -18,6 +18,8 @@ public:
         policies();
         esp();
         inside();
+        ah();
+        ipcomp();
         return std::move(rows_);
     }
 
@@ -137,7 +139,8 @@ private:
         gcm("an altered ICV", Drop::bad_icv, [](Octets& frame) { frame.back() ^= std::byte{0x80}; });
         gcm("an SPI nobody has", Drop::unknown_spi, [](Octets& frame) { frame[34] = std::byte{0x7f}; });
         gcm("a fragment of ESP that is not in whole eights", Drop::bad_fragment, [](Octets& frame) {
-            frame = edited(frame, [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
+            frame = edited(shortened(frame, frame.size() - 18),
+                           [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
         });
         row("an ESP packet sent twice", Drop::replayed, world,
             [frame = ethernet(peers_.null().tunnel(plain(4, 1)))] { return frame; });
@@ -194,6 +197,93 @@ private:
             for (int i = 0; i < 5; ++i) packet = peers.gcm().tunnel(packet);
             return packet;
         });
+    }
+
+    // Snug where AH's ICV wants four octets behind the packet or DEFLATE's text its buffer.
+    void ah() {
+        const auto changed = [this](std::string title, Drop drop, std::function<void(Octets&)> change) {
+            row(
+                std::move(title), drop, world,
+                [&peers = peers_, change] {
+                    Octets frame = ethernet(peers.ah().tunnel(plain(14, 1)));
+                    change(frame);
+                    return frame;
+                },
+                Room::snug);
+        };
+        changed("an AH of 11 octets", Drop::bad_ah_header, [](Octets& frame) { frame = shortened(frame, 31); });
+        changed("an AH that ends in its ICV", Drop::bad_ah_header, [](Octets& frame) { frame = shortened(frame, 47); });
+        changed("an AH longer than its ICV by its own word", Drop::bad_ah_header,
+                [](Octets& frame) { frame[35] = std::byte{6}; });
+        changed("an AH of no length", Drop::bad_ah_header, [](Octets& frame) { frame[35] = std::byte{0}; });
+        changed("an AH with nothing behind it", Drop::bad_icv, [](Octets& frame) { frame = shortened(frame, 48); });
+        changed("an altered text behind AH", Drop::bad_icv, [](Octets& frame) { frame.back() ^= std::byte{1}; });
+        changed("an altered identification before AH", Drop::bad_icv,
+                [](Octets& frame) { frame = edited(frame, [](Ipv4Header& ip) { ip.identification = 8; }); });
+        changed("an SPI of AH nobody has", Drop::unknown_spi, [](Octets& frame) { frame[38] = std::byte{0x7f}; });
+        packet(
+            "UDP straight behind AH in tunnel mode", Drop::bad_inner_protocol, world,
+            [&peers = peers_] { return peers.ah().authenticated(plain(14, 1), 17); }, Room::snug);
+        packet(
+            "a dummy packet behind AH", Drop::dummy_packet, world,
+            [&peers = peers_] { return peers.ah().authenticated(plain(14, 1), 59); }, Room::snug);
+        row(
+            "an AH packet sent twice", Drop::replayed, world,
+            [frame = ethernet(peers_.ah().tunnel(plain(14, 1)))] { return frame; }, Room::snug);
+        packet(
+            "a packet behind AH where ESP is asked for", Drop::policy_mismatch, world,
+            [&peers = peers_] { return peers.ah().tunnel(plain(2, 1)); }, Room::snug);
+        packet(
+            "a packet in AH, ESP, AH, IPComp and AH", Drop::nested_too_deep, world,
+            [&peers = peers_] {
+                Octets packet = plain(17, 1);
+                for (const unsigned peer : {14u, 16u, 14u, 2u, 14u}) packet = peers.at(peer).tunnel(packet);
+                return packet;
+            },
+            Room::pool);
+    }
+
+    void ipcomp() {
+        const auto carried = [this](std::string title, Drop drop, const Octets& payload) {
+            packet(std::move(title), drop, world, [payload] { return ipv4("20.0.0.16", "20.0.0.1", 108, payload); });
+        };
+        const auto header = [](std::uint16_t cpi) { return octets_of(IpCompHeader{4, 0, cpi}); };
+        carried("IPComp of 3 octets", Drop::bad_ipcomp, Octets(3));
+        carried("IPComp without data", Drop::bad_ipcomp, header(2));
+        carried("IPComp data of a reserved block type", Drop::bad_ipcomp, header(2) + Octets(50, std::byte{0xff}));
+        carried("IPComp under another algorithm's CPI", Drop::unknown_cpi, header(3) + Octets(50));
+        packet(
+            "IPComp data with an octet behind it", Drop::bad_ipcomp, world,
+            [&peers = peers_] {
+                const Octets frame = ethernet(peers.ipcomp().tunnel(plain(16, 1)) + Octets(1));
+                const Octets longer =
+                    edited(frame, [](Ipv4Header& ip) { ip.total_octets = std::uint16_t(ip.total_octets + 1); });
+                return Octets(longer.begin() + 14, longer.end());
+            },
+            Room::snug);
+        packet(
+            "IPComp data cut by an octet", Drop::bad_ipcomp, world,
+            [&peers = peers_] {
+                const Octets packet = peers.ipcomp().tunnel(plain(16, 1));
+                const Octets cut = shortened(ethernet(packet), packet.size() - 1);
+                return Octets(cut.begin() + 14, cut.end());
+            },
+            Room::snug);
+        packet("a bomb in IPComp", Drop::decompressed_too_big, world,
+               [&peers = peers_] { return peers.ipcomp().tunnel(plain(16, 1, {}, 60000)); });
+        packet("a bomb in IPComp in ESP", Drop::decompressed_too_big, world,
+               [&peers = peers_] { return peers.gcm().tunnel(peers.ipcomp().tunnel(plain(2, 1, {}, 60000))); });
+        packet(
+            "clear text in IPComp where ESP is asked for", Drop::policy_mismatch, world,
+            [&peers = peers_] { return peers.ipcomp().tunnel(plain(2, 1)); }, Room::pool);
+        packet(
+            "IPComp five times", Drop::nested_too_deep, world,
+            [&peers = peers_] {
+                Octets packet = plain(16, 1);
+                for (int i = 0; i < 5; ++i) packet = peers.ipcomp().tunnel(packet);
+                return packet;
+            },
+            Room::pool);
     }
 
     Peers& peers_;

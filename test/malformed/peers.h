@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "control/operations.h"
 #include "crypto/engine.h"
 #include "test/support/packets.h"
 
@@ -15,8 +16,9 @@ class Peer {
 public:
     struct Identity {
         unsigned number;  // N of its address, of its office 10.0.N.0/24 and of its SPIs
+        IpsecProtocol protocol;
         std::string_view mode;
-        Suite suite;
+        Suite suite;  // not of IPComp
         std::string_view cipher_key, auth_key;
     };
     Peer(const CryptoBook& book, CryptoEngine& engine, const Identity& identity);
@@ -35,12 +37,17 @@ public:
     Octets packet(const Octets& text, const Ipv4Options& options = {}) {
         return ipv4(address_, "20.0.0.1", 50, seal(text), options);
     }
-    Octets tunnel(const Octets& inner) { return packet(padded(inner, 4)); }
+    /// A packet to the gateway whose AH, with a right ICV, stands before `payload`.
+    Octets authenticated(const Octets& payload, std::uint8_t next_header);
+    /// A packet to the gateway with `payload` compressed.
+    Octets compressed(const Octets& payload, std::uint8_t next_header) const;
+    /// `inner` as this peer's protocol carries it in tunnel mode.
+    Octets tunnel(const Octets& inner);
 
 private:
     const CryptoBook& book_;
     CryptoEngine& engine_;
-    Identity identity_;
+    const Identity identity_;
     std::string address_;
     SuiteIndex suite_;
     std::uint32_t sequence_ = 0;
@@ -50,13 +57,15 @@ private:
 struct Peers {
     Peers();
     /// By the last octet of its address; see the table in peers.cc.
-    Peer& at(unsigned number) { return *all[number - 2]; }
+    Peer& at(unsigned number);
     Peer& gcm() { return at(2); }
     Peer& cbc() { return at(3); }
     Peer& null() { return at(4); }
     Peer& unauthenticated() { return at(5); }
     Peer& transport() { return at(6); }
     Peer& any_mode() { return at(7); }
+    Peer& ah() { return at(14); }
+    Peer& ipcomp() { return at(16); }
 
     std::unique_ptr<CryptoBook> book;
     std::unique_ptr<CryptoEngine> engine;
@@ -64,7 +73,8 @@ struct Peers {
 };
 
 /// Every SA and policy of the gateway under test. Behind peer N stands office 10.0.N.0/24; 10.0.8.0/24 is reached
-/// through two nested tunnels, 10.0.9.0/24 through four; 10.0.11.0/24 goes in clear and 10.0.12.0/24 not at all.
+/// through two nested tunnels, 10.0.9.0/24 through four, 10.0.17.0/24 through one of each protocol; 10.0.11.0/24 goes
+/// in clear and 10.0.12.0/24 not at all.
 std::string hostile_setkey(const Peers& peers);
 
 }  // namespace torii::test

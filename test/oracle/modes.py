@@ -1,4 +1,4 @@
-"""Who talks in each mode, what their packets are before ESP and after, and the SAs and policies that protect them.
+"""Who talks in each mode, what their packets are before IPsec and after, and the SAs and policies that protect them.
 
     host 10.0.1.5 -- office [ gateway 20.0.0.1 ] world -- scapy 20.0.0.2, and host 10.0.2.5 behind it
 
@@ -7,7 +7,7 @@ A mode makes pairs of packets: what is sent, and what the gateway must make of i
 import functools
 
 from gateway import OFFICE, WORLD
-from peer import IP, Association, raw
+from peer import IP, raw
 from scapy.layers.inet import ICMP, UDP
 
 OURS, THEIRS = '20.0.0.1', '20.0.0.2'
@@ -31,9 +31,9 @@ class Tunnel:
     entry, exit = OFFICE, OFFICE  # where the clear packets go in, and come out
 
     @staticmethod
-    def policy(direction):
+    def policy(suite, direction):
         ends = f'{OURS}-{THEIRS}' if direction == 'out' else f'{THEIRS}-{OURS}'
-        return f'ipsec esp/tunnel/{ends}/require'
+        return f'ipsec {suite.requests("tunnel", ends)}'
 
     @staticmethod
     def ends(source, destination):
@@ -59,8 +59,8 @@ class Transport:
     entry, exit = WORLD, WORLD
 
     @staticmethod
-    def policy(_):
-        return 'ipsec esp/transport//require'
+    def policy(suite, _):
+        return f'ipsec {suite.requests("transport", "")}'
 
     @staticmethod
     def ends(*_):
@@ -90,22 +90,21 @@ def some_packets(maker):
     return [maker(octets, tos=tos, flags=flags) for octets, (tos, flags) in zip(LENGTHS, MARKS)]
 
 
-def inbound_policy(mode):
-    return f'spdadd {mode.there} {mode.here} any -P in {mode.policy("in")};'
+def inbound_policy(suite, mode):
+    return f'spdadd {mode.there} {mode.here} any -P in {mode.policy(suite, "in")};'
 
 
 def inbound_sa(suite, mode, keys, esn=False, spi=THEIR_SPI):
-    """(setkey's statements for the gateway, scapy's half) of the SA from them to us."""
-    return ([f'add {THEIRS} {OURS} esp {spi} -m {mode.name} -r 8 {"-f esn" if esn else ""} {suite.in_setkey(keys)};',
-             inbound_policy(mode)],
-            Association(suite, keys, spi, mode.ends(THEIRS, OURS), esn))
+    """(setkey's statements for the gateway, scapy's half) of the SA from them to us; the policy is the last statement."""
+    return ([*suite.add(f'{THEIRS} {OURS}', spi, mode.name, keys, '-r 8' + ' -f esn' * esn), inbound_policy(suite, mode)],
+            suite.association(keys, spi, mode.ends(THEIRS, OURS), esn))
 
 
 def outbound_sa(suite, mode, keys, esn=False):
     """The same for the SA from us to them."""
-    return ([f'add {OURS} {THEIRS} esp {OUR_SPI} -m {mode.name} {"-f esn" if esn else ""} {suite.in_setkey(keys)};',
-             f'spdadd {mode.here} {mode.there} any -P out {mode.policy("out")};'],
-            Association(suite, keys, OUR_SPI, mode.ends(OURS, THEIRS), esn))
+    return ([*suite.add(f'{OURS} {THEIRS}', OUR_SPI, mode.name, keys, ' -f esn' * esn),
+             f'spdadd {mode.here} {mode.there} any -P out {mode.policy(suite, "out")};'],
+            suite.association(keys, OUR_SPI, mode.ends(OURS, THEIRS), esn))
 
 
 def install(gateway, *statements):

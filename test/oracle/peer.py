@@ -72,6 +72,23 @@ class Suite:
         words = f'-E {self.cipher.setkey}{cipher_key}'
         return words + (f' -A {self.auth.setkey}{auth_key}' if self.auth is not NO_AUTH else '')
 
+    def add(self, ends, spi, mode, keys, words=''):
+        """setkey's statements for an SA; `ends` is its source and destination, `mode` a name."""
+        return [f'add {ends} esp {spi} -m {mode} {words} {self.in_setkey(keys)};']
+
+    @staticmethod
+    def requests(mode, ends):
+        """What a policy asks for; `ends` is empty in transport mode."""
+        return f'esp/{mode}/{ends}/require'
+
+    def association(self, keys, spi, tunnel, esn):
+        return Association(self, keys, spi, tunnel, esn)
+
+    @staticmethod
+    def reason(position):
+        """The name under which a packet is dropped that was altered `position` octets behind its IP header."""
+        return 'unknown_spi' if position < 4 else 'bad_icv'
+
 
 def suites():
     """Every pair that ESP allows: an AEAD brings its own ICV, and null with nothing protects nothing (RFC 4303 3.2)."""

@@ -140,6 +140,18 @@ TEST_CASE("a neighbour that does not answer three requests, a second apart, has 
     CHECK(table.state("20.0.0.2") == NeighbourState::incomplete);
 }
 
+TEST_CASE("a packet that comes to wait late is given time too: the requests before it do not count") {
+    Table table;
+    const HopIndex hop = table.want("20.0.0.2");  // by a route, while the neighbour still boots
+    table.pass(2900ms);
+    table.neighbours.hold(hop, &table.mbufs[0], table.now);
+    table.pass(1900ms);
+    CHECK(table.noted.arps.size() == 5);
+    CHECK(table.noted.discarded.empty());
+    table.pass(300ms);
+    CHECK(table.noted.discarded == std::vector{std::pair{&table.mbufs[0], Drop::no_neighbour}});
+}
+
 TEST_CASE("packets for a neighbour that just failed are discarded at once, not queued") {
     Table table;
     const HopIndex hop = table.want("20.0.0.2");
