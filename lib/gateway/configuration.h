@@ -64,7 +64,7 @@ struct Configuration {
     Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
     bool prefer_old_sa = false;  // net.key.prefered_oldsa
 
-    bool legacy = false;  // SAs may use what RFC 8221 forbids or advises against
+    bool legacy = false;      // SAs may use what RFC 8221 forbids or advises against
     std::string setkey_file;  // loaded at start; empty: none
     std::string control_socket = "/run/torii/control.sock";
     std::string log_file;  // empty: standard error

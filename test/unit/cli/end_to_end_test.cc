@@ -149,10 +149,12 @@ public:
             while (!ended && poll(&waiting, 1, 500) > 0) ended = read(fd_, octets, sizeof octets) <= 0;
         }
         int status = 0;
-        if (waitpid(child_, &status, WNOHANG) == 0) {  // its terminal is closed, or it hangs
-            std::this_thread::sleep_for(500ms);
-            if (waitpid(child_, &status, WNOHANG) == 0) return -1;
+        bool gone = waitpid(child_, &status, WNOHANG) != 0;
+        for (int tenths = 0; !gone && tenths < 50; ++tenths) {  // its terminal is closed, or it hangs
+            std::this_thread::sleep_for(100ms);
+            gone = waitpid(child_, &status, WNOHANG) != 0;
         }
+        if (!gone) return -1;
         child_ = -1;
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     }

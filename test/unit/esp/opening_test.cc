@@ -219,7 +219,8 @@ TEST_CASE("ESP in fragments for us waits to be whole, and somebody else's goes o
         CHECK(tokyo.arrive(ipv4("20.0.0.2", "20.0.0.1", 50, Octets(64), {.flags_offset = flags})).empty());
         CHECK(tokyo.arrive(ipv4("20.0.0.2", "10.0.1.5", 50, Octets(64), {.flags_offset = flags})).size() == 1);
     }
-    CHECK(tokyo.gateway.drops(Drop::fragment_overlap) == 2);  // those for us were of one packet, and do not fit together
+    CHECK(tokyo.gateway.drops(Drop::fragment_overlap) ==
+          2);  // those for us were of one packet, and do not fit together
     CHECK(tokyo.arrive(ipv4("20.0.0.2", "10.0.1.5", 50, Octets(64))).size() == 1);
     CHECK(tokyo.arrive(ipv4("20.0.0.2", "10.0.1.5", 50, Octets(4))).size() == 1);
     CHECK(tokyo.gateway.drops(Drop::unknown_spi) == 0);

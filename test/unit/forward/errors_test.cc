@@ -196,7 +196,8 @@ TEST_CASE("fragmentation needed tells the exact size that fits: it passes, one o
     CHECK(error.code == 4);
     CHECK(error.mtu == fits);
     CHECK(tokyo.drops(Drop::too_big) == 2);
-    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5", fits + 1)}, world).size() == 2);  // without DF it is cut
+    CHECK(pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5", fits + 1)}, world).size() ==
+          2);  // without DF it is cut
     CHECK(tokyo.buffers_missing() == 0);
 }
 

@@ -53,7 +53,7 @@ std::string drops_page() {
 }
 
 /// "128, 192, 256" or "40 to 448 in steps of 8".
-std::string spelled(KeyBits bits) {
+std::string lengths(KeyBits bits) {
     if (bits.high == 0) return "none";
     if (bits.step == 0) return std::to_string(bits.low);
     if ((bits.high - bits.low) / bits.step > 3)
@@ -71,11 +71,11 @@ std::string legacy(bool is) { return is ? "yes" : ""; }
 std::string algorithms_page() {
     std::vector<Row> encryption, authentication;
     for (const CipherInfo& c : ciphers())
-        encryption.push_back({code(c.name), code(c.alias), spelled(c.key_bits), octets(c.salt_octets * 8u),
+        encryption.push_back({code(c.name), code(c.alias), lengths(c.key_bits), octets(c.salt_octets * 8u),
                               octets(c.iv_octets), octets(c.icv_octets), std::to_string(c.block_octets),
                               octets(c.pfkey), legacy(c.legacy())});
     for (const AuthInfo& a : auths())
-        authentication.push_back({code(a.name), code(a.alias), spelled(a.key_bits), octets(a.icv_octets),
+        authentication.push_back({code(a.name), code(a.alias), lengths(a.key_bits), octets(a.icv_octets),
                                   octets(a.pfkey), legacy(a.legacy())});
     return std::string{do_not_edit} +
            "# Algorithms\n\n"

@@ -197,8 +197,8 @@ TEST_CASE("every algorithm of the registry is told with its key lengths") {
     const std::string answer = client.ask(R"({"jsonrpc":"2.0","id":1,"method":"show.algorithms"})");
     for (const CipherInfo& cipher : ciphers()) CHECK(holds(answer, '"' + std::string{cipher.name} + '"'));
     for (const AuthInfo& auth : auths()) CHECK(holds(answer, '"' + std::string{auth.name} + '"'));
-    CHECK(holds(answer, R"("key_bits":"160, 224 or 288 bits","legacy":false,"name":"aes-gcm-16","option":"-E")"));
-    CHECK(holds(answer, R"("key_bits":"40 to 448 bits in steps of 8","legacy":true,"name":"blowfish-cbc")"));
+    CHECK(holds(answer, R"("name":"aes-gcm-16","alias":"","key_bits":"160, 224 or 288 bits","icv_octets":16)"));
+    CHECK(holds(answer, R"("name":"blowfish-cbc","alias":"","key_bits":"40 to 448 bits in steps of 8")"));
 }
 
 TEST_CASE("what help lists can be called") {
