@@ -205,9 +205,11 @@ void Reassembler::finish(Place& place, Packet& p) {
 }
 
 void Reassembler::expire(std::uint32_t now_seconds) {
-    for (Place& place : places_)
-        if (place.mbuf != nullptr && now_seconds - place.since_seconds >= timeout_seconds)
+    for (Place& place : places_) {
+        const auto waited = static_cast<std::int32_t>(now_seconds - place.since_seconds);  // below 0: time went back
+        if (place.mbuf != nullptr && waited >= static_cast<std::int32_t>(timeout_seconds))
             give_up(place, abandoned_.timed_out);
+    }
 }
 
 void Reassembler::give_up(Place& place, std::uint64_t& count) {

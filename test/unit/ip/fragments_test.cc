@@ -1,6 +1,8 @@
 // Fragments: what is too big for a link is cut, IPsec for us is put together, and what attackers make of fragments ends
 // by name. The test cuts and joins by functions of its own.
+#include "ip/fragments.h"
 #include "catch.h"
+#include "ip/ipv4.h"
 #include "test/unit/gateway/office.h"
 
 using namespace torii;
@@ -205,6 +207,31 @@ TEST_CASE("what waits for fragments is bounded, and is given up by name after th
     pair.newyork.turn();
     CHECK(pair.newyork.gateway().worker(0).reassembling() == 0);
     CHECK(pair.newyork.drops(Drop::fragment_timeout) == 400);
+}
+
+TEST_CASE("fragments outlive a clock that steps back, and the wrap of its seconds") {
+    Wires tokyo{office_configuration()};
+    Reassembler reassembler{*tokyo.gateway().large_pool(), 8};
+    const Octets whole = numbered(1000);
+    const auto add = [&](const Octets& fragment, std::uint32_t now_seconds) {
+        Packet p;
+        p.mbuf = rte_pktmbuf_alloc(tokyo.gateway().pool());
+        p.ip = rte_pktmbuf_mtod(p.mbuf, std::byte*);
+        std::ranges::copy(fragment, p.ip);
+        REQUIRE(parse_ipv4(p, fragment.size()) == Drop::none);
+        const bool is_whole = reassembler.add(p, now_seconds);
+        rte_pktmbuf_free(p.mbuf);
+        return is_whole;
+    };
+    const std::uint32_t now = GENERATE(1000u, 0u, 10u);
+    CHECK_FALSE(add(piece(whole, 0, 480), now));
+    reassembler.expire(now - 1);
+    reassembler.expire(now + 29);
+    CHECK(add(piece(whole, 480, 980), now + 29));
+    CHECK_FALSE(add(piece(whole, 0, 480), now));
+    reassembler.expire(now + 30);
+    CHECK(reassembler.take_abandoned().timed_out == 1);
+    CHECK(reassembler.waiting() == 0);
 }
 
 TEST_CASE("somebody else's fragments of ESP go on as they came") {
