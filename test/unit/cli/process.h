@@ -142,11 +142,16 @@ public:
     /// terminal over is not the key any more, and a user would press it again.
     int wait_for_end(std::string_view key = {}) {
         const auto until = std::chrono::steady_clock::now() + 20s;
+        std::string shown;
         for (bool ended = false; !ended && std::chrono::steady_clock::now() < until;) {
             if (!key.empty()) (void)!write(fd_, key.data(), key.size());
             char octets[4096];
             pollfd waiting{fd_, POLLIN, 0};
-            while (!ended && poll(&waiting, 1, 500) > 0) ended = read(fd_, octets, sizeof octets) <= 0;
+            while (!ended && poll(&waiting, 1, 500) > 0) {
+                const ssize_t count = read(fd_, octets, sizeof octets);
+                ended = count <= 0;
+                if (!ended) shown.append(octets, static_cast<std::size_t>(count));
+            }
         }
         int status = 0;
         bool gone = waitpid(child_, &status, WNOHANG) != 0;
@@ -154,9 +159,11 @@ public:
             std::this_thread::sleep_for(100ms);
             gone = waitpid(child_, &status, WNOHANG) != 0;
         }
-        if (!gone) return -1;
-        child_ = -1;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        if (gone) child_ = -1;
+        if (gone && WIFEXITED(status)) return WEXITSTATUS(status);
+        WARN((gone ? "ended by signal " + std::to_string(WTERMSIG(status)) : "it did not end")
+             << ", was shown " << shown);
+        return -1;
     }
 
 private:
