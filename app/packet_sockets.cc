@@ -6,11 +6,25 @@
 #include <sys/socket.h>
 
 #include <charconv>
-#include <filesystem>
+#include <fstream>
 
 namespace torii {
 
 namespace {
+
+/// The interface of an af_packet device, or nothing.
+std::string interface_of(const std::string& device) {
+    constexpr std::string_view key = "iface=";
+    const auto at = device.find(key);
+    if (device.rfind("net_af_packet", 0) != 0 || at == device.npos) return {};
+    return device.substr(at + key.size(), device.find(',', at) - at - key.size());
+}
+
+bool filters(const std::filesystem::path& settings) {
+    std::ifstream file{settings / "rp_filter"};
+    int mode = 0;
+    return file >> mode && mode != 0;
+}
 
 /// The packet socket's interface, or 0 when `fd` is none.
 unsigned packet_socket_interface(int fd) {
@@ -25,11 +39,21 @@ unsigned packet_socket_interface(int fd) {
 
 }  // namespace
 
+Result<void> keep_kernel_out(const std::string& device, const std::filesystem::path& settings) {
+    const std::string interface = interface_of(device);
+    const auto own = settings / interface;
+    std::error_code ignored;
+    if (interface.empty() || !std::filesystem::exists(own, ignored)) return {};
+    if (filters(settings / "all") || filters(own)) return {};  // the stricter of the two is in force
+    std::ofstream{own / "rp_filter"} << "1\n" << std::flush;
+    if (filters(own)) return {};
+    return fail(Errc::io, "the kernel's own stack takes packets of " + interface +
+                              " past the gateway: sysctl -w net.ipv4.conf." + interface + ".rp_filter=1");
+}
+
 std::uint64_t PacketSocketLosses::of(const std::string& device) {
-    constexpr std::string_view key = "iface=";
-    const auto at = device.find(key);
-    if (device.rfind("net_af_packet", 0) != 0 || at == device.npos) return 0;
-    const std::string interface = device.substr(at + key.size(), device.find(',', at) - at - key.size());
+    const std::string interface = interface_of(device);
+    if (interface.empty()) return 0;
     std::uint64_t& lost = lost_[interface];
     const unsigned index = if_nametoindex(interface.c_str());
     std::error_code ignored;
