@@ -20,10 +20,21 @@ std::string interface_of(const std::string& device) {
     return device.substr(at + key.size(), device.find(',', at) - at - key.size());
 }
 
-bool filters(const std::filesystem::path& settings) {
-    std::ifstream file{settings / "rp_filter"};
-    int mode = 0;
-    return file >> mode && mode != 0;
+bool is_set(const std::filesystem::path& setting) {
+    std::ifstream file{setting};
+    int value = 0;
+    return file >> value && value != 0;
+}
+
+/// Sets `setting` of the interface, unless it is; nothing to do where the kernel does not have it.
+Result<void> set(const std::filesystem::path& settings, const std::string& interface, const std::string& setting) {
+    const auto path = settings / interface / setting;
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored) || is_set(path)) return {};
+    std::ofstream{path} << "1\n" << std::flush;
+    if (is_set(path)) return {};
+    return fail(Errc::io, "the kernel's own stack takes packets of " + interface + " past the gateway: echo 1 > " +
+                              path.string());
 }
 
 /// The packet socket's interface, or 0 when `fd` is none.
@@ -41,14 +52,10 @@ unsigned packet_socket_interface(int fd) {
 
 Result<void> keep_kernel_out(const std::string& device, const std::filesystem::path& settings) {
     const std::string interface = interface_of(device);
-    const auto own = settings / interface;
-    std::error_code ignored;
-    if (interface.empty() || !std::filesystem::exists(own, ignored)) return {};
-    if (filters(settings / "all") || filters(own)) return {};  // the stricter of the two is in force
-    std::ofstream{own / "rp_filter"} << "1\n" << std::flush;
-    if (filters(own)) return {};
-    return fail(Errc::io, "the kernel's own stack takes packets of " + interface +
-                              " past the gateway: sysctl -w net.ipv4.conf." + interface + ".rp_filter=1");
+    if (interface.empty()) return {};
+    TORII_CHECK(set(settings / "ipv6/conf", interface, "disable_ipv6"));
+    if (is_set(settings / "ipv4/conf/all/rp_filter")) return {};  // the stricter of the two is in force
+    return set(settings / "ipv4/conf", interface, "rp_filter");
 }
 
 std::uint64_t PacketSocketLosses::of(const std::string& device) {

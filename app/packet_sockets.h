@@ -12,12 +12,12 @@
 
 namespace torii {
 
-/// Has the kernel's stack drop every IPv4 packet that comes by the interface `device` names by "iface=", for good: with
-/// rp_filter it takes none from an interface it has no route by, so clear text cannot reach the host port's programs,
-/// nor be forwarded, past the gateway. Nothing to do for devices of other kinds, for interfaces that are not there, and
-/// where a filter is in force. Errors: io, with what to set. `settings`: net.ipv4.conf's folder.
-Result<void> keep_kernel_out(const std::string& device,
-                             const std::filesystem::path& settings = "/proc/sys/net/ipv4/conf");
+/// Has the kernel's stack drop every packet that comes by the interface which `device` names by "iface=", for good:
+/// with rp_filter it takes no IPv4 from an interface it has no route by, and IPv6 is disabled there. Clear text could
+/// else reach the host port's programs, or be forwarded, past the gateway. Nothing to do for devices of other kinds,
+/// for interfaces that are not there, and where it is so. Errors: io, with what to set. `settings`: the kernel's, of
+/// net.
+Result<void> keep_kernel_out(const std::string& device, const std::filesystem::path& settings = "/proc/sys/net");
 
 class PacketSocketLosses {
 public:

@@ -92,6 +92,17 @@ def host_rijndael():
         yield 'ESP between two hosts (rijndael-cbc) is IPv4 ESP payload on the wire, both ways', lambda: proofs.has_form(scene, form)
         yield 'the script with rijndael-cbc runs as printed', \
             lambda: proofs.runs_as_printed(scene, form, {'node': '03-host-rijndael.node.sh'})
+        yield 'a wire that carries something else is noticed: these proofs are able to fail', lambda: clear_wire_is_noticed(scene)
+
+
+def clear_wire_is_noticed(scene):
+    scene.toriids['node'].setkey('spdflush;')
+    try:
+        proofs.has_form(scene, 'IPv4 ESP payload')
+    except proofs.Wrong as why:
+        proofs.check('is IPv4 payload, and should be IPv4 ESP payload' in str(why), f'what was noticed is: {why}')
+    else:
+        raise proofs.Wrong('the node sends in clear, and the proof held')
 
 
 def host_ah():

@@ -105,6 +105,7 @@ def nfs():
     with Hosts('09-nfs', near='client', far='server') as scene:
         yield 'NFS: datagrams of 4 to 8 KB arrive whole, both ways', lambda: big_datagrams(scene)
         yield 'NFS is fragments of IPv4 ESP payload on the wire, and none of them can be read', lambda: fragments_of_esp(scene)
+        yield 'NFS: keys and policies load from ipsec.conf, as a boot does it with setkey -f', lambda: boots(scene)
         yield 'NFS: a fragment in clear is refused, and its datagram with it', lambda: clear_fragments(scene)
 
 
@@ -133,6 +134,18 @@ def fragments_of_esp(scene):
     pieces = [text[at:at + 16] for text in texts for at in range(0, 8192 - 16, 512)]
     proofs.check(not any(piece in octets for octets in seen for piece in pieces), 'a fragment can be read')
     proofs.check_form(seen, scene.keys(), 'IPv4 ESP payload', texts, proofs.ways_between(scene.near.address, scene.far.address))
+
+
+def boots(scene):
+    """/etc/ipsec.conf holds what the FAQ's scripts have between `setkey -c <<EOF` and `EOF`."""
+    client = scene.toriids['client']
+    client.setkey('flush; spdflush;')
+    file = os.path.join(scene.folder, 'ipsec.conf')
+    with open(file, 'w', encoding='ascii') as conf:
+        conf.write(''.join(line + '\n' for line in scene.statements('client').splitlines() if line.startswith(('add', 'spdadd'))))
+    os.chmod(file, 0o600)
+    client.torii('setkey', '-f', file)
+    ask_nfs(scene, 8192)
 
 
 def clear_fragments(scene):
