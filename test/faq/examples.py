@@ -11,12 +11,23 @@ def host_esp():
     with Hosts('01-host-esp') as scene:
         form = 'IPv4 ESP payload'
         yield 'ESP between two hosts (3des-cbc) is IPv4 ESP payload on the wire, both ways', lambda: proofs.has_form(scene, form)
-        yield 'its scripts run as printed, on both hosts', lambda: proofs.runs_as_printed(
+        yield 'ESP between two hosts: the scripts run as printed, on both', lambda: proofs.runs_as_printed(
             scene, form, {'node': '01-host-esp.node.sh', 'peer': '01-host-esp.peer.sh'})
-        yield 'its policies do not forbid clear text that comes in, as the FAQ says', \
+        yield 'a key that is not as long as its algorithm wants is an error, as the FAQ says', lambda: wrong_key_lengths(scene)
+        yield 'ESP between two hosts: these policies do not forbid clear text that comes in, as the FAQ says', \
             lambda: proofs.taken(scene, 'node', proofs.clear_to_near(scene))
         yield 'level use sends in clear while there is no SA, and asks for one', lambda: use_without_sa(scene)
         yield 'level require sends nothing while there is no SA', lambda: require_without_sa(scene)
+
+
+def wrong_key_lengths(scene):
+    for key in ('"hogehogehogehoge"', '"hogehogehogehogehogehogehoge"'):
+        try:
+            scene.toriids['node'].setkey(f'add 10.1.1.1 20.1.1.1 esp 9999 -E 3des-cbc {key};')
+        except proofs.Wrong as why:
+            proofs.check('3des-cbc takes keys of 192 bits' in str(why), f'the error is: {why}')
+        else:
+            raise proofs.Wrong(f'the key {key} was taken')
 
 
 def use_without_sa(scene):
@@ -51,6 +62,7 @@ def host_esp_require():
         yield 'the script with the added line runs as printed', \
             lambda: proofs.runs_as_printed(scene, form, {'node': '02-host-esp-require.node.sh'})
         yield 'policies of any protocol work: ping is ESP where only ICMP is to be, and UDP is clear', lambda: only_icmp(scene)
+        yield 'one protocol may be applied several times: IPv4 ESP ESP payload', lambda: esp_twice(scene)
         yield "the policies of the FAQ's IKE example let nothing out and nothing in until there are SAs", lambda: ike_policies(scene)
 
 
@@ -70,6 +82,13 @@ def only_icmp(scene):
         speak(scene)
         seen = proofs.protocols_on(scene.carried())
         proofs.check(seen == {protocol}, f'the wire carried protocols {seen}, and should carry {protocol}')
+
+
+def esp_twice(scene):
+    twice = 'ipsec esp/transport//require esp/transport//require'
+    for name, here, there in (('node', '10.1.1.1', '20.1.1.1'), ('peer', '20.1.1.1', '10.1.1.1')):
+        scene.toriids[name].setkey(f'spdflush; spdadd {here} {there} any -P out {twice}; spdadd {there} {here} any -P in {twice};')
+    proofs.has_form(scene, 'IPv4 ESP ESP payload')
 
 
 def ike_policies(scene):
