@@ -52,6 +52,18 @@ std::vector<std::string> pci_devices(const Configuration& configuration) {
     return out;
 }
 
+/// With a host port the kernel has our addresses, and what it took by itself would pass every policy.
+Result<void> keep_kernel_out_of_ports(const Configuration& configuration) {
+    const bool has_host = std::ranges::any_of(
+        configuration.ports, [](const PortConfiguration& port) { return port.role == PortRole::host_port; });
+    for (const PortConfiguration& port : configuration.ports)
+        if (const auto kept = keep_kernel_out(port.device); !kept) {
+            if (has_host) return std::unexpected(kept.error());
+            log::warning(kept.error().text());
+        }
+    return {};
+}
+
 Result<void> serve(const Configuration& configuration) {
     TORII_TRY(const auto loop, EventLoop::make());
     loop->on_fault([](std::string_view what) { log::error(std::string{"a fault of ours: "}.append(what)); });
@@ -75,6 +87,7 @@ Result<void> serve(const Configuration& configuration) {
             "echo 256 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages; mount -t hugetlbfs none "
             "/dev/hugepages");
 
+    TORII_CHECK(keep_kernel_out_of_ports(configuration));
     PacketSocketLosses losses;
     TORII_TRY(const auto gateway, Gateway::make(configuration, {.ring_losses = [&](const PortConfiguration& port) {
                                                     return losses.of(port.device);
