@@ -47,6 +47,10 @@ public:
                octets_[3];
     }
     bool is_unspecified() const { return *this == any(family_); }
+    /// 224.0.0.0/4 or ff00::/8.
+    constexpr bool is_multicast() const { return is_v4() ? octets_[0] >> 4 == 14 : octets_[0] == 0xff; }
+    /// fe80::/10: one of the hosts on one link, and another one on the next (RFC 4291 2.5.6).
+    constexpr bool is_link_local() const { return !is_v4() && octets_[0] == 0xfe && octets_[1] >> 6 == 2; }
     std::string text() const;
 
     friend constexpr auto operator<=>(const Address&, const Address&) = default;

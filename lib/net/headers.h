@@ -111,6 +111,13 @@ struct IcmpHeader {  // RFC 792; `rest` is identifier and sequence, or unused an
 };
 static_assert(sizeof(IcmpHeader) == 8);
 
+struct Icmpv6Header {  // RFC 4443 2.1; `rest` is identifier and sequence, an MTU, flags, or unused
+    std::uint8_t type, code;
+    Big16 checksum;
+    Big32 rest;
+};
+static_assert(sizeof(Icmpv6Header) == 8);
+
 struct EspHeader {  // RFC 4303 section 2
     Big32 spi;
     Big32 sequence_low;
@@ -141,6 +148,10 @@ static_assert(sizeof(IpCompHeader) == 4);
 
 /// The ones' complement sum of RFC 1071 over `octets`, complemented; 0 over a header that carries a right checksum.
 std::uint16_t internet_checksum(const void* octets, std::size_t count);
+
+/// The same over the `count` octets of an ICMPv6 message and the pseudo-header for the addresses of `ip` (RFC 8200 8.1,
+/// RFC 4443 2.3).
+std::uint16_t icmpv6_checksum(const Ipv6Header& ip, const void* octets, std::size_t count);
 
 /// The checksum after one 16-bit word of what it covers went from `before` to `after` (RFC 1624 eqn 3).
 inline std::uint16_t adjusted_checksum(std::uint16_t checksum, std::uint16_t before, std::uint16_t after) {
