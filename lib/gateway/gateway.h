@@ -72,6 +72,7 @@ private:
 
     explicit Gateway(const Configuration& configuration, const Options& options);
     Result<void> open_ports();
+    void take_link_local_addresses();
     Result<void> make_rings();
     void show_time(SteadyTime now);  // to workers
     void make_workers();
