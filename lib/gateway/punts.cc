@@ -43,6 +43,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
     Packet& p = carried(*mbuf);
     switch (p.punt) {
         case Punt::arp: return serve_arp(mbuf, now);
+        case Punt::neighbour_discovery: return forget(mbuf, Drop::local_unwanted);
         case Punt::local: return serve_local(mbuf);
         case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
         case Punt::too_big: return report(mbuf, too_big(p.mtu), Drop::too_big);
@@ -55,7 +56,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
 void Gateway::await_neighbour(rte_mbuf* mbuf, SteadyTime now) {
     Packet& p = carried(*mbuf);
     if (p.next_hop == HopIndex::none) {
-        const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
+        const RouteAnswer answer = routes_->find(p.destination());
         if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
         p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
         if (p.next_hop == HopIndex::none) return report(mbuf, host_unreachable, Drop::neighbour_table_full);

@@ -26,6 +26,12 @@ public:
             a.octets_[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
         return a;
     }
+    static constexpr Address v6(const std::array<std::uint8_t, 16>& octets) {
+        Address a;
+        a.family_ = Family::ipv6;
+        a.octets_ = octets;
+        return a;
+    }
     /// `octets` holds 4 (IPv4) or 16 (IPv6) octets in network order; any other count is a programming mistake.
     static Address from_octets(std::span<const std::byte> octets);
     static Address any(Family family) {
