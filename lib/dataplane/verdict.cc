@@ -35,7 +35,7 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
 Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
                          Verdict verdict) {
     const RouteAnswer route = rules.routes->find(selector.destination);
-    if (route.route != nullptr) verdict.hop = hops.find(route.neighbour);
+    if (route.route != nullptr) verdict.hop = hops.find(route.neighbour, route.route->port);
     verdict.kind =
         route.route != nullptr && verdict.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
     verdict.reason = Drop::none;

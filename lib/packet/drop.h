@@ -99,6 +99,11 @@ namespace torii {
     X(local_unwanted,                                                                                                  \
       "For one of our own addresses, but nobody here takes it: no host port is configured for other than ICMP echo.")  \
     X(bad_arp, "An ARP packet that is cut short, not for IPv4 over Ethernet, or claims our own address.")              \
+    X(bad_discovery,                                                                                                   \
+      "A neighbour solicitation or advertisement that RFC 4861 7.1 does not admit, or one that claims our address.")   \
+    X(router_discovery,                                                                                                \
+      "A router solicitation, router advertisement or redirect: routes are configured here, not heard. Normal on "     \
+      "networks with IPv6.")                                                                                           \
     X(punt_full, "More packets for the control core than it takes. Someone floods the gateway's own addresses.")       \
     X(handover_full,                                                                                                   \
       "The worker that owns the SA is too busy to take more packets. Spread the tunnels, or add workers.")             \
