@@ -301,10 +301,16 @@ void Worker::leave_bare_tunnel(Packet& p, Family inner) {
 void Worker::classify() {
     if (clear_.empty()) return;
     std::size_t count = 0, misses = 0;
-    for (Packet& p : clear_.live()) {
-        keys_[count] = flow_key(p);
-        p.hash = flows_.hash(keys_[count++]);
+    const auto look_up = [&](Packet& p, const FlowKey& key) {
+        keys_[count++] = key;
+        p.hash = flows_.hash(key);
         flows_.prefetch(p.hash);
+    };
+    for (Packet& p : clear_.live()) {
+        if (p.family == Family::ipv4) [[likely]]
+            look_up(p, ipv4_flow_key(p));
+        else
+            look_up(p, ipv6_flow_key(p));
     }
     count = 0;
     for (Packet& p : clear_.live()) {
