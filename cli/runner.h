@@ -48,6 +48,7 @@ public:
 private:
     Result<void> perform(const Invocation& invocation, std::string_view line);
     Result<void> show(const Invocation& invocation);
+    Result<void> ask(const Invocation& invocation);
     Result<void> setkey(const Invocation& invocation, std::string_view line);
     Result<void> run_statements(std::string text, std::string_view file);
     Result<void> events(const Invocation& invocation);

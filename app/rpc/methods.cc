@@ -1,5 +1,7 @@
 #include "app/rpc/methods.h"
 
+#include "app/rpc/question.h"
+
 #include <array>
 #include <exception>
 #include <initializer_list>
@@ -68,6 +70,10 @@ Json json_of(const control::DropStatus& drop) {
             {"total", drop.total},
             {"by_worker", drop.by_worker},
             {"untold", drop.untold}};
+}
+
+Json json_of(const control::StatStatus& stat) {
+    return {{"family", stat.family}, {"counter", stat.counter}, {"meaning", stat.meaning}, {"total", stat.total}};
 }
 
 Json json_of(const control::WorkerStatus& worker) {
@@ -209,6 +215,22 @@ Json json_of(const PacketSelector& packet) {
     return out;
 }
 
+Json json_of(const control::PolicyMention& policy) {
+    Json out{{"id", static_cast<std::uint32_t>(policy.id)}, {"place", policy.place}, {"text", policy.text}};
+    if (!policy.why.empty()) out["differs_in"] = policy.why;
+    return out;
+}
+
+Json json_of(const control::SaMention& sa) {
+    Json out{{"direction", name_of(sa.direction)}, {"request", json_of(sa.request)}, {"state", sa.state}};
+    if (sa.id) out["spi"] = static_cast<std::uint32_t>(sa.id->spi);
+    return out;
+}
+
+Json json_of(const control::Explanation::Step& step) { return {{"stage", step.stage}, {"text", step.text}}; }
+
+Json json_of(const control::SpdAnswer& answer);
+
 template <class Status>
 Json rows_of(const std::vector<Status>& rows) {
     Json out = Json::array();
@@ -216,7 +238,43 @@ Json rows_of(const std::vector<Status>& rows) {
     return out;
 }
 
+Json json_of(const control::SpdAnswer& answer) {
+    return {{"direction", name_of(answer.direction)},
+            {"asked", answer.asked},
+            {"action", name_of(answer.action)},
+            {"policies", answer.policies},
+            {"match", answer.match ? json_of(*answer.match) : Json{}},
+            {"nearly", rows_of(answer.nearly)},
+            {"hidden", rows_of(answer.hidden)}};
+}
+
+Json json_of(const control::Explanation& answer) {
+    return {{"fate", name_of(answer.fate)},
+            {"drop", answer.drop},
+            {"advice", answer.advice},
+            {"spd", rows_of(answer.spd)},
+            {"sas", rows_of(answer.sas)},
+            {"route", answer.route},
+            {"port", answer.port},
+            {"neighbour", answer.neighbour},
+            {"mac", answer.mac},
+            {"mtu", answer.mtu},
+            {"largest_octets", answer.largest_octets},
+            {"steps", rows_of(answer.steps)}};
+}
+
 // ---- methods
+
+Result<Json> explain(const Call& call, const Json& params) {
+    const auto word = [&](const char* name) { return view(params.at(name).get_ref<const WipedString&>()); };
+    TORII_TRY(const auto question, parse_question({.source = word("source"),
+                                                   .destination = word("destination"),
+                                                   .protocol = word("protocol"),
+                                                   .ports = word("ports"),
+                                                   .port = word("port")}));
+    TORII_TRY(const auto answer, call.control.explain(question));
+    return json_of(answer);
+}
 
 Result<Json> show_sa(const Call& call, const Json&) {
     Json out = Json::array();
@@ -282,6 +340,10 @@ std::span<const Method> methods() {
                "every drop reason, its count and what to check",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.drops()); }},
+        Method{"show.stats",
+               "IPsec counters by address family, as netstat names them",
+               {},
+               [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.stats()); }},
         Method{"show.crypto",
                "kernels of each suite, their proof and their cycles",
                {},
@@ -298,6 +360,10 @@ std::span<const Method> methods() {
                "versions, gateway name, uptime",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return json_of(call.control.version()); }},
+        Method{"explain",
+               "what would become of a packet, and why; empty params were not given",
+               {"source", "destination", "protocol", "ports", "port"},
+               explain},
         Method{"setkey.run", "applies statements whole or not at all", {"text", "file"}, setkey_run},
         Method{
             "setkey.dump_sas",

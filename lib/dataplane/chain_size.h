@@ -29,4 +29,12 @@ inline unsigned protected_octets(const Packet& p, unsigned ip_octets) {
     return ip_octets;
 }
 
+/// The most octets that a packet like `p` may have so that it fits `mtu` after all SAs of its chain; 0: not one fits.
+inline unsigned fitting_octets(const Packet& p, unsigned mtu) {
+    unsigned fitting = mtu - std::min(mtu, protected_octets(p, p.ip_octets) - p.ip_octets);
+    while (protected_octets(p, fitting + 1) <= mtu) ++fitting;  // padding makes the overhead vary by less than a block
+    while (fitting > 0 && protected_octets(p, fitting) > mtu) --fitting;
+    return fitting;
+}
+
 }  // namespace torii

@@ -233,6 +233,7 @@ void Worker::open() {
     if (!esp.empty()) open_esp(*crypto_, jobs_, notices_, esp);
     if (!ah.empty()) open_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) open_ipcomp(deflate_, notices_, ipcomp);
+    count_opened(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
         if (p.protocol == static_cast<std::uint8_t>(IpProtocol::ipv4)) [[unlikely]]
             leave_bare_tunnel(p);
@@ -369,6 +370,7 @@ void Worker::protect() {
     if (!esp.empty()) protect_esp(*crypto_, jobs_, notices_, esp);
     if (!ah.empty()) protect_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
+    count_protected(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
         if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
             p.outbound_sa = p.chain->sas[p.chain_step];
@@ -390,10 +392,7 @@ bool Worker::fits(Packet& p) {
         if (octets > largest_packet) Batch::drop(p, Drop::no_room);
         return octets <= largest_packet;
     }
-    unsigned fitting = mtu - std::min(mtu, octets - p.ip_octets);
-    while (protected_octets(p, fitting + 1) <= mtu) ++fitting;  // padding makes the overhead vary by less than a block
-    while (fitting > 0 && protected_octets(p, fitting) > mtu) --fitting;
-    p.mtu = static_cast<std::uint16_t>(fitting);
+    p.mtu = static_cast<std::uint16_t>(fitting_octets(p, mtu));
     punt(p, Punt::too_big);
     return false;
 }
@@ -521,6 +520,7 @@ void Worker::finish() {
             continue;
         assert(p.drop != Drop::none);
         counters_.drops[static_cast<std::size_t>(p.drop)].add(1);
+        count_dropped(counters_.ipsec, p, p.drop);
         dropped[count++] = p.mbuf;
     }
     if (count != 0) rte_pktmbuf_free_bulk(dropped.data(), count);

@@ -52,10 +52,12 @@ public:
     std::vector<control::RouteStatus> routes() const override;
     std::vector<control::NeighbourStatus> neighbours() const override;
     std::vector<control::DropStatus> drops() const override;
+    std::vector<control::StatStatus> stats() const override;
     std::vector<control::WorkerStatus> workers() const override;
     std::vector<control::CryptoStatus> crypto() const override;
     control::VersionStatus version() const override;
     std::vector<std::string> exemptions() const override;
+    Result<control::Explanation> explain(const control::Question& question) const override;
 
     // ---- for tests and the bench
     Worker& worker(std::size_t index) { return *workers_[index]; }
@@ -70,6 +72,8 @@ private:
         void operator()(rte_rcu_qsbr* state) const { free(state); }
     };
 
+    struct Walk;  // of a packet that explain() makes up
+
     explicit Gateway(const Configuration& configuration, const Options& options);
     Result<void> open_ports();
     Result<void> make_rings();
@@ -81,6 +85,7 @@ private:
     std::vector<Route> route_list() const;
     const Port* port_by_id(std::uint16_t id) const;
     std::string port_name(std::uint16_t id) const;
+    Result<Arrival> origin_of(const control::Question& question, control::Explanation& out) const;
 
     // the control core's half of the packet path (punts.cc)
     bool serve_punts(SteadyTime now);

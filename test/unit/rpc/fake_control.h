@@ -97,6 +97,22 @@ public:
         return {"0.1.0", "22.11.5", "2.0.0", "3.0.15", gateway_name, 93784, false};
     }
     std::vector<std::string> exemptions() const override { return {"ARP of the gateway itself passes."}; }
+    std::vector<control::StatStatus> stats() const override {
+        return {{"ipv4", "in_success", "inbound packets processed successfully", 12}};
+    }
+    Result<control::Explanation> explain(const control::Question& question) const override {
+        asked = question;
+        control::Explanation out;
+        out.steps = {{"packet", question.packet.text()}};
+        out.spd.push_back({.direction = Direction::outbound,
+                           .asked = true,
+                           .action = PolicyAction::bypass,
+                           .policies = 2,
+                           .match = control::PolicyMention{PolicyId{2}, 2, "everything", ""},
+                           .nearly = {{PolicyId{1}, 1, "nearly everything", "protocol"}}});
+        return out;
+    }
+    mutable control::Question asked;
 
     unsigned sas = 1;
     std::uint64_t bad_icv = 5;

@@ -59,6 +59,8 @@ public:
     std::vector<control::CryptoStatus> crypto() const override { return {}; }
     control::VersionStatus version() const override { return {}; }
     std::vector<std::string> exemptions() const override { return {}; }
+    std::vector<control::StatStatus> stats() const override { return {}; }
+    Result<control::Explanation> explain(const control::Question&) const override { return fail(Errc::unsupported); }
 
 private:
     static control::SaView view(const Sa& sa) {
