@@ -115,6 +115,7 @@ std::string Command::name() const { return joined(words, " "); }
 std::size_t Command::most_arguments() const {
     if (argument.name.empty()) return 0;
     if (action == Action::setkey || action == Action::help) return SIZE_MAX;
+    if (std::ranges::any_of(parameters, &Parameter::rest)) return SIZE_MAX;
     const auto positional = std::ranges::count(parameters, std::string_view{}, &Parameter::option);
     return action == Action::ask ? static_cast<std::size_t>(positional) : 1;
 }

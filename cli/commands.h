@@ -47,6 +47,7 @@ struct Argument {
 struct Parameter {
     std::string_view name;
     std::string_view option = {};  // empty: an argument
+    bool rest = false;             // all arguments that are left, as one text
 };
 
 struct Command {

@@ -210,8 +210,13 @@ Result<void> Runner::ask(const Invocation& invocation) {
     const Command& command = *invocation.command;
     Params params;
     std::size_t next = 0;
-    for (const auto& [name, option] : command.parameters) {
-        if (!option.empty())
+    std::string rest;
+    for (const auto& [name, option, takes_rest] : command.parameters) {
+        if (takes_rest) {
+            for (; next < invocation.arguments.size(); ++next)
+                rest += (rest.empty() ? "" : " ") + invocation.arguments[next];
+            params.emplace_back(name, rest);
+        } else if (!option.empty())
             params.emplace_back(name, invocation.value(option).value_or(""));
         else
             params.emplace_back(name,

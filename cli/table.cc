@@ -113,6 +113,9 @@ std::string requests(const Value& row) {
 
 std::string sentence(const Value& row) { return row.text; }
 
+/// The default of a hook has none.
+std::string rule_number(const Value& row) { return row["id"].count() == 0 ? "" : row["id"].text; }
+
 /// Of a step that goes on with the one before: nothing.
 std::string stage(const Value& row) { return row["stage"].text; }
 
@@ -403,6 +406,79 @@ std::vector<Command> table() {
          .needed = 2,
          .views = {{"", "steps", {{{"STAGE"}, stage}, {{"WHAT HAPPENS"}, text<"text">}}}},
          .when_empty = "the gateway gave no explanation"},
+        {.words = {"filter", "list"},
+         .action = Action::ask,
+         .summary = "the packet filter's rules, and what each has counted",
+         .manual =
+             "Prints the rules of both hooks in the order they are asked; the first that matches a packet decides, "
+             "and the hook's last row is for what no rule matches. Hook wire sees packets as they are on a wire: "
+             "before IPsec inbound, after IPsec outbound. Hook clear sees them on the other side of IPsec. A rule "
+             "counts since it was added.",
+         .examples = {"torii filter list", "torii filter list --json"},
+         .method = "filter.list",
+         .options = {json_option},
+         .views = {{"",
+                    "",
+                    {{{"HOOK"}, text<"hook">},
+                     {{"RULE", true}, rule_number},
+                     {{"PACKETS", true}, count<"packets">},
+                     {{"OCTETS", true}, count<"octets">},
+                     {{""}, text<"rule">}}}},
+         .when_empty = "the gateway has no filter"},
+        {.words = {"filter", "add"},
+         .action = Action::ask,
+         .summary = "adds a rule to the packet filter",
+         .manual = "Adds a rule at the end of a hook's list, or before the one that -b numbers, and prints its number. "
+                   "HOOK is "
+                   "wire or clear. A rule reads: pass|block [in|out] [on PORT] [proto PROTOCOL] [from any|PREFIX [port "
+                   "N[-M]]] "
+                   "[to any|PREFIX [port N[-M]]] [type N [code N]] [fragments|whole]. PORT is the gateway's by name; "
+                   "type and "
+                   "code are ICMP's; whole is what is no fragment. The first rule that matches decides.\n"
+                   "A fragment does not tell ports: a block rule that asks for them takes it, a pass rule does not.",
+         .examples = {"torii filter add wire pass in on wan proto esp",
+                      "torii filter add wire block in on wan proto tcp from any to 20.0.0.1 port 1-1023",
+                      "torii filter add clear block in from 10.0.2.0/24 to 10.0.1.5 -b 3"},
+         .method = "filter.add",
+         .argument = {"HOOK RULE"},
+         .options = {{"-b", "NUMBER", "the rule stands before this one"}, json_option},
+         .parameters = {{"hook"}, {.name = "rule", .rest = true}, {"before", "-b"}},
+         .needed = 2,
+         .views = {{"", "", {{{"RULE", true}, text<"id">}}}}},
+        {.words = {"filter", "delete"},
+         .action = Action::ask,
+         .summary = "removes a rule of the packet filter",
+         .manual = "Removes the rule of that number from a hook's list.",
+         .examples = {"torii filter delete wire 3"},
+         .method = "filter.delete",
+         .argument = {"HOOK NUMBER"},
+         .options = {json_option},
+         .parameters = {{"hook"}, {"id"}},
+         .needed = 2,
+         .views = {{"", "", {{{"REMOVED", true}, count<"removed">}}}}},
+        {.words = {"filter", "flush"},
+         .action = Action::ask,
+         .summary = "removes all rules of a hook of the packet filter",
+         .manual = "Removes all rules of a hook. What the hook does with the rest stays.",
+         .examples = {"torii filter flush wire"},
+         .method = "filter.flush",
+         .argument = {"HOOK"},
+         .options = {json_option},
+         .parameters = {{"hook"}},
+         .needed = 1,
+         .views = {{"", "", {{{"REMOVED", true}, count<"removed">}}}}},
+        {.words = {"filter", "default"},
+         .action = Action::ask,
+         .summary = "what a hook of the packet filter does with what no rule matches",
+         .manual =
+             "Sets whether a hook passes or blocks what none of its rules matches. It was pass unless configured.",
+         .examples = {"torii filter default wire block"},
+         .method = "filter.default",
+         .argument = {"HOOK pass|block"},
+         .options = {json_option},
+         .parameters = {{"hook"}, {"action"}},
+         .needed = 2,
+         .views = {{"", "", {{{"REMOVED", true}, count<"removed">}}}}},
         {.words = {"setkey"},
          .action = Action::setkey,
          .summary = "security associations and policies in the setkey language",

@@ -3,6 +3,7 @@
 #include "app/rpc/question.h"
 
 #include <array>
+#include <charconv>
 #include <exception>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -70,6 +71,11 @@ Json json_of(const control::DropStatus& drop) {
             {"total", drop.total},
             {"by_worker", drop.by_worker},
             {"untold", drop.untold}};
+}
+
+Json json_of(const control::FilterStatus& rule) {
+    return {
+        {"hook", rule.hook}, {"id", rule.id}, {"rule", rule.text}, {"packets", rule.packets}, {"octets", rule.octets}};
 }
 
 Json json_of(const control::StatStatus& stat) {
@@ -265,15 +271,71 @@ Json json_of(const control::Explanation& answer) {
 
 // ---- methods
 
+std::string_view word(const Json& params, const char* name) {
+    return view(params.at(name).get_ref<const WipedString&>());
+}
+
 Result<Json> explain(const Call& call, const Json& params) {
-    const auto word = [&](const char* name) { return view(params.at(name).get_ref<const WipedString&>()); };
-    TORII_TRY(const auto question, parse_question({.source = word("source"),
-                                                   .destination = word("destination"),
-                                                   .protocol = word("protocol"),
-                                                   .ports = word("ports"),
-                                                   .port = word("port")}));
+    TORII_TRY(const auto question, parse_question({.source = word(params, "source"),
+                                                   .destination = word(params, "destination"),
+                                                   .protocol = word(params, "protocol"),
+                                                   .ports = word(params, "ports"),
+                                                   .port = word(params, "port")}));
     TORII_TRY(const auto answer, call.control.explain(question));
     return json_of(answer);
+}
+
+// Changes of the filter: each a transaction of one operation.
+
+using control::ChangeFilter;
+
+Result<control::Outcome> change_filter(const Call& call, ChangeFilter change) {
+    std::vector<control::Located> transaction;
+    transaction.push_back({std::move(change), {}});
+    TORII_TRY(const auto outcomes, call.control.apply(std::move(transaction)));
+    return outcomes.at(0);
+}
+
+Result<std::uint32_t> parse_rule_id(std::string_view text) {
+    std::uint32_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (error != std::errc{} || end != text.data() + text.size() || id == 0)
+        return fail(Errc::bad_syntax, "'" + std::string{text} + "' is no rule's number: `filter list` has them");
+    return id;
+}
+
+Result<Json> add_filter_rule(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::add, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.rule, control::parse_filter_rule(word(params, "rule")));
+    if (const auto before = word(params, "before"); !before.empty()) {
+        TORII_TRY(change.id, parse_rule_id(before));
+    }
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"id", outcome.filter_rule}};
+}
+
+Result<Json> delete_filter_rule(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::remove, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.id, parse_rule_id(word(params, "id")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
+}
+
+Result<Json> flush_filter(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::flush, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
+}
+
+Result<Json> set_filter_default(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::set_default, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.otherwise, control::parse_filter_action(word(params, "action")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
 }
 
 Result<Json> show_sa(const Call& call, const Json&) {
@@ -364,6 +426,17 @@ std::span<const Method> methods() {
                "what would become of a packet, and why; empty params were not given",
                {"source", "destination", "protocol", "ports", "port"},
                explain},
+        Method{"filter.list",
+               "the packet filter's rules in order, each hook's default last, and what they counted",
+               {},
+               [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.filter()); }},
+        Method{"filter.add",
+               "adds a rule at the end, or before the one of that number",
+               {"hook", "rule", "before"},
+               add_filter_rule},
+        Method{"filter.delete", "removes the rule of that number", {"hook", "id"}, delete_filter_rule},
+        Method{"filter.flush", "removes all rules of a hook", {"hook"}, flush_filter},
+        Method{"filter.default", "pass or block what no rule matches", {"hook", "action"}, set_filter_default},
         Method{"setkey.run", "applies statements whole or not at all", {"text", "file"}, setkey_run},
         Method{
             "setkey.dump_sas",

@@ -36,8 +36,9 @@ public:
     virtual std::vector<PortStatus> ports() const = 0;
     virtual std::vector<RouteStatus> routes() const = 0;
     virtual std::vector<NeighbourStatus> neighbours() const = 0;
-    virtual std::vector<DropStatus> drops() const = 0;  // every reason, also those that never happened
-    virtual std::vector<StatStatus> stats() const = 0;  // every counter of each family, also those that are 0
+    virtual std::vector<DropStatus> drops() const = 0;     // every reason, also those that never happened
+    virtual std::vector<FilterStatus> filter() const = 0;  // each hook's rules in order, then its default
+    virtual std::vector<StatStatus> stats() const = 0;     // every counter of each family, also those that are 0
     virtual std::vector<WorkerStatus> workers() const = 0;
     virtual std::vector<CryptoStatus> crypto() const = 0;
     virtual VersionStatus version() const = 0;

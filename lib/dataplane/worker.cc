@@ -6,11 +6,14 @@
 #include <algorithm>
 
 #include "dataplane/chain_size.h"
+#include "dataplane/filter_stage.h"
 #include "dataplane/inbound_check.h"
 #include "dataplane/inbound_sas.h"
 #include "ip/ipv4.h"
 
 namespace torii {
+
+using control::Hook;
 
 namespace {
 
@@ -82,18 +85,22 @@ Worker::~Worker() = default;
 // ---- the life of a packet, on one page
 
 void Worker::carry() {
-    parse();                              // arrived_ -> encrypted_, clear_, control core
+    parse();  // arrived_ -> parsed_, control core
+    if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_);
+    sort();                               // parsed_ -> encrypted_, clear_
     while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
     classify();                           // clear_ -> protect_, leaving_, control core
     while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
-    emit();                               // leaving_ -> ports, control core (no MAC yet)
-    finish();                             // what was dropped on the way is counted and freed
+    if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops);
+    emit();    // leaving_ -> ports, control core (no MAC yet)
+    finish();  // what was dropped on the way is counted and freed
 }
 
 std::size_t Worker::turn() {
     std::size_t moved = 0;
     rules_ = tables_.rules.load(std::memory_order_acquire);
     sad_ = tables_.sad.load(std::memory_order_acquire);
+    filter_ = tables_.filter.load(std::memory_order_acquire);
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
         const std::size_t count =
@@ -172,12 +179,17 @@ void Worker::parse() {
             if (reason != Drop::none) [[unlikely]]
                 Batch::drop(p, reason);
             else
-                route_arrived(p);
+                parsed_.add(p);
         } else {
             Batch::drop(p, type == EtherType::ipv6 ? Drop::ipv6_not_offered : Drop::unknown_ethertype);
         }
     }
     arrived_.clear();
+}
+
+void Worker::sort() {
+    for (Packet& p : parsed_.live()) route_arrived(p);
+    parsed_.clear();
 }
 
 /// IPsec goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
@@ -235,6 +247,7 @@ void Worker::open() {
     if (!ipcomp.empty()) open_ipcomp(deflate_, notices_, ipcomp);
     count_opened(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
+        p.past_wire = true;
         if (p.protocol == static_cast<std::uint8_t>(IpProtocol::ipv4)) [[unlikely]]
             leave_bare_tunnel(p);
         if (p.drop == Drop::none) route_arrived(p);
@@ -304,6 +317,7 @@ void Worker::classify() {
     }
     counters_.flow_misses.add(misses);
     counters_.flow_hits.add(count - misses);
+    if (asks_filter(Hook::clear)) filter_clear(*filter_, filter_counts_, clear_, {verdicts_.data(), count});
     count = 0;
     for (Packet& p : clear_.live()) act(p, verdicts_[count++]);
     clear_.clear();
@@ -372,6 +386,7 @@ void Worker::protect() {
     if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
     count_protected(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
+        p.past_wire = false;
         if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
             p.outbound_sa = p.chain->sas[p.chain_step];
             protect_.add(p);

@@ -52,6 +52,7 @@ public:
     std::vector<control::RouteStatus> routes() const override;
     std::vector<control::NeighbourStatus> neighbours() const override;
     std::vector<control::DropStatus> drops() const override;
+    std::vector<control::FilterStatus> filter() const override;
     std::vector<control::StatStatus> stats() const override;
     std::vector<control::WorkerStatus> workers() const override;
     std::vector<control::CryptoStatus> crypto() const override;
@@ -81,10 +82,13 @@ private:
     void make_workers();
     Result<void> make_interfaces();
     Result<void> make_routes();
+    Result<void> make_filter();
     Surroundings surroundings();
     std::vector<Route> route_list() const;
     const Port* port_by_id(std::uint16_t id) const;
     std::string port_name(std::uint16_t id) const;
+    std::pair<std::uint64_t, std::uint64_t> filter_count(control::Hook hook, std::uint16_t place) const;
+    void remember_filter_counts();
     Result<Arrival> origin_of(const control::Question& question, control::Explanation& out) const;
 
     // the control core's half of the packet path (punts.cc)
@@ -147,6 +151,8 @@ private:
     SteadyTime now_{};
     IcmpRate icmp_rate_;
     std::vector<std::weak_ptr<Listener>> listeners_;
+    /// What stood at a rule's place of the workers' counts when it came there, by its id: packets, octets.
+    std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> filter_counts_before_;
     std::uint64_t notices_lost_told_ = 0;
 };
 

@@ -230,6 +230,19 @@ TEST_CASE("explain prints a line for each step, and as JSON all there is to know
     CHECK(run_torii(scratch, {"explain", "a", "b", "c", "d", "e"}).code == 2);
 }
 
+TEST_CASE("filter lists rules as a table, and takes a rule's words as they are typed") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    CHECK(run_torii(scratch, {"filter", "list"}).out ==
+          "HOOK  RULE  PACKETS  OCTETS\n"
+          "wire     1       12     720  block in on wan proto tcp from any to any port 25\n"
+          "wire          1,000  90,000  pass what no rule matches\n");
+    CHECK(run_torii(scratch, {"filter", "add", "wire", "block", "in", "proto", "tcp", "-b", "3"}).out ==
+          "RULE\n   7\n");
+    CHECK(run_torii(scratch, {"filter", "add", "wire", "block", "inn"}).err == "torii: 'inn' is not understood here\n");
+    CHECK(run_torii(scratch, {"filter", "delete", "wire"}).code == 2);
+}
+
 TEST_CASE("setkey gives statements from standard input and files, dumps and flushes") {
     const Scratch scratch;
     const Gateway gateway{scratch.socket()};

@@ -64,3 +64,31 @@ TEST_CASE("explain over the socket asks what was meant and answers steps for peo
         CHECK(line.find(part) != WipedString::npos);
     }
 }
+
+TEST_CASE("changes of the filter over the socket are one operation each, and what is wrong with one is told") {
+    test::FixedGateway gateway;
+    const Setkey setkey = test::fake_setkey();
+    const Call call{.control = gateway, .setkey = setkey, .subscribe = [] {}};
+    const auto ask = [&](std::string_view method, std::string_view params) {
+        const auto line = answer(call, R"({"jsonrpc":"2.0","id":1,"method":")" + std::string{method} +
+                                           R"(","params":)" + std::string{params} + "}");
+        return std::string{line.data(), line.size()};
+    };
+    const auto holds = [](const std::string& text, std::string_view part) { return text.find(part) != text.npos; };
+    CHECK(holds(ask("filter.add", R"({"hook":"clear","rule":"block in on wan proto esp","before":"4"})"), R"("id":7)"));
+    REQUIRE(gateway.filter_changes.size() == 1);
+    CHECK(gateway.filter_changes[0].hook == control::Hook::clear);
+    CHECK(gateway.filter_changes[0].rule.text() == "block in on wan proto esp");
+    CHECK(gateway.filter_changes[0].id == 4);
+    CHECK(holds(ask("filter.delete", R"({"hook":"wire","id":"5"})"), R"("removed":3)"));
+    CHECK(gateway.filter_changes[1].id == 5);
+    CHECK(holds(ask("filter.flush", R"({"hook":"wire"})"), R"("removed":3)"));
+    CHECK(gateway.filter_changes[2].kind == control::ChangeFilter::Kind::flush);
+    CHECK(holds(ask("filter.default", R"({"hook":"wire","action":"block"})"), R"("removed":3)"));
+    CHECK(gateway.filter_changes[3].otherwise == control::FilterAction::block);
+    CHECK(holds(ask("filter.add", R"({"hook":"middle","rule":"block","before":""})"), "hooks are wire and clear"));
+    CHECK(holds(ask("filter.add", R"({"hook":"wire","rule":"blok","before":""})"), "pass or block is wanted"));
+    CHECK(holds(ask("filter.delete", R"({"hook":"wire","id":"x"})"), "'x' is no rule's number"));
+    CHECK(gateway.filter_changes.size() == 4);
+    CHECK(holds(ask("filter.list", "{}"), R"({"hook":"wire","id":1,"rule":"block in on wan proto tcp)"));
+}
