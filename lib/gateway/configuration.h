@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "control/filter_rule.h"
 #include "net/address.h"
 #include "policy/policy.h"
 
@@ -67,6 +68,13 @@ struct Configuration {
     Level esp_trans_deflev = Level::use, esp_net_deflev = Level::use;
     Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
     bool prefer_old_sa = false;  // net.key.prefered_oldsa
+
+    /// By control::Hook; the first rule that matches decides.
+    struct FilterHook {
+        std::vector<control::FilterRule> rules;
+        control::FilterAction otherwise = control::FilterAction::pass;
+    };
+    FilterHook filter_wire, filter_clear;
 
     bool legacy = false;      // SAs may use what RFC 8221 forbids or advises against
     std::string setkey_file;  // loaded at start; empty: none
