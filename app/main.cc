@@ -177,7 +177,13 @@ Result<void> serve(const Configuration& configuration) {
         .run = [&](std::string_view text, std::string_view file,
                    rpc::Keys keys) { return run_setkey(*gateway, text, file, configuration.legacy, keys); },
         .dump_sas = [&](rpc::Keys keys) { return setkey::dump_sas(*gateway, dump_options(keys)); },
-        .dump_policies = [&] { return setkey::dump_policies(*gateway, dump_options(rpc::Keys::redacted)); }};
+        .dump_policies = [&] { return setkey::dump_policies(*gateway, dump_options(rpc::Keys::redacted)); },
+        .policy = setkey::parse_policy};
+    std::unique_ptr<rpc::Server> sockets;
+    if (!configuration.policy_socket.empty()) {
+        TORII_TRY(sockets,
+                  rpc::Server::open(*loop, *gateway, language, configuration.policy_socket, {.sockets_alone = true}));
+    }
     TORII_TRY(auto server, rpc::Server::open(*loop, *gateway, std::move(language), configuration.control_socket));
 
     gateway->start();
@@ -188,6 +194,7 @@ Result<void> serve(const Configuration& configuration) {
     loop->run();
     log::info("gateway " + configuration.name + " ends");
     server.reset();
+    sockets.reset();
     gateway->stop();
     return {};
 }

@@ -107,10 +107,13 @@ struct DeletePolicy {
     Direction direction;
     Selector selector;
 };
-struct FlushPolicies {};
+struct FlushPolicies {};     // the SPD's; sockets keep theirs
+struct DeleteSocketPolicy {  // one that AddPolicy made for a socket; nothing happens when it is gone already
+    PolicyId policy{};
+};
 
 using Operation = std::variant<AddSa, UpdateSa, GetSpi, DeleteSa, DeleteAllSas, FlushSas, AddPolicy, UpdatePolicy,
-                               DeletePolicy, FlushPolicies>;
+                               DeletePolicy, FlushPolicies, DeleteSocketPolicy>;
 
 /// Where an operation came from, for errors: "FILE:12". Empty: not from a text.
 struct Located {
