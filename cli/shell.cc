@@ -197,6 +197,9 @@ int Shell::read_key(EditLine*, wchar_t* key) {
         const ssize_t count = read(STDIN_FILENO, &octet, 1);
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) return 0;
+        // A Ctrl-D typed in the moment before libedit makes it a key comes as NUL, and libedit would take the next one
+        // for a letter. It is passed over: who meant it types it again.
+        if (octet == 0) continue;
         const std::size_t taken = std::mbrtowc(key, &octet, 1, &state);
         if (taken <= 1) return 1;
         if (taken == static_cast<std::size_t>(-1)) state = {};  // no character: passed over
