@@ -32,6 +32,8 @@ struct Describe {
         return "spddelete " + op.selector.text() + " -P " + std::string{name_of(op.direction)};
     }
     std::string operator()(const control::FlushPolicies&) const { return "spdflush"; }
+    /// Operations of other front doors, for which setkey has no statement.
+    std::string operator()(const auto&) const { return "an operation of another language"; }
 };
 
 }  // namespace
