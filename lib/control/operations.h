@@ -72,6 +72,7 @@ struct SaView {
 
 struct PolicyView {
     const Policy& policy;
+    std::int64_t last_used_unix_seconds = 0;  // 0: never
 };
 
 // ---- operations
@@ -98,7 +99,7 @@ struct FlushSas {
     std::optional<IpsecProtocol> protocol;
 };
 struct AddPolicy {
-    Policy policy;  // id, slot and created are the gateway's to give
+    Policy policy;  // id, slot, created and last_use are the gateway's to give
 };
 struct UpdatePolicy {  // adds when absent; replaces, and moves to the end of its priority, when present
     Policy policy;
@@ -142,8 +143,10 @@ struct Event {
         sa_deleted,
         policy_added,
         policy_deleted,
+        policy_expired,  // its lifetime or validtime is over: it is gone
     };
     Kind kind{};
+    std::int64_t unix_seconds = 0;  // when it was told
     SaId sa{};
     PolicyId policy{};
     std::optional<Request> request;  // acquire: the one of the policy's that wants an SA; `sa` has its ends and no SPI

@@ -49,6 +49,15 @@ inline bool is_per_pair(const Policy& policy) {
     return !first.endpoints && !(policy.selector.source.is_host() && policy.selector.destination.is_host());
 }
 
+/// Where workers find what `policy`, an outbound one of `rules`, does to packets between these addresses.
+inline ChainCell& cell_of(const Rules& rules, const Policy& policy, const Address& source, const Address& destination) {
+    if (is_per_pair(policy)) {
+        const auto pair = rules.pairs->find({policy.id, source, destination});
+        if (pair != rules.pairs->end()) return *pair->second;
+    }
+    return rules.cells[policy.slot];
+}
+
 struct Tables {
     std::atomic<const Rules*> rules{nullptr};
     std::atomic<const SpiIndex*> sad{nullptr};

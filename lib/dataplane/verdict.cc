@@ -44,11 +44,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
                          : found.policy    ? Drop::policy_discard
                                            : Drop::no_policy;
     } else if (action == PolicyAction::protect) {
-        verdict.cell = &rules.cells[found.policy->slot];
-        if (is_per_pair(*found.policy)) {
-            const auto pair = rules.pairs->find({found.policy->id, selector.source, selector.destination});
-            if (pair != rules.pairs->end()) verdict.cell = pair->second;
-        }
+        verdict.cell = &cell_of(rules, *found.policy, selector.source, selector.destination);
     }
     return verdict;
 }
@@ -81,6 +77,10 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
         return verdict;
     }
     return outbound_verdict(rules, hops, selector, verdict);
+}
+
+Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector) {
+    return outbound_verdict(rules, hops, selector, {});
 }
 
 bool is_settled(const Verdict& verdict) {

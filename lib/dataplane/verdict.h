@@ -23,6 +23,12 @@ inline std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.us
 /// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
 Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& packet);
 
+/// The same for a packet whose inbound checks are behind it: route and outbound policy alone.
+Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector);
+
+/// What `packet`, a whole IP packet or a fragment, offers to be matched by policies.
+PacketSelector selector_of(const Packet& packet);
+
 /// Whether the verdict holds as long as its rules. A flow to a neighbour that nobody has asked for yet is decided again
 /// until it is known, unless SAs take it elsewhere.
 bool is_settled(const Verdict& verdict);

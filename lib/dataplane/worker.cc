@@ -66,6 +66,8 @@ Notice mismatch(const Packet& p) {
 
 }  // namespace
 
+PacketSelector selector_of(const Packet& packet) { return flow_key(packet).selector(); }
+
 Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto)
     : setup_(std::move(setup)),
       tables_(tables),
@@ -321,10 +323,7 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     if (counts_hops && p.ipv4().ttl <= 1) return punt(p, Punt::ttl_exceeded);
     if (verdict.cell != nullptr) {
         const ChainCell::Value value = verdict.cell->read();
-        if (value.kind() == ChainCell::Kind::no_sa) {
-            ask_for_sa(p, *verdict.cell);
-            return Batch::drop(p, Drop::no_sa);
-        }
+        if (value.kind() == ChainCell::Kind::no_sa) return punt(p, Punt::no_sa);
         if (value.kind() == ChainCell::Kind::clear) {
             ask_for_sa(p, *verdict.cell);
         } else {
@@ -491,7 +490,8 @@ void Worker::punt(Packet& p, Punt why) {
     p.used = {};
     carried(*p.mbuf) = p;
     rte_ring* const ring = setup_.rings.to_control[static_cast<std::size_t>(way_of(why))];
-    if (rte_ring_sp_enqueue(ring, p.mbuf) != 0) return Batch::drop(p, Drop::punt_full);
+    if (rte_ring_sp_enqueue(ring, p.mbuf) != 0)
+        return Batch::drop(p, why == Punt::no_sa ? Drop::sa_queue_full : Drop::punt_full);
     p.mbuf = nullptr;
 }
 
@@ -504,6 +504,7 @@ void Worker::take_over(rte_ring* ring) {
         switch (p.resume) {
             case Resume::open: encrypted_.add(p); break;
             case Resume::classify: clear_.add(p); break;
+            case Resume::outbound: act(p, decide_outbound(*rules_, tables_.hops, selector_of(p))); break;
             case Resume::protect: protect_.add(p); break;
             case Resume::transmit: leaving_.add(p); break;
             case Resume::frame: queue_frame(std::exchange(p.mbuf, nullptr), p.port); break;

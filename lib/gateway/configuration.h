@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "control/settings.h"
 #include "net/address.h"
 #include "policy/policy.h"
 
@@ -46,7 +47,8 @@ struct NeighbourConfiguration {  // a static one
     std::string port;
 };
 
-struct Configuration {
+/// The settings it inherits are first values: what an operator changes later stands elsewhere.
+struct Configuration : control::Settings {
     std::string name = "torii";
     unsigned workers = 1;         // 1 .. 16
     std::vector<unsigned> cores;  // control core first, then one per worker; empty: spread over what there is
@@ -57,12 +59,6 @@ struct Configuration {
     std::vector<PortConfiguration> ports;
     std::vector<RouteConfiguration> routes;
     std::vector<NeighbourConfiguration> neighbours;
-
-    /// net.inet.ipsec.def_policy: bypass is KAME's `none`.
-    PolicyAction default_policy = PolicyAction::discard;
-    Level esp_trans_deflev = Level::use, esp_net_deflev = Level::use;
-    Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
-    bool prefer_old_sa = false;  // net.key.prefered_oldsa
 
     bool legacy = false;      // SAs may use what RFC 8221 forbids or advises against
     std::string setkey_file;  // loaded at start; empty: none

@@ -60,14 +60,19 @@ bool Gateway::serve_notices() {
     return !heard.empty();
 }
 
-/// One event for each SA that the packet would have wanted and that is not there now.
+/// One event for each SA that the packet would have wanted and that is not there now, unless it was asked for lately.
 void Gateway::tell_acquire(Event event) {
     const PolicyPtr policy = database_->spd().find(event.policy);
     if (!policy) return;  // gone in the meantime
     for (Request& request : publisher_->lacking(*policy, {event.packet.source, event.packet.destination}, *database_)) {
         event.sa = {request.endpoints->source, request.endpoints->destination, request.protocol, Spi{}};
+        const WantedSa wanted{*request.endpoints, request.protocol, policy->id, request.mode, request.reqid};
+        const std::uint64_t stands_for = acquires_.ask(wanted, event.repeated, live_, now_);
         event.request = std::move(request);
-        tell(event);
+        if (stands_for == 0) continue;
+        Event told = event;
+        told.repeated = stands_for;
+        tell(told);
     }
 }
 
@@ -95,9 +100,11 @@ void Gateway::end(std::span<const SaPtr> sas) {
     Journal journal;
     (void)database_->apply(std::move(transaction), {}, journal);
     publisher_->publish(journal, *database_);
+    send_what_waited(journal);
 }
 
-void Gateway::tell(const Event& event) {
+void Gateway::tell(Event event) {
+    event.unix_seconds = unix_now();
     std::erase_if(listeners_, [](const auto& listener) { return listener.expired(); });
     const auto listeners = listeners_;  // one of them may listen or leave while it is told
     for (const auto& weak : listeners)
@@ -142,13 +149,11 @@ bool is_over(const control::Lifetime& limit, std::chrono::seconds age, const con
 /// Once a second: when each SA was last used, and what lifetimes are over. Workers stop at the hard limit of octets to
 /// the packet, and tell of the soft one at once; a flood of notices may lose that, so it is looked at here as well.
 void Gateway::check_lifetimes() {
-    const auto unix_now =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     std::vector<SaPtr> over;
     std::vector<Event> events;
     for (const auto& [serial, sa] : database_->sas()) {
         const control::SaView seen = view(*sa);
-        if (seen.packets != sa->packets_seen) sa->last_used_unix_seconds = unix_now;
+        if (seen.packets != sa->packets_seen) sa->last_used_unix_seconds = unix_now();
         sa->packets_seen = seen.packets;
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(now_ - sa->created.steady);
         const control::Lifetime& soft = sa->spec.soft;

@@ -14,8 +14,10 @@
 #include "dataplane/worker.h"
 #include "forward/icmp.h"
 #include "forward/neighbours.h"
+#include "gateway/acquire_limit.h"
 #include "gateway/configuration.h"
 #include "gateway/database.h"
+#include "gateway/held_packets.h"
 #include "gateway/publisher.h"
 
 namespace torii {
@@ -48,6 +50,8 @@ public:
                          const std::function<void(const control::SaView&)>& visit) const override;
     void each_policy(const std::function<bool(const control::PolicyView&)>& visit) const override;
     std::shared_ptr<void> listen(Listener listener) override;
+    std::vector<control::SettingStatus> settings() const override;
+    Result<void> set(std::string_view name, std::string_view value) override;
     std::vector<control::PortStatus> ports() const override;
     std::vector<control::RouteStatus> routes() const override;
     std::vector<control::NeighbourStatus> neighbours() const override;
@@ -64,6 +68,7 @@ public:
     RetireList& retired() { return *retired_; }
     const Database& database() const { return *database_; }
     std::uint64_t drop_count_of(Drop reason) const;
+    std::size_t waiting_for_sas() const { return held_.size(); }  // packets
 
 private:
     struct QuiescenceRelease {
@@ -79,6 +84,7 @@ private:
     Result<void> make_routes();
     Surroundings surroundings();
     std::vector<Route> route_list() const;
+    static std::int64_t unix_now();
     const Port* port_by_id(std::uint16_t id) const;
     std::string port_name(std::uint16_t id) const;
 
@@ -89,6 +95,9 @@ private:
     void serve_arp(rte_mbuf* mbuf, SteadyTime now);
     void serve_local(rte_mbuf* mbuf);
     void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
+    void await_sa(rte_mbuf* mbuf, SteadyTime now);
+    void send_what_waited(const Journal& journal);
+    void drop_what_waited(SteadyTime now);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
     std::vector<std::byte> error_about(const Packet& offender, const IcmpError& error);
     bool is_made_by_us(const Packet& p) const;
@@ -105,7 +114,7 @@ private:
 
     // events and lifetimes (events.cc)
     bool serve_notices();
-    void tell(const control::Event& event);
+    void tell(control::Event event);
     void tell_acquire(control::Event event);
     void tell(const Journal& journal);
     bool is_news(const control::Event& event, const SaPtr& sa);
@@ -117,6 +126,7 @@ private:
 
     Configuration configuration_;
     Options options_;
+    control::Settings live_;  // the configuration's, and what was changed since
     std::unique_ptr<CryptoBook> crypto_;
     std::unique_ptr<PacketPool> pool_, large_pool_;
     std::vector<std::unique_ptr<Port>> ports_;
@@ -141,6 +151,8 @@ private:
     SteadyTime started_{}, next_tick_{}, next_look_{};
     SteadyTime now_{};
     IcmpRate icmp_rate_;
+    AcquireLimit acquires_;
+    HeldPackets held_;  // for want of an SA
     std::vector<std::weak_ptr<Listener>> listeners_;
     std::uint64_t notices_lost_told_ = 0;
 };

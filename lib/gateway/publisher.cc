@@ -266,6 +266,16 @@ void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Datab
     publish_rules();
 }
 
+void Publisher::publish_settings(const control::Settings& settings, const Database& database) {
+    const control::Settings before = std::exchange(settings_.live, settings);
+    if (before.prefer_old_sa != settings.prefer_old_sa)
+        for (auto& [id, cells] : policies_) {
+            Affected everything{.all_pairs = true, .pairs = {}};
+            refresh(cells, everything, database);
+        }
+    if (pairs_stale_ || before.default_policy != settings.default_policy) publish_rules();
+}
+
 void Publisher::publish_rules() {
     if (pairs_stale_) {
         auto pairs = std::make_shared<PairCells>();
@@ -283,7 +293,7 @@ void Publisher::publish_rules() {
     rules->pairs = pairs_;
     rules->cells = cells_.get();
     rules->cell_policies = cell_policies_.get();
-    rules->default_action = settings_.default_action;
+    rules->default_action = settings_.live.default_policy;
     rules->port_arrival = port_arrival_;
     rules->host_hop = host_hop_;
     Tables::publish<Rules>(tables_.rules, std::move(rules), *retired_);
@@ -449,6 +459,14 @@ ChainCell::Value Publisher::resolve(const Policy& policy, const Endpoints& packe
     return ChainCell::many(new SaChain{chain});
 }
 
+const Policy* Publisher::stopped_by(const PacketSelector& packet) const {
+    const Rules& rules = *tables_.rules.load();
+    const auto [policy, needs_ports] = rules.outbound->find(packet);
+    if (policy == nullptr || needs_ports || policy->action != PolicyAction::protect) return nullptr;
+    const auto value = cell_of(rules, *policy, packet.source, packet.destination).read();
+    return value.kind() == ChainCell::Kind::no_sa ? policy : nullptr;
+}
+
 std::vector<Request> Publisher::lacking(const Policy& policy, const Endpoints& packet, const Database& database) const {
     std::vector<Request> out;
     for (const auto& [request, sa] : steps(policy, packet, database)) {
@@ -471,7 +489,7 @@ SaEntry* Publisher::choose(const Request& request, const Database& database) con
     };
     const ReqId reqid = request.level == Level::unique ? request.reqid : ReqId{};
     auto sas = database.between(*request.endpoints, request.protocol, reqid);
-    return settings_.prefer_old_sa ? first_usable(sas) : first_usable(sas | std::views::reverse);
+    return settings_.live.prefer_old_sa ? first_usable(sas) : first_usable(sas | std::views::reverse);
 }
 
 }  // namespace torii

@@ -60,6 +60,8 @@ public:
     }
     std::size_t listeners() const { return listeners_.size(); }
 
+    std::vector<control::SettingStatus> settings() const override { return {}; }
+    Result<void> set(std::string_view, std::string_view) override { return {}; }
     std::vector<control::PortStatus> ports() const override {
         control::PortStatus wan{.name = "wan",
                                 .device = "net_af_packet0,iface=wan",
