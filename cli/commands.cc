@@ -152,7 +152,11 @@ Result<Invocation> parse(std::span<const std::string> words) {
     if (out.command->action == Action::setkey) TORII_CHECK(check_setkey(out));
     if (out.command->action == Action::help) TORII_CHECK(commands_under(out.arguments));
     const bool many = out.command->action == Action::setkey || out.command->action == Action::help;
-    if (out.arguments.size() > (out.command->argument.name.empty() ? 0u : many ? out.arguments.size() : 1u))
+    const bool setting = out.command->action == Action::set;
+    if (setting && out.arguments.size() < 2)
+        return fail(Errc::bad_syntax, "set needs a setting's NAME and its new VALUE; show settings lists them");
+    const std::size_t most = out.command->argument.name.empty() ? 0u : many ? out.arguments.size() : setting ? 2u : 1u;
+    if (out.arguments.size() > most)
         return fail(Errc::bad_syntax, out.command->name() + " does not take '" + printable(out.arguments.back()) + "'");
     return out;
 }

@@ -28,7 +28,7 @@ struct View {
     std::vector<Column> columns;
 };
 
-enum class Action { show, drops, setkey, events, help, leave };
+enum class Action { show, drops, set, setkey, events, help, leave };
 
 struct Option {
     std::string_view name;   // "--json", "-f"

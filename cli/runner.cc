@@ -181,6 +181,14 @@ Result<void> Runner::perform(const Invocation& invocation, std::string_view line
     switch (invocation.command->action) {
         case Action::show:
         case Action::drops: return show(invocation);
+        case Action::set: {
+            const Params params{{"name", invocation.arguments[0]}, {"value", invocation.arguments[1]}};
+            TORII_TRY(const Value answer, client_.ask("set", params));
+            print(invocation.has("--json")
+                      ? print_json(answer)
+                      : answer["name"].text + " is " + answer["value"].text + " now, " + answer["effect"].text + "\n");
+            return {};
+        }
         case Action::setkey: return setkey(invocation, line);
         case Action::events: return events(invocation);
         case Action::help: {

@@ -83,10 +83,11 @@ struct AddSa {
 struct UpdateSa {  // the SA of the same id must be there; keys and lifetimes are replaced
     SaSpec spec;
 };
-struct GetSpi {  // makes a larval SA; `spi` 0: the gateway chooses
+struct GetSpi {  // makes a larval SA, which lives for net.key.larval_lifetime; `spi` 0: the gateway chooses
     SaId id;
     Mode mode = Mode::any;
     ReqId reqid{};
+    std::uint32_t lowest = 0, highest = 0;  // of what it chooses from; 0: net.key.spi_minval, net.key.spi_maxval
 };
 struct DeleteSa {
     SaId id;
@@ -132,7 +133,7 @@ struct Event {
     enum class Kind : std::uint8_t {
         acquire,  // a policy wants an SA that is not there
         expire_soft,
-        expire_hard,         // the SA is gone
+        expire_hard,         // the SA is gone, a larval one as well
         sequence_exhausted,  // the SA stopped (RFC 4303 3.3.3)
         replayed,
         bad_icv,

@@ -39,6 +39,8 @@ struct Rules {
     ChainCell* cells = nullptr;               // by Policy::slot
     const PolicyId* cell_policies = nullptr;  // whose each of `cells` is
     PolicyAction default_action = PolicyAction::discard;
+    /// How long a flow's verdict stands: policies learn of their use when a flow is decided.
+    std::uint32_t flow_seconds = 10;
     std::vector<Arrival> port_arrival;  // by DPDK port id: which side it is on
     HopIndex host_hop{};
 };

@@ -13,9 +13,16 @@ bool is_ike(const PacketSelector& packet) {
            (packet.destination_port == 500 || packet.destination_port == 4500);
 }
 
+/// The policy for the packet, which learns of its use.
+Found meet(const SpdIndex& policies, const PacketSelector& selector, std::uint32_t second) {
+    const Found found = policies.find(selector);
+    if (found.policy != nullptr) found.policy->last_use->note(second);
+    return found;
+}
+
 /// Whether the inbound policy lets the packet pass as it came: in clear, or through the SAs it was opened with.
-Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const Packet& p) {
-    const Found found = rules.inbound->find(selector);
+Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const Packet& p, std::uint32_t second) {
+    const Found found = meet(*rules.inbound, selector, second);
     if (found.needs_ports) return Drop::fragment_needs_ports;
     const PolicyAction action = found.policy ? found.policy->action : rules.default_action;
     switch (action) {
@@ -27,8 +34,8 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
 }
 
 /// Completes `verdict` for a packet that goes on: the outbound policy applies when it leaves by an unprotected port.
-Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
-                         Verdict verdict) {
+Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, Verdict verdict,
+                         std::uint32_t second) {
     const RouteAnswer route = rules.routes->find(selector.destination);
     if (route.route != nullptr) verdict.hop = hops.find(route.neighbour);
     verdict.kind =
@@ -36,7 +43,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
     verdict.reason = Drop::none;
     if (route.route != nullptr && rules.port_arrival[route.route->port] != Arrival::outside) return verdict;
 
-    const Found found = rules.outbound->find(selector);
+    const Found found = meet(*rules.outbound, selector, second);
     const PolicyAction action = found.policy ? found.policy->action : rules.default_action;
     if (found.needs_ports || action == PolicyAction::discard) {
         verdict.kind = Verdict::Kind::drop;
@@ -51,7 +58,8 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
 
 }  // namespace
 
-Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& p) {
+Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& p,
+               std::uint32_t second) {
     const Routes& routes = *rules.routes;
     Verdict verdict{.used_serial = cacheable_sa(p)};
     const auto dropped = [&](Drop reason) {
@@ -70,17 +78,19 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
             return dropped(Drop::multicast);
     }
     if (p.arrival == Arrival::outside)
-        if (const Drop reason = inbound_verdict(rules, selector, p); reason != Drop::none) return dropped(reason);
+        if (const Drop reason = inbound_verdict(rules, selector, p, second); reason != Drop::none)
+            return dropped(reason);
     if (for_us) {
         verdict.kind = Verdict::Kind::local;
         if (p.arrival != Arrival::host) verdict.hop = rules.host_hop;
         return verdict;
     }
-    return outbound_verdict(rules, hops, selector, verdict);
+    return outbound_verdict(rules, hops, selector, verdict, second);
 }
 
-Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector) {
-    return outbound_verdict(rules, hops, selector, {});
+Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
+                        std::uint32_t second) {
+    return outbound_verdict(rules, hops, selector, {}, second);
 }
 
 bool is_settled(const Verdict& verdict) {

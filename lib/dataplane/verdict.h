@@ -20,11 +20,14 @@ struct Verdict {
 /// is checked each time, and its verdict stands for no other's.
 inline std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.used[0]->serial : 0; }
 
-/// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
-Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& packet);
+/// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route. The policies
+/// that it meets were used in `second`.
+Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& packet,
+               std::uint32_t second);
 
 /// The same for a packet whose inbound checks are behind it: route and outbound policy alone.
-Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector);
+Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
+                        std::uint32_t second);
 
 /// What `packet`, a whole IP packet or a fragment, offers to be matched by policies.
 PacketSelector selector_of(const Packet& packet);

@@ -96,6 +96,7 @@ std::size_t Worker::turn() {
     std::size_t moved = 0;
     rules_ = tables_.rules.load(std::memory_order_acquire);
     sad_ = tables_.sad.load(std::memory_order_acquire);
+    date_flows();
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
         const std::size_t count =
@@ -123,6 +124,15 @@ std::size_t Worker::turn() {
     }
     rte_rcu_qsbr_quiescent(setup_.quiescence, setup_.index);
     return moved;
+}
+
+/// Flows are decided anew by other rules, and after a while by the same.
+void Worker::date_flows() {
+    second_ = tables_.now_seconds.load(std::memory_order_relaxed);
+    if (rules_->generation == flow_generation_ && second_ - flows_since_ < rules_->flow_seconds) return;
+    flow_generation_ = rules_->generation;
+    flows_since_ = second_;
+    ++flow_date_;
 }
 
 // ---- parse
@@ -292,11 +302,11 @@ void Worker::classify() {
     }
     count = 0;
     for (Packet& p : clear_.live()) {
-        const Flows::Entry* entry = flows_.find(p.hash, keys_[count], rules_->generation);
+        const Flows::Entry* entry = flows_.find(p.hash, keys_[count], flow_date_);
         if (entry == nullptr || entry->verdict.used_serial != cacheable_sa(p) || p.opened > 1) [[unlikely]] {
             ++misses;
-            Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], rules_->generation,
-                                                  decide(*rules_, tables_.hops, keys_[count].selector(), p));
+            Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], flow_date_,
+                                                  decide(*rules_, tables_.hops, keys_[count].selector(), p, second_));
             if (!is_settled(fresh.verdict)) fresh.generation = 0;
             entry = &fresh;
         }
@@ -504,7 +514,7 @@ void Worker::take_over(rte_ring* ring) {
         switch (p.resume) {
             case Resume::open: encrypted_.add(p); break;
             case Resume::classify: clear_.add(p); break;
-            case Resume::outbound: act(p, decide_outbound(*rules_, tables_.hops, selector_of(p))); break;
+            case Resume::outbound: act(p, decide_outbound(*rules_, tables_.hops, selector_of(p), second_)); break;
             case Resume::protect: protect_.add(p); break;
             case Resume::transmit: leaving_.add(p); break;
             case Resume::frame: queue_frame(std::exchange(p.mbuf, nullptr), p.port); break;

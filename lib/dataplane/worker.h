@@ -100,6 +100,7 @@ private:
     void finish();
 
     // helpers of the stages
+    void date_flows();
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
     void route_arrived(Packet& packet);
@@ -121,6 +122,8 @@ private:
     const Tables& tables_;
     const Rules* rules_ = nullptr;  // of this turn
     const SpiIndex* sad_ = nullptr;
+    std::uint32_t second_ = 0;                                             // of this turn
+    std::uint32_t flow_date_ = 0, flow_generation_ = 0, flows_since_ = 0;  // of the flows that count now
     std::unique_ptr<CryptoEngine> crypto_;
     WorkerCounters counters_;
     Notices notices_;

@@ -264,6 +264,7 @@ bool Gateway::poll(SteadyTime now) {
     if (now >= next_look_) {
         next_look_ = now + std::chrono::seconds{1};
         check_lifetimes();
+        check_policies();
         check_notices();
     }
     if (std::exchange(hops_retired_, false)) publisher_->publish_routes(routes_, *database_);
@@ -365,6 +366,10 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
     TORII_TRY(auto outcomes, database_->apply(std::move(transaction), {unix_now(), now_}, journal));
     publisher_->publish(journal, *database_);
     send_what_waited(journal);
+    for (const Change& change : journal)
+        if (change.kind == Change::Kind::policy_added &&
+            (change.policy->lifetime_seconds != 0 || change.policy->validtime_seconds != 0))
+            mortal_policies_.emplace_back(change.policy, now_);
     tell(journal);
     return outcomes;
 }

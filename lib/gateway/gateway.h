@@ -120,8 +120,12 @@ private:
     bool is_news(const control::Event& event, const SaPtr& sa);
     static bool grow_old(SaEntry& sa);
     void end(std::span<const SaPtr> sas);
+    void end(std::span<const PolicyPtr> policies);
+    void end(std::vector<control::Located> transaction);
     void check_lifetimes();
+    void check_policies();
     void check_notices();
+    std::int64_t last_use_of(const Policy& policy) const;
     control::SaView view(const SaEntry& entry) const;
 
     Configuration configuration_;
@@ -151,6 +155,7 @@ private:
     SteadyTime started_{}, next_tick_{}, next_look_{};
     SteadyTime now_{};
     IcmpRate icmp_rate_;
+    std::vector<std::pair<PolicyPtr, SteadyTime>> mortal_policies_;  // each with its creation
     AcquireLimit acquires_;
     HeldPackets held_;  // for want of an SA
     std::vector<std::weak_ptr<Listener>> listeners_;

@@ -199,9 +199,17 @@ void Publisher::show(SaEntry& entry) {
     const auto set_limits = [&](auto& sa) {
         sa.octets_soft.set(entry.soft_told ? unlimited : limit(entry.spec.soft.octets));
         sa.octets_hard.set(limit(entry.spec.hard.octets));
+        sa.limits.soft.set(entry.soft_told ? unlimited : limit(entry.spec.soft.packets));
+        sa.limits.hard.set(limit(entry.spec.hard.packets));
     };
-    if (entry.outbound) set_limits(*entry.outbound);
-    if (entry.inbound) set_limits(*entry.inbound);
+    if (entry.outbound) {
+        set_limits(*entry.outbound);
+        entry.outbound->watch.set(entry.outbound->limits, entry.outbound->last_sequence);
+    }
+    if (entry.inbound) {
+        set_limits(*entry.inbound);
+        entry.inbound->watch.set(entry.inbound->limits, unlimited);
+    }
     if (entry.inbound) entry.inbound->reqid.store(entry.spec.reqid, std::memory_order_relaxed);
     if (std::exchange(entry.shown, true)) return;
     if (entry.outbound) {
@@ -253,6 +261,9 @@ void Publisher::publish_policies(const Journal& journal, const Database& databas
     }
     spd_in_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::inbound));
     spd_out_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::outbound));
+    const auto has_idle_limit = [](const PolicyPtr& policy) { return policy->validtime_seconds != 0; };
+    has_idle_limits_ = std::ranges::any_of(spd_in_->in_order(), has_idle_limit) ||
+                       std::ranges::any_of(spd_out_->in_order(), has_idle_limit);
 }
 
 void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Database& database) {
@@ -294,6 +305,7 @@ void Publisher::publish_rules() {
     rules->cells = cells_.get();
     rules->cell_policies = cell_policies_.get();
     rules->default_action = settings_.live.default_policy;
+    if (has_idle_limits_) rules->flow_seconds = 1;
     rules->port_arrival = port_arrival_;
     rules->host_hop = host_hop_;
     Tables::publish<Rules>(tables_.rules, std::move(rules), *retired_);

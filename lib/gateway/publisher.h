@@ -129,6 +129,7 @@ private:
 
     // the parts of the next Rules
     std::shared_ptr<const SpdIndex> spd_in_, spd_out_;
+    bool has_idle_limits_ = false;  // some policy ends when it is not used
     std::shared_ptr<const Routes> routes_;
     bool pairs_stale_ = true;  // pairs_ does not say what policies_ does
     std::shared_ptr<const PairCells> pairs_;
