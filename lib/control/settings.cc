@@ -20,7 +20,7 @@ constexpr Word flags[]{{"false", 0}, {"true", 1}};
 
 constexpr std::uint32_t longest_seconds = 86400, first_spi = 0x100, last_spi = 0xffffffff, most_packets = 1000000;
 constexpr std::string_view at_once = "at once", new_policies = "for policies added afterwards",
-                           new_sas = "for SAs added afterwards";
+                           kept = "without effect in this version";
 
 template <auto member>
 std::uint32_t get(const Settings& settings) {
@@ -74,7 +74,7 @@ constexpr SettingInfo table[]{
      .subject = "dfbit",
      .words = df_bits,
      .meaning = "The DF bit of a tunnel's outer header: clear, set, or a copy of the packet's inside.",
-     .effect = new_sas,
+     .effect = kept,
      .get = get<&S::dfbit>,
      .put = put<&S::dfbit>},
     {.name = "net.inet.ipsec.ecn",
@@ -82,14 +82,14 @@ constexpr SettingInfo table[]{
      .words = ecn_ways,
      .meaning =
          "Whether a tunnel carries marks of congestion (allowed, RFC 6040) or its outer header none (forbidden).",
-     .effect = new_sas,
+     .effect = kept,
      .get = get<&S::ecn>,
      .put = put<&S::ecn>},
     {.name = "net.inet.ipsec.ah_cleartos",
      .subject = "ah_cleartos",
      .words = flags,
      .meaning = "Whether AH leaves DSCP and ECN out of its ICV, as RFC 4302 asks.",
-     .effect = new_sas,
+     .effect = kept,
      .get = get<&S::ah_cleartos>,
      .put = put<&S::ah_cleartos>},
     {.name = "net.key.prefered_oldsa",

@@ -99,9 +99,35 @@ private:
     CipherPtr cipher_;
 };
 
-class EvpMacPart final : public AuthPart {
+/// An authenticator that OpenSSL computes, a packet at a time.
+class EvpAuthPart : public AuthPart {
 public:
-    EvpMacPart(const Suite& suite, MacPtr mac) : shape_(suite), mac_(std::move(mac)) {}
+    void stamp(Workbench&, std::span<CryptoJob* const> jobs) const override {
+        for (const CryptoJob* job : jobs) {
+            Tag tag{};
+            compute(*job, tag);
+            std::memcpy(job->icv, tag.data(), shape_.icv_octets);
+        }
+    }
+    void verify(Workbench&, std::span<CryptoJob* const> jobs) const override {
+        for (CryptoJob* job : jobs) {
+            Tag tag{};
+            job->authentic = compute(*job, tag) && same_icv(job->icv, tag.data(), shape_.icv_octets);
+        }
+    }
+
+protected:
+    explicit EvpAuthPart(const Suite& suite) : shape_(suite) {}
+    const SuiteShape shape_;
+
+private:
+    /// The whole tag over what the authenticator covers of `job`; false when OpenSSL refused.
+    virtual bool compute(const CryptoJob& job, Tag& tag) const = 0;
+};
+
+class EvpMacPart final : public EvpAuthPart {
+public:
+    EvpMacPart(const Suite& suite, MacPtr mac) : EvpAuthPart(suite), mac_(std::move(mac)) {}
     Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
         EVP_MAC_CTX* const context = EVP_MAC_CTX_new(mac_.get());
         PairKeyBlock::in(block).mac = context;
@@ -120,22 +146,9 @@ public:
     void release(std::byte* block) const override {
         EVP_MAC_CTX_free(static_cast<EVP_MAC_CTX*>(std::exchange(PairKeyBlock::in(block).mac, nullptr)));
     }
-    void stamp(Workbench&, std::span<CryptoJob* const> jobs) const override {
-        for (const CryptoJob* job : jobs) {
-            Tag tag{};
-            compute(*job, tag);
-            std::memcpy(job->icv, tag.data(), shape_.icv_octets);
-        }
-    }
-    void verify(Workbench&, std::span<CryptoJob* const> jobs) const override {
-        for (CryptoJob* job : jobs) {
-            Tag tag{};
-            job->authentic = compute(*job, tag) && same_icv(job->icv, tag.data(), shape_.icv_octets);
-        }
-    }
 
 private:
-    bool compute(const CryptoJob& job, Tag& tag) const {
+    bool compute(const CryptoJob& job, Tag& tag) const override {
         auto* const context = static_cast<EVP_MAC_CTX*>(PairKeyBlock::in(job.key).mac);
         const Big32 high = job.sequence_high;
         std::size_t written = 0;
@@ -144,16 +157,15 @@ private:
                (!job.esn || EVP_MAC_update(context, reinterpret_cast<const unsigned char*>(&high), sizeof high) == 1) &&
                EVP_MAC_final(context, octets(tag.data()), &written, tag.size()) == 1;
     }
-    SuiteShape shape_;
     MacPtr mac_;
 };
 
 /// KAME's keyed-md5 and keyed-sha1 (RFC 1828, RFC 1852): the hash of the key, padded as the hash pads a text of that
 /// length, then what is covered, then the key again.
-class EvpKeyedHashPart final : public AuthPart {
+class EvpKeyedHashPart final : public EvpAuthPart {
 public:
     EvpKeyedHashPart(const Suite& suite, DigestPtr digest)
-        : shape_(suite), digest_(std::move(digest)), key_octets_(info(suite.auth).key_bits.low / 8u) {}
+        : EvpAuthPart(suite), digest_(std::move(digest)), key_octets_(info(suite.auth).key_bits.low / 8u) {}
     Result<void> expand(std::span<const std::byte> key, std::byte* block) const override {
         PairKeyBlock& into = PairKeyBlock::in(block);
         std::ranges::copy(key, into.outer.begin());
@@ -173,22 +185,9 @@ public:
     void release(std::byte* block) const override {
         EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(std::exchange(PairKeyBlock::in(block).mac, nullptr)));
     }
-    void stamp(Workbench&, std::span<CryptoJob* const> jobs) const override {
-        for (const CryptoJob* job : jobs) {
-            Tag tag{};
-            compute(*job, tag);
-            std::memcpy(job->icv, tag.data(), shape_.icv_octets);
-        }
-    }
-    void verify(Workbench&, std::span<CryptoJob* const> jobs) const override {
-        for (CryptoJob* job : jobs) {
-            Tag tag{};
-            job->authentic = compute(*job, tag) && same_icv(job->icv, tag.data(), shape_.icv_octets);
-        }
-    }
 
 private:
-    bool compute(const CryptoJob& job, Tag& tag) const {
+    bool compute(const CryptoJob& job, Tag& tag) const override {
         const PairKeyBlock& keys = PairKeyBlock::in(job.key);
         auto* const context = static_cast<EVP_MD_CTX*>(keys.mac);
         const Big32 high = job.sequence_high;
@@ -199,7 +198,6 @@ private:
                EVP_DigestUpdate(context, keys.outer.data(), key_octets_) == 1 &&
                EVP_DigestFinal_ex(context, octets(tag.data()), nullptr) == 1;
     }
-    SuiteShape shape_;
     DigestPtr digest_;
     std::size_t key_octets_;
 };

@@ -20,6 +20,11 @@ Found meet(const SpdIndex& policies, const PacketSelector& selector, std::uint32
     return found;
 }
 
+/// Groups and IPv4's reserved addresses, 255.255.255.255 among them.
+bool is_for_many(const Address& destination) {
+    return destination.is_v4() ? destination.v4_number() >> 28 >= 14 : destination.is_multicast();
+}
+
 /// Whether the inbound policy lets the packet pass as it came: in clear, or through the SAs it was opened with.
 Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const Packet& p, std::uint32_t second) {
     const Found found = meet(*rules.inbound, selector, second);
@@ -37,7 +42,7 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
 Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, Verdict verdict,
                          std::uint32_t second) {
     const RouteAnswer route = rules.routes->find(selector.destination);
-    if (route.route != nullptr) verdict.hop = hops.find(route.neighbour);
+    if (route.route != nullptr) verdict.hop = hops.find(route.neighbour, route.route->port);
     verdict.kind =
         route.route != nullptr && verdict.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
     verdict.reason = Drop::none;
@@ -74,8 +79,10 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
     }
     if (p.arrival == Arrival::outside || p.arrival == Arrival::inside) {
         if (routes.is_own(selector.source)) return dropped(Drop::own_source);
-        if (selector.destination.v4_number() >> 28 >= 14 || routes.is_network_broadcast(selector.destination))
+        if (is_for_many(selector.destination) || routes.is_network_broadcast(selector.destination))
             return dropped(Drop::multicast);
+        if (!for_us && (selector.destination.is_link_local() || selector.source.is_link_local()))
+            return dropped(Drop::link_local);
     }
     if (p.arrival == Arrival::outside)
         if (const Drop reason = inbound_verdict(rules, selector, p, second); reason != Drop::none)

@@ -47,6 +47,9 @@ struct NeighbourConfiguration {  // a static one
     std::string port;
 };
 
+/// What happens to a file that holds keys and that others may read.
+enum class ReadableKeys : std::uint8_t { warn, refuse };
+
 /// The settings it inherits are first values: what an operator changes later stands elsewhere.
 struct Configuration : control::Settings {
     std::string name = "torii";
@@ -60,6 +63,7 @@ struct Configuration : control::Settings {
     std::vector<RouteConfiguration> routes;
     std::vector<NeighbourConfiguration> neighbours;
 
+    ReadableKeys readable_keys = ReadableKeys::warn;
     bool legacy = false;      // SAs may use what RFC 8221 forbids or advises against
     std::string setkey_file;  // loaded at start; empty: none
     std::string control_socket = "/run/torii/control.sock";

@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds shortest_row{1500}, longest_row{4000}, long_
 /// What a group lets enter. Its first window is not counted: it brings back to the caches what others pushed out.
 constexpr std::size_t group_packets = Lane::ahead + (1 + windows_a_group) * Lane::window;
 
-std::vector<std::uint16_t> frame_octets(std::span<const Draw> draws, const MeasuredSuite* tunnel) {
+std::vector<std::uint16_t> frame_octets(std::span<const Draw> draws, const Work* tunnel) {
     std::vector<std::uint16_t> out;
     for (const Draw& packet : draws)
         out.push_back(static_cast<std::uint16_t>(sizeof(EthernetHeader) +
@@ -52,11 +52,11 @@ void measure_group(std::vector<double>& figures, Window window) {
 
 }  // namespace
 
-Gateways::Gateways(const MeasuredSuite& suite, const Setting& setting) : suite_(suite), setting_(setting) {
+Gateways::Gateways(const Work& work, const Setting& setting) : work_(work), setting_(setting) {
     auto book = CryptoBook::make({.time_kernels = false, .only = setting.kernel});
     if (!book) give_up(book.error().text());
     book_ = std::move(*book);
-    gateway_ = make(gateway_configuration(setting), gateway_setkey(suite, setting.tunnels), "the gateway");
+    gateway_ = make(gateway_configuration(setting), gateway_setkey(work, setting.tunnels), "the gateway");
 }
 
 std::unique_ptr<test::Wires> Gateways::make(const Configuration& configuration, const std::string& setkey,
@@ -67,13 +67,13 @@ std::unique_ptr<test::Wires> Gateways::make(const Configuration& configuration, 
     wires->turn();
     const std::chrono::duration<double> took = Clock::now() - start;
     std::fprintf(stderr, "torii-bench: %s: %s with %u tunnel%s stands after %.2f s, kernel: %s\n",
-                 std::string{suite_.name}.c_str(), who, setting_.tunnels, setting_.tunnels == 1 ? "" : "s",
+                 std::string{work_.suite}.c_str(), who, setting_.tunnels, setting_.tunnels == 1 ? "" : "s",
                  took.count(), setting_.kernel.c_str());
     return wires;
 }
 
 void Gateways::seal(const Frames& clear, Frames& sealed, const std::vector<std::uint16_t>& sealed_octets) const {
-    Lane lane{*peers_, office, world, clear, sealed_octets};
+    Lane lane{*peers_, office, world, clear, sealed_octets, work_.compresses()};
     sealed.clear();
     for (std::size_t done = 0; done < clear.size(); done += Lane::step) {
         lane.enter(Lane::step);
@@ -86,14 +86,18 @@ void Gateways::seal(const Frames& clear, Frames& sealed, const std::vector<std::
 Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
     const bool inbound = direction == Direction::inbound;
     if (inbound && !peers_)
-        peers_ = make(peers_configuration(setting_), peers_setkey(suite_, setting_.tunnels), "the peers' side");
+        peers_ = make(peers_configuration(setting_), peers_setkey(work_, setting_.tunnels), "the peers' side");
     const auto draws = draw(group_packets, setting_.tunnels, octets);
-    const auto sealed_octets = frame_octets(draws, &suite_), clear_octets = frame_octets(draws, nullptr);
+    const auto sealed_octets = frame_octets(draws, &work_), clear_octets = frame_octets(draws, nullptr);
     const Frames clear = clear_frames(draws, direction);
     Frames sealed{inbound ? group_packets : 0};
-    Lane lane{*gateway_, inbound ? world : office, inbound ? office : world, inbound ? sealed : clear,
-              inbound ? clear_octets : sealed_octets};
-    Floor floor{*book_, suite_, direction, setting_.tunnels, draws, setting_.burst};
+    Lane lane{*gateway_,
+              inbound ? world : office,
+              inbound ? office : world,
+              inbound ? sealed : clear,
+              inbound ? clear_octets : sealed_octets,
+              work_.compresses() && !inbound};
+    const auto floor = make_floor(*book_, work_, direction, setting_, draws, clear);
 
     const auto fill = [&] {
         if (inbound) seal(clear, sealed, sealed_octets);
@@ -111,12 +115,12 @@ Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
         fill();
         measure_group(cycles, [&] { return lane.carry_window(); });
         lane.empty();
-        measure_group(floors, [&] { return floor.window(Lane::window); });
+        measure_group(floors, [&] { return floor->window(Lane::window); });
         taken = Clock::now() - start;
     } while (taken < (patience == Patience::long_one ? long_row : longest_row) &&
              !enough(patience, taken, cycles, floors));
     if (cycles.empty() || floors.empty()) give_up("this machine is too busy: no window was left uninterrupted");
-    return {.suite = suite_,
+    return {.work = work_,
             .direction = direction,
             .octets = octets,
             .setting = setting_,

@@ -19,7 +19,7 @@ enum class Patience : std::uint8_t {
 
 class Gateways {
 public:
-    Gateways(const MeasuredSuite& suite, const Setting& setting);
+    Gateways(const Work& work, const Setting& setting);
     /// Gives up when a packet is lost or has another length than it should.
     Row measure(Direction direction, Octets octets, Patience patience);
 
@@ -28,7 +28,7 @@ private:
                                       const char* who) const;
     void seal(const Frames& clear, Frames& sealed, const std::vector<std::uint16_t>& sealed_octets) const;
 
-    const MeasuredSuite& suite_;
+    const Work& work_;
     const Setting setting_;
     std::unique_ptr<CryptoBook> book_;  // the floor's
     std::unique_ptr<test::Wires> gateway_, peers_;

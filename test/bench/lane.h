@@ -18,14 +18,16 @@ public:
     static constexpr std::size_t ahead = 2 * step;   // waiting behind them
     static constexpr std::size_t window = 4 * step;  // packets a figure is the mean of
 
-    /// From `enter` to `leave`, port numbers. Frame i of `frames` is to leave with `leaving[i]` octets.
+    /// From `enter` to `leave`, port numbers. Frame i of `frames` is to leave with `leaving[i]` octets, or, when
+    /// `may_shrink`, with that many at most.
     Lane(test::Wires& wires, std::size_t enter, std::size_t leave, const Frames& frames,
-         const std::vector<std::uint16_t>& leaving)
+         const std::vector<std::uint16_t>& leaving, bool may_shrink = false)
         : wires_(wires),
           rx_(wires.ring_into(enter)),
           tx_(wires.ring_out_of(leave)),
           frames_(frames),
-          leaving_(leaving) {}
+          leaving_(leaving),
+          may_shrink_(may_shrink) {}
 
     /// Puts the next `count` frames on the wire; after the last comes the first again.
     void enter(std::size_t count);
@@ -48,6 +50,7 @@ private:
     rte_ring& tx_;
     const Frames& frames_;
     const std::vector<std::uint16_t>& leaving_;
+    const bool may_shrink_;
     std::uint64_t entered_ = 0, left_ = 0;
 };
 

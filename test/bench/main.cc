@@ -23,6 +23,7 @@ TSC cycles per packet on one worker, all stages, memory-backed ports, beside the
   --json               one JSON object a row instead of the table
   --quick              a few windows a row: whether it works, not how fast
   --long               ten seconds a row: for a profiler
+  --work NAME          only this: 'esp tunnel', 'ah tunnel', 'esp tunnel in ah', 'ipcomp tunnel'
   --suite TEXT         only suites whose name contains TEXT: aes-gcm, aes-cbc
   --direction NAME     only outbound, or only inbound
   --octets N|imix      only this size: octets of the inner IP packet, 64 .. 1518
@@ -38,7 +39,7 @@ Sizes and numbers of tunnels may be given that the full table does not have.
 struct Wish {
     bool json = false;
     Patience patience = Patience::settled;
-    std::string suite;
+    std::string work, suite;
     Setting setting;
     std::vector<Direction> directions{bench::directions.begin(), bench::directions.end()};
     std::vector<Octets> octets{measured_octets.begin(), measured_octets.end()};
@@ -61,10 +62,11 @@ Direction direction(const std::string& text) {
 }
 
 Wish read(int argc, char** argv) {
-    enum { json = 1, quick, long_rows, suite, way, octets, tunnels, burst, mbufs, kernel, help_page };
+    enum { json = 1, quick, long_rows, work, suite, way, octets, tunnels, burst, mbufs, kernel, help_page };
     constexpr option options[]{{"json", no_argument, nullptr, json},
                                {"quick", no_argument, nullptr, quick},
                                {"long", no_argument, nullptr, long_rows},
+                               {"work", required_argument, nullptr, work},
                                {"suite", required_argument, nullptr, suite},
                                {"direction", required_argument, nullptr, way},
                                {"octets", required_argument, nullptr, octets},
@@ -80,6 +82,7 @@ Wish read(int argc, char** argv) {
             case json: wish.json = true; break;
             case quick: wish.patience = Patience::quick; break;
             case long_rows: wish.patience = Patience::long_one; break;
+            case work: wish.work = optarg; break;
             case suite: wish.suite = optarg; break;
             case kernel: wish.setting.kernel = optarg; break;
             case way: wish.directions = {direction(optarg)}; break;
@@ -99,15 +102,16 @@ Wish read(int argc, char** argv) {
     return wish;
 }
 
-/// The kernel a gateway on this machine would choose for `suite`, by timing them all once.
-std::string chosen_kernel(const MeasuredSuite& suite) {
+/// The kernel a gateway on this machine would choose for the only suite of `work`, by timing them all once.
+std::string chosen_kernel(const Work& work) {
+    const Layer& layer = work.layers().front();
     static const auto book = CryptoBook::make({});
     if (!book) give_up(book.error().text());
-    if (const auto wanted = (*book)->suite({suite.cipher, suite.auth, suite.cipher_key_bits}); !wanted)
+    if (const auto wanted = (*book)->suite({layer.cipher, layer.auth, layer.cipher_key_bits}); !wanted)
         give_up(wanted.error().text());
     for (const KernelChoice& choice : (*book)->choices())
-        if (choice.chosen && choice.suite == suite.name) return choice.kernel;
-    give_up("no kernel is chosen for " + std::string{suite.name});
+        if (choice.chosen && choice.suite == work.suite) return choice.kernel;
+    give_up("no kernel is chosen for " + std::string{work.suite});
 }
 
 void run(const Wish& wish) {
@@ -115,13 +119,14 @@ void run(const Wish& wish) {
         std::fprintf(stderr, "torii-bench: allocations, locks and system calls cannot all be seen here\n");
     if (!wish.json) print_heading();
     std::size_t rows = 0;
-    for (const MeasuredSuite& suite : measured_suites) {
-        if (suite.name.find(wish.suite) == std::string_view::npos) continue;
+    for (const Work& work : measured_works) {
+        if (work.suite.find(wish.suite) == std::string_view::npos) continue;
+        if (!wish.work.empty() && work.name != wish.work) continue;
         Setting setting = wish.setting;
-        if (setting.kernel.empty()) setting.kernel = chosen_kernel(suite);
+        if (setting.kernel.empty() && work.layer_count == 1 && !work.compresses()) setting.kernel = chosen_kernel(work);
         for (const unsigned tunnels : wish.tunnels) {
             setting.tunnels = tunnels;
-            Gateways gateways{suite, setting};
+            Gateways gateways{work, setting};
             for (const Direction way : wish.directions)
                 for (const Octets octets : wish.octets) {
                     const Row row = gateways.measure(way, octets, wish.patience);
@@ -130,7 +135,7 @@ void run(const Wish& wish) {
                 }
         }
     }
-    if (rows == 0) give_up("no suite is called '" + wish.suite + "'");
+    if (rows == 0) give_up("nothing is called '" + wish.work + "' with a suite '" + wish.suite + "'");
 }
 
 }  // namespace

@@ -16,13 +16,15 @@ struct Figure {
 };
 
 struct Row {
-    const MeasuredSuite& suite;
+    const Work& work;
     Direction direction;
     Octets octets;
     Setting setting;
     std::size_t windows;
     Figure cycles, floor;
     Disturbances disturbances;  // in one window of the worker's turns
+    /// Of inner IP packets through one worker, at the TSC's rate; the mean size of IMIX.
+    double megabytes_per_second(double cycles) const;
     double overhead() const { return cycles.least - floor.least; }
 };
 

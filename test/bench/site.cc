@@ -31,27 +31,46 @@ std::string key_of(std::uint64_t which, unsigned octets) {
     return out;
 }
 
-std::string add_sa(const MeasuredSuite& suite, std::uint32_t source, std::uint32_t destination, std::uint32_t spi) {
-    std::string line = "add " + text(source) + " " + text(destination) + " esp " + std::to_string(spi) +
-                       " -m tunnel -r 4 -E " + std::string{info(suite.cipher).name} + " " +
-                       key_of(spi, suite.cipher_key_octets());
-    if (suite.auth != AuthId::null)
-        line += " -A " + std::string{info(suite.auth).name} + " " + key_of(~spi, suite.auth_key_octets());
-    return line + ";\n";
+std::string algorithms(const Layer& layer, std::uint32_t spi) {
+    if (layer.protocol == IpsecProtocol::ipcomp) return " -C deflate";
+    std::string out = " -r 4";
+    if (layer.cipher != CipherId::null)
+        out += " -E " + std::string{info(layer.cipher).name} + " " + key_of(spi, layer.cipher_key_octets());
+    if (layer.auth != AuthId::null)
+        out += " -A " + std::string{info(layer.auth).name} + " " + key_of(~spi, layer.auth_key_octets());
+    return out;
 }
-std::string add_sa_out(const MeasuredSuite& suite, unsigned tunnel) {
-    return add_sa(suite, our_gateway, gateway_of(tunnel), 0x100000 + tunnel);
+
+/// The SAs of one way through a tunnel, one for each layer.
+std::string add_sas(const Work& work, std::uint32_t source, std::uint32_t destination, std::uint32_t spi) {
+    std::string lines;
+    std::string_view mode = "tunnel";
+    for (const Layer& layer : work.layers()) {
+        lines += "add " + text(source) + " " + text(destination) + " " + std::string{name_of(layer.protocol)} + " " +
+                 std::to_string(spi) + " -m " + std::string{mode} + algorithms(layer, spi) + ";\n";
+        mode = "transport";
+    }
+    return lines;
 }
-std::string add_sa_in(const MeasuredSuite& suite, unsigned tunnel) {
-    return add_sa(suite, gateway_of(tunnel), our_gateway, 0x200000 + tunnel);
+std::string add_sas_out(const Work& work, unsigned tunnel) {
+    return add_sas(work, our_gateway, gateway_of(tunnel), 0x100000 + tunnel);
+}
+std::string add_sas_in(const Work& work, unsigned tunnel) {
+    return add_sas(work, gateway_of(tunnel), our_gateway, 0x200000 + tunnel);
 }
 
 /// `way` is the direction as the policy's gateway sees it; packets between the same networks go both ways.
-std::string add_policy(unsigned tunnel, bool to_us, std::string_view way) {
+std::string add_policy(const Work& work, unsigned tunnel, bool to_us, std::string_view way) {
     const std::string there = network(net_behind(tunnel)), here = network(office_net);
     const std::string far = text(gateway_of(tunnel)), near = text(our_gateway);
-    return "spdadd " + (to_us ? there + " " + here : here + " " + there) + " any -P " + std::string{way} +
-           " ipsec esp/tunnel/" + (to_us ? far + "-" + near : near + "-" + far) + "/require;\n";
+    std::string line =
+        "spdadd " + (to_us ? there + " " + here : here + " " + there) + " any -P " + std::string{way} + " ipsec";
+    std::string how = "/tunnel/" + (to_us ? far + "-" + near : near + "-" + far) + "/require";
+    for (const Layer& layer : work.layers()) {
+        line += " " + std::string{name_of(layer.protocol)} + how;
+        how = "/transport//require";
+    }
+    return line + ";\n";
 }
 
 /// Two wires with one queue each, since one worker is measured.
@@ -79,14 +98,22 @@ Configuration two_wires(const Setting& setting, const InterfaceAddress& inside, 
 
 std::string_view name_of(Direction direction) { return direction == Direction::outbound ? "outbound" : "inbound"; }
 
-unsigned MeasuredSuite::text_octets(unsigned ip_octets) const {
+unsigned Layer::text_octets(unsigned octets) const {
+    if (protocol == IpsecProtocol::ah)
+        return unsigned{sizeof(Ipv4Header)} + protected_octets(octets) - unsigned{sizeof(EspHeader)};
     const unsigned block = std::max<unsigned>(info(cipher).block_octets, 4);
-    return (ip_octets + unsigned{sizeof(EspTrailer)} + block - 1) / block * block;
+    return (octets + unsigned{sizeof(EspTrailer)} + block - 1) / block * block;
 }
 
-unsigned MeasuredSuite::tunnel_octets(unsigned ip_octets) const {
-    return unsigned{sizeof(Ipv4Header)} + unsigned{sizeof(EspHeader)} + iv_octets() + text_octets(ip_octets) +
-           icv_octets();
+unsigned Layer::protected_octets(unsigned octets) const {
+    if (protocol == IpsecProtocol::ah) return unsigned{sizeof(AhHeader)} + icv_octets() + octets;
+    return unsigned{sizeof(EspHeader)} + iv_octets() + text_octets(octets) + icv_octets();
+}
+
+unsigned Work::tunnel_octets(unsigned ip_octets) const {
+    for (const Layer& layer : layers())
+        if (layer.is_crypto()) ip_octets = layer.protected_octets(ip_octets);
+    return unsigned{sizeof(Ipv4Header)} + ip_octets;
 }
 
 Configuration gateway_configuration(const Setting& setting) {
@@ -98,11 +125,11 @@ Configuration gateway_configuration(const Setting& setting) {
     return c;
 }
 
-std::string gateway_setkey(const MeasuredSuite& suite, unsigned tunnels) {
+std::string gateway_setkey(const Work& work, unsigned tunnels) {
     std::string all;
     for (unsigned tunnel = 0; tunnel < tunnels; ++tunnel)
-        all += add_sa_out(suite, tunnel) + add_sa_in(suite, tunnel) + add_policy(tunnel, false, "out") +
-               add_policy(tunnel, true, "in");
+        all += add_sas_out(work, tunnel) + add_sas_in(work, tunnel) + add_policy(work, tunnel, false, "out") +
+               add_policy(work, tunnel, true, "in");
     return all;
 }
 
@@ -114,10 +141,10 @@ Configuration peers_configuration(const Setting& setting) {
     return c;
 }
 
-std::string peers_setkey(const MeasuredSuite& suite, unsigned tunnels) {
+std::string peers_setkey(const Work& work, unsigned tunnels) {
     std::string all;
     for (unsigned tunnel = 0; tunnel < tunnels; ++tunnel)
-        all += add_sa_in(suite, tunnel) + add_policy(tunnel, true, "out");
+        all += add_sas_in(work, tunnel) + add_policy(work, tunnel, true, "out");
     return all;
 }
 

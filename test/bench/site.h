@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "crypto/registry.h"
 #include "gateway/configuration.h"
+#include "policy/policy.h"
 
 namespace torii::bench {
 
@@ -18,25 +20,52 @@ enum class Direction : std::uint8_t { outbound, inbound };
 inline constexpr std::array directions{Direction::outbound, Direction::inbound};
 std::string_view name_of(Direction direction);
 
-/// `name` is how CryptoBook calls it.
-struct MeasuredSuite {
-    std::string_view name;
-    CipherId cipher;
-    std::uint16_t cipher_key_bits;  // without the salt
-    AuthId auth;
+/// One request of the policies, and its algorithms.
+struct Layer {
+    IpsecProtocol protocol = IpsecProtocol::esp;
+    CipherId cipher = CipherId::null;
+    std::uint16_t cipher_key_bits = 0;  // without the salt
+    AuthId auth = AuthId::null;
 
+    bool is_crypto() const { return protocol != IpsecProtocol::ipcomp; }
     unsigned cipher_key_octets() const { return cipher_key_bits / 8u + info(cipher).salt_octets; }
     unsigned auth_key_octets() const { return info(auth).key_bits.low / 8u; }
     unsigned iv_octets() const { return info(cipher).iv_octets; }
     unsigned icv_octets() const { return info(cipher).aead() ? info(cipher).icv_octets : info(auth).icv_octets; }
-    /// What is encrypted of a packet of `ip_octets` octets in a tunnel: packet, padding and trailer (RFC 4303 2.4).
-    unsigned text_octets(unsigned ip_octets) const;
-    /// An outer IP packet around an inner one of `ip_octets` octets.
+    /// What the engine is given as the text of a payload of `octets` octets: for ESP padded and with its trailer (RFC
+    /// 4303 2.4); for AH all of the packet but what the engine takes for an ESP header.
+    unsigned text_octets(unsigned octets) const;
+    /// What this layer makes of a payload of `octets` octets, without the IP header in front. Not for IPComp, whose
+    /// answer depends on the payload.
+    unsigned protected_octets(unsigned octets) const;
+};
+
+/// What is measured: the requests of every tunnel's policies, innermost first. The first is in tunnel mode, those
+/// around it in transport mode.
+struct Work {
+    std::string_view name;
+    std::string_view suite;  // how CryptoBook calls a lone layer's
+    std::array<Layer, 2> all_layers;
+    unsigned layer_count = 1;
+
+    std::span<const Layer> layers() const { return {all_layers.data(), layer_count}; }
+    bool compresses() const { return !all_layers[0].is_crypto(); }
+    /// Octets of the outer IP packet around an inner one of `ip_octets` octets; the most they may be when it
+    /// compresses.
     unsigned tunnel_octets(unsigned ip_octets) const;
 };
-inline constexpr std::array measured_suites{
-    MeasuredSuite{"aes-gcm-16 128", CipherId::aes_gcm_16, 128, AuthId::null},
-    MeasuredSuite{"aes-cbc 128 + hmac-sha256", CipherId::aes_cbc, 128, AuthId::hmac_sha256},
+inline constexpr std::array measured_works{
+    Work{"esp tunnel", "aes-gcm-16 128", {Layer{IpsecProtocol::esp, CipherId::aes_gcm_16, 128}}},
+    Work{"esp tunnel",
+         "aes-cbc 128 + hmac-sha256",
+         {Layer{IpsecProtocol::esp, CipherId::aes_cbc, 128, AuthId::hmac_sha256}}},
+    Work{"ah tunnel", "null + hmac-sha256", {Layer{IpsecProtocol::ah, CipherId::null, 0, AuthId::hmac_sha256}}},
+    Work{"esp tunnel in ah",
+         "aes-gcm-16 128, hmac-sha256",
+         {Layer{IpsecProtocol::esp, CipherId::aes_gcm_16, 128},
+          Layer{IpsecProtocol::ah, CipherId::null, 0, AuthId::hmac_sha256}},
+         2},
+    Work{"ipcomp tunnel", "deflate", {Layer{IpsecProtocol::ipcomp}}},
 };
 
 inline constexpr unsigned most_tunnels = 65536;
@@ -52,10 +81,10 @@ struct Setting {
 
 /// The gateway that is measured.
 Configuration gateway_configuration(const Setting& setting);
-std::string gateway_setkey(const MeasuredSuite& suite, unsigned tunnels);
+std::string gateway_setkey(const Work& work, unsigned tunnels);
 /// All the other offices' gateways in one: it seals what the measured gateway is to open.
 Configuration peers_configuration(const Setting& setting);
-std::string peers_setkey(const MeasuredSuite& suite, unsigned tunnels);
+std::string peers_setkey(const Work& work, unsigned tunnels);
 
 /// The two ends of the clear packets of a tunnel, IPv4 in host order.
 std::uint32_t our_host();

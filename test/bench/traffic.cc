@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 #include <random>
+#include <string_view>
 
 #include "net/headers.h"
 
@@ -32,6 +33,23 @@ void Frames::add(std::span<const std::byte> frame) {
     lengths_.push_back(static_cast<std::uint16_t>(frame.size()));
 }
 
+namespace {
+
+/// `count` octets of a text of random words, the same ones each time.
+std::vector<std::byte> words(std::size_t count) {
+    constexpr std::array<std::string_view, 24> known{
+        "the ",    "gateway ",  "of ",    "an ",       "office ",  "takes ", "each ",    "packet ",
+        "from ",   "its ",      "wire, ", "and ",      "policy ",  "says ",  "whether ", "it ",
+        "leaves ", "protected", ". ",     "Sequence ", "numbers ", "rise ",  "with ",    "every "};
+    std::mt19937 random{2};
+    std::string text;
+    while (text.size() < count) text += known[random() % known.size()];
+    const auto octets = std::as_bytes(std::span{text}).first(count);
+    return {octets.begin(), octets.end()};
+}
+
+}  // namespace
+
 Frames clear_frames(std::span<const Draw> draws, Direction direction) {
     struct Head {
         EthernetHeader ethernet{.destination = {}, .source = {2, 0, 0, 0, 1, 5}, .type = Big16{0x0800}};
@@ -39,7 +57,7 @@ Frames clear_frames(std::span<const Draw> draws, Direction direction) {
         UdpHeader udp{};
     };
     static_assert(sizeof(Head) == 42);
-    std::vector<std::byte> frame(sizeof(EthernetHeader) + largest_packet, std::byte{0x5a});
+    std::vector<std::byte> frame = words(sizeof(EthernetHeader) + largest_packet);
     Frames out{draws.size()};
     for (const Draw& packet : draws) {
         const std::uint32_t there = host_behind(packet.tunnel), here = our_host();

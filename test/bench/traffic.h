@@ -43,7 +43,8 @@ private:
     std::vector<std::uint16_t> lengths_;
 };
 
-/// The drawn packets in clear, as they come from an office: ours when outbound, the others' when inbound. UDP.
+/// The drawn packets in clear, as they come from an office: ours when outbound, the others' when inbound. UDP with
+/// words as its data, since compression is measured too.
 Frames clear_frames(std::span<const Draw> draws, Direction direction);
 
 }  // namespace torii::bench
