@@ -126,6 +126,14 @@ Result<void> check_setkey(const Invocation& given) {
 
 std::string Command::name() const { return joined(words, " "); }
 
+std::size_t Command::most_arguments() const {
+    if (argument.name.empty()) return 0;
+    if (action == Action::setkey || action == Action::help) return SIZE_MAX;
+    if (std::ranges::any_of(parameters, &Parameter::rest)) return SIZE_MAX;
+    const auto positional = std::ranges::count(parameters, std::string_view{}, &Parameter::option);
+    return action == Action::ask ? static_cast<std::size_t>(positional) : 1;
+}
+
 bool Invocation::has(std::string_view option) const {
     return std::ranges::any_of(options, [&](const auto& given) { return given.first == option; });
 }
@@ -165,12 +173,10 @@ Result<Invocation> parse(std::span<const std::string> words) {
     TORII_TRY(Invocation out, take_apart(words));
     if (out.command->action == Action::setkey) TORII_CHECK(check_setkey(out));
     if (out.command->action == Action::help) TORII_CHECK(commands_under(out.arguments));
-    const bool many = out.command->action == Action::setkey || out.command->action == Action::help;
-    const bool setting = out.command->action == Action::set;
-    if (setting && out.arguments.size() < 2)
-        return fail(Errc::bad_syntax, "set needs a setting's NAME and its new VALUE; show settings lists them");
-    const std::size_t most = out.command->argument.name.empty() ? 0u : many ? out.arguments.size() : setting ? 2u : 1u;
-    if (out.arguments.size() > most)
+    if (out.arguments.size() < out.command->needed)
+        return fail(Errc::bad_syntax,
+                    out.command->name() + " needs more words: " + std::string{out.command->argument.name});
+    if (out.arguments.size() > out.command->most_arguments())
         return fail(Errc::bad_syntax, out.command->name() + " does not take '" + printable(out.arguments.back()) + "'");
     return out;
 }
@@ -252,7 +258,8 @@ std::string manual_page(const Command& command) {
     for (const Option& option : command.options)
         usage += " [" + std::string{option.name} + (option.value.empty() ? "" : " " + std::string{option.value}) + "]";
     if (!command.argument.name.empty() && command.action != Action::setkey)
-        usage += " [" + std::string{command.argument.name} + "]";
+        usage += command.needed != 0 ? " " + std::string{command.argument.name}
+                                     : " [" + std::string{command.argument.name} + "]";
     if (command.action == Action::leave) usage = command.name() + "     (in the shell)";
     std::string out = "NAME\n    " + command.name() + " - " + std::string{command.summary} + "\n\nUSAGE\n    " + usage +
                       "\n\nDESCRIPTION\n";

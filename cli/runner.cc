@@ -53,7 +53,7 @@ std::string draw(const Command& command, const Value& answer, bool all) {
         for (const Column& column : view.columns) headings.push_back(column.heading);
         std::vector<std::vector<std::string>> rows;
         for (const Value* row : row_list(view, answer)) {
-            if (command.action == Action::drops && !all && (*row)["total"].count() == 0) continue;
+            if (command.action == Action::counts && !all && (*row)["total"].count() == 0) continue;
             auto& cells = rows.emplace_back();
             for (const Column& column : view.columns) cells.push_back(column.cell(*row));
         }
@@ -98,15 +98,8 @@ ExitCode Runner::run(std::span<const std::string> words, std::string_view line) 
 Result<void> Runner::perform(const Invocation& invocation, std::string_view line) {
     switch (invocation.command->action) {
         case Action::show:
-        case Action::drops: return show(invocation);
-        case Action::set: {
-            const Params params{{"name", invocation.arguments[0]}, {"value", invocation.arguments[1]}};
-            TORII_TRY(const Value answer, client_.ask("set", params));
-            print(invocation.has("--json")
-                      ? print_json(answer)
-                      : answer["name"].text + " is " + answer["value"].text + " now, " + answer["effect"].text + "\n");
-            return {};
-        }
+        case Action::counts: return show(invocation);
+        case Action::ask: return ask(invocation);
         case Action::setkey: return run_setkey(client_, invocation, line, read_statements_);
         case Action::events: return events(invocation);
         case Action::help: {
@@ -128,6 +121,28 @@ Result<void> Runner::show(const Invocation& invocation) {
     // A reason asked for by name is shown also when it never happened.
     const bool all = invocation.has("--all") || !invocation.arguments.empty();
     print(invocation.has("--json") ? print_json(answer) : draw(command, answer, all));
+    return {};
+}
+
+Result<void> Runner::ask(const Invocation& invocation) {
+    const Command& command = *invocation.command;
+    Params params;
+    std::size_t next = 0;
+    std::string rest;
+    for (const auto& [name, option, takes_rest] : command.parameters) {
+        if (takes_rest) {
+            for (; next < invocation.arguments.size(); ++next)
+                rest += (rest.empty() ? "" : " ") + invocation.arguments[next];
+            params.emplace_back(name, rest);
+        } else if (!option.empty())
+            params.emplace_back(name, invocation.value(option).value_or(""));
+        else
+            params.emplace_back(name,
+                                next < invocation.arguments.size() ? std::string_view{invocation.arguments[next]} : "");
+        next += option.empty();
+    }
+    TORII_TRY(const Value answer, client_.ask(command.method, params));
+    print(invocation.has("--json") ? print_json(answer) : draw(command, answer));
     return {};
 }
 

@@ -41,6 +41,7 @@ public:
 private:
     Result<void> perform(const Invocation& invocation, std::string_view line);
     Result<void> show(const Invocation& invocation);
+    Result<void> ask(const Invocation& invocation);
     Result<void> events(const Invocation& invocation);
 
     Client client_;

@@ -57,10 +57,11 @@ public:
 
     void socket() {
         constexpr std::size_t longest = 107;  // sockaddr_un's room
-        if (c_.control_socket.size() > longest)
-            problems_.add("control.socket", "is " + in_quotes(c_.control_socket) + ", " +
-                                                std::to_string(c_.control_socket.size()) +
-                                                " octets with its folder: a socket's path has 1 to 107 octets");
+        for (const auto& [name, path] :
+             {std::pair{"control.socket", &c_.control_socket}, std::pair{"control.policy_socket", &c_.policy_socket}})
+            if (path->size() > longest)
+                problems_.add(name, "is " + in_quotes(*path) + ", " + std::to_string(path->size()) +
+                                        " octets with its folder: a socket's path has 1 to 107 octets");
     }
 
     void ports() {
@@ -92,6 +93,18 @@ public:
     void neighbours() {
         for (std::size_t i = 0; i < c_.neighbours.size(); ++i)
             if (!problems_.under(element("neighbours", i))) neighbour(i);
+    }
+
+    /// Rules of the packet filter name ports that are there.
+    void filter() {
+        const auto hook = [&](const std::string& path, const std::vector<control::FilterRule>& rules) {
+            for (std::size_t i = 0; i < rules.size(); ++i)
+                if (!rules[i].port.empty() && !port_named(c_, rules[i].port) && !problems_.under(element(path, i)))
+                    problems_.add(element(path, i),
+                                  "is for port " + in_quotes(rules[i].port) + ": there is " + port_names(c_));
+        };
+        hook("filter.wire", c_.filter_wire.rules);
+        hook("filter.clear", c_.filter_clear.rules);
     }
 
 private:
@@ -229,6 +242,7 @@ void check(const Configuration& configuration, unsigned cores, Problems& problem
     checking.ports();
     checking.routes();
     checking.neighbours();
+    checking.filter();
     checking.places();
 }
 

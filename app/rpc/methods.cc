@@ -1,6 +1,9 @@
 #include "app/rpc/methods.h"
 
+#include "app/rpc/question.h"
+
 #include <array>
+#include <charconv>
 #include <exception>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -20,6 +23,8 @@ constexpr int method_failed = -32000;  // the method's own error; data.code is E
 // What a request may make the parser build, whatever its length: no method needs more than a few values.
 constexpr unsigned max_depth = 16;
 constexpr unsigned max_values = 4096;
+
+constexpr std::string_view socket_method = "socket.bind";  // the one method for callers that may do nothing else
 
 std::string_view view(const WipedString& text) { return {text.data(), text.size()}; }
 
@@ -68,6 +73,15 @@ Json json_of(const control::DropStatus& drop) {
             {"total", drop.total},
             {"by_worker", drop.by_worker},
             {"untold", drop.untold}};
+}
+
+Json json_of(const control::FilterStatus& rule) {
+    return {
+        {"hook", rule.hook}, {"id", rule.id}, {"rule", rule.text}, {"packets", rule.packets}, {"octets", rule.octets}};
+}
+
+Json json_of(const control::StatStatus& stat) {
+    return {{"family", stat.family}, {"counter", stat.counter}, {"meaning", stat.meaning}, {"total", stat.total}};
 }
 
 Json json_of(const control::WorkerStatus& worker) {
@@ -217,6 +231,22 @@ Json json_of(const PacketSelector& packet) {
     return out;
 }
 
+Json json_of(const control::PolicyMention& policy) {
+    Json out{{"id", static_cast<std::uint32_t>(policy.id)}, {"place", policy.place}, {"text", policy.text}};
+    if (!policy.why.empty()) out["differs_in"] = policy.why;
+    return out;
+}
+
+Json json_of(const control::SaMention& sa) {
+    Json out{{"direction", name_of(sa.direction)}, {"request", json_of(sa.request)}, {"state", sa.state}};
+    if (sa.id) out["spi"] = static_cast<std::uint32_t>(sa.id->spi);
+    return out;
+}
+
+Json json_of(const control::Explanation::Step& step) { return {{"stage", step.stage}, {"text", step.text}}; }
+
+Json json_of(const control::SpdAnswer& answer);
+
 template <class Status>
 Json rows_of(const std::vector<Status>& rows) {
     Json out = Json::array();
@@ -224,7 +254,99 @@ Json rows_of(const std::vector<Status>& rows) {
     return out;
 }
 
+Json json_of(const control::SpdAnswer& answer) {
+    return {{"direction", name_of(answer.direction)},
+            {"asked", answer.asked},
+            {"action", name_of(answer.action)},
+            {"policies", answer.policies},
+            {"match", answer.match ? json_of(*answer.match) : Json{}},
+            {"nearly", rows_of(answer.nearly)},
+            {"hidden", rows_of(answer.hidden)}};
+}
+
+Json json_of(const control::Explanation& answer) {
+    return {{"fate", name_of(answer.fate)},
+            {"drop", answer.drop},
+            {"advice", answer.advice},
+            {"spd", rows_of(answer.spd)},
+            {"sas", rows_of(answer.sas)},
+            {"route", answer.route},
+            {"port", answer.port},
+            {"neighbour", answer.neighbour},
+            {"mac", answer.mac},
+            {"mtu", answer.mtu},
+            {"largest_octets", answer.largest_octets},
+            {"steps", rows_of(answer.steps)}};
+}
+
 // ---- methods
+
+std::string_view word(const Json& params, const char* name) {
+    return view(params.at(name).get_ref<const WipedString&>());
+}
+
+Result<Json> explain(const Call& call, const Json& params) {
+    TORII_TRY(const auto question, parse_question({.source = word(params, "source"),
+                                                   .destination = word(params, "destination"),
+                                                   .protocol = word(params, "protocol"),
+                                                   .ports = word(params, "ports"),
+                                                   .port = word(params, "port")}));
+    TORII_TRY(const auto answer, call.control.explain(question));
+    return json_of(answer);
+}
+
+// Changes of the filter: each a transaction of one operation.
+
+using control::ChangeFilter;
+
+Result<control::Outcome> change_filter(const Call& call, ChangeFilter change) {
+    std::vector<control::Located> transaction;
+    transaction.push_back({std::move(change), {}});
+    TORII_TRY(const auto outcomes, call.control.apply(std::move(transaction)));
+    return outcomes.at(0);
+}
+
+Result<std::uint32_t> parse_rule_id(std::string_view text) {
+    std::uint32_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (error != std::errc{} || end != text.data() + text.size() || id == 0)
+        return fail(Errc::bad_syntax, "'" + std::string{text} + "' is no rule's number: `filter list` has them");
+    return id;
+}
+
+Result<Json> add_filter_rule(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::add, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.rule, control::parse_filter_rule(word(params, "rule")));
+    if (const auto before = word(params, "before"); !before.empty()) {
+        TORII_TRY(change.id, parse_rule_id(before));
+    }
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"id", outcome.filter_rule}};
+}
+
+Result<Json> delete_filter_rule(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::remove, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.id, parse_rule_id(word(params, "id")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
+}
+
+Result<Json> flush_filter(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::flush, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
+}
+
+Result<Json> set_filter_default(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::set_default, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.otherwise, control::parse_filter_action(word(params, "action")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
+}
 
 Result<Json> show_sa(const Call& call, const Json&) {
     Json out = Json::array();
@@ -296,6 +418,16 @@ Result<Json> subscribe(const Call& call, const Json&) {
     return Json{{"subscribed", true}};
 }
 
+Result<Json> socket_bind(const Call& call, const Json& params) {
+    const std::string_view number = view(params.at("fd").get_ref<const WipedString&>());
+    int fd = -1;
+    if (std::from_chars(number.data(), number.data() + number.size(), fd).ptr != number.data() + number.size() ||
+        fd < 0)
+        return fail(Errc::bad_value, "fd is the caller's descriptor, a number");
+    TORII_TRY(const auto policies, call.bind_socket(fd, view(params.at("policy").get_ref<const WipedString&>())));
+    return Json{{"policies", policies}};
+}
+
 Result<Json> help(const Call&, const Json&);
 
 struct Method {
@@ -327,6 +459,10 @@ std::span<const Method> methods() {
                "every drop reason, its count and what to check",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.drops()); }},
+        Method{"show.stats",
+               "IPsec counters by address family, as netstat names them",
+               {},
+               [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.stats()); }},
         Method{"show.crypto",
                "kernels of each suite, their proof and their cycles",
                {},
@@ -358,6 +494,21 @@ std::span<const Method> methods() {
                            return json_of(setting);
                    return fail(Errc::internal, "a setting that was set is not listed");
                }},
+        Method{"explain",
+               "what would become of a packet, and why; empty params were not given",
+               {"source", "destination", "protocol", "ports", "port"},
+               explain},
+        Method{"filter.list",
+               "the packet filter's rules in order, each hook's default last, and what they counted",
+               {},
+               [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.filter()); }},
+        Method{"filter.add",
+               "adds a rule at the end, or before the one of that number",
+               {"hook", "rule", "before"},
+               add_filter_rule},
+        Method{"filter.delete", "removes the rule of that number", {"hook", "id"}, delete_filter_rule},
+        Method{"filter.flush", "removes all rules of a hook", {"hook"}, flush_filter},
+        Method{"filter.default", "pass or block what no rule matches", {"hook", "action"}, set_filter_default},
         Method{"setkey.run",
                "applies statements whole or not at all",
                {"text", "file"},
@@ -374,6 +525,10 @@ std::span<const Method> methods() {
                {},
                [](const Call& call, const Json&) -> Result<Json> { return output_of(call.setkey.dump_policies()); }},
         Method{"events.subscribe", "sends each event as a notification `event` from now on", {}, subscribe},
+        Method{socket_method,
+               "gives a socket of the caller a policy while this connection stands",
+               {"fd", "policy"},
+               socket_bind},
         Method{"help", "this list", {}, help},
     };
     return table;
@@ -447,6 +602,7 @@ Json answer_request(const Call& call, const Json& request) {
     const auto params = request.find("params");
     for (const Method& method : methods()) {
         if (method.name != view(name->get_ref<const WipedString&>())) continue;
+        if (call.sockets_alone && method.name != socket_method) break;
         Json out = run(call, method, params == request.end() ? none : *params, answer_id);
         return notification ? Json{} : out;
     }

@@ -6,12 +6,15 @@
 #include <algorithm>
 
 #include "dataplane/chain_size.h"
+#include "dataplane/filter_stage.h"
 #include "dataplane/flow_key.h"
 #include "dataplane/inbound_check.h"
 #include "dataplane/inbound_sas.h"
 #include "ip/ip.h"
 
 namespace torii {
+
+using control::Hook;
 
 namespace {
 
@@ -86,12 +89,15 @@ Worker::~Worker() = default;
 // ---- the life of a packet, on one page
 
 void Worker::carry() {
-    parse();                              // arrived_ -> encrypted_, clear_, control core
+    parse();  // arrived_ -> parsed_, control core
+    if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_);
+    sort();                               // parsed_ -> encrypted_, clear_
     while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
     classify();                           // clear_ -> protect_, leaving_, control core
     while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
-    emit();                               // leaving_ -> ports, control core (no MAC yet)
-    finish();                             // what was dropped on the way is counted and freed
+    if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops);
+    emit();    // leaving_ -> ports, control core (no MAC yet)
+    finish();  // what was dropped on the way is counted and freed
 }
 
 std::size_t Worker::turn() {
@@ -99,6 +105,7 @@ std::size_t Worker::turn() {
     rules_ = tables_.rules.load(std::memory_order_acquire);
     sad_ = tables_.sad.load(std::memory_order_acquire);
     date_flows();
+    filter_ = tables_.filter.load(std::memory_order_acquire);
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
         const std::size_t count =
@@ -187,7 +194,7 @@ void Worker::parse() {
             if (reason != Drop::none) [[unlikely]]
                 Batch::drop(p, reason);
             else
-                route_arrived(p);
+                parsed_.add(p);
         } else if (type == EtherType::ipv6) {
             p.ip += sizeof(EthernetHeader);
             take_ipv6(p, frame_octets - sizeof(EthernetHeader), ours);
@@ -207,7 +214,12 @@ void Worker::take_ipv6(Packet& p, std::size_t octets, bool ours) {
     const bool for_us = destination.is_multicast() || p.arrival == Arrival::host;
     if (is_discovery(p) && (for_us || rules_->routes->is_own(destination))) return punt(p, Punt::neighbour_discovery);
     if (!ours) return Batch::drop(p, Drop::multicast);
-    route_arrived(p);
+    parsed_.add(p);
+}
+
+void Worker::sort() {
+    for (Packet& p : parsed_.live()) route_arrived(p);
+    parsed_.clear();
 }
 
 /// IPsec goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
@@ -266,7 +278,9 @@ void Worker::open() {
     if (!esp.empty()) open_esp(*crypto_, jobs_, notices_, esp);
     if (!ah.empty()) open_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) open_ipcomp(deflate_, notices_, ipcomp);
+    count_opened(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
+        p.past_wire = true;
         if (const IpProtocol inner{p.protocol}; inner == IpProtocol::ipv4 || inner == IpProtocol::ipv6) [[unlikely]]
             leave_bare_tunnel(p, inner == IpProtocol::ipv4 ? Family::ipv4 : Family::ipv6);
         if (p.drop == Drop::none) route_arrived(p);
@@ -313,10 +327,16 @@ void Worker::leave_bare_tunnel(Packet& p, Family inner) {
 void Worker::classify() {
     if (clear_.empty()) return;
     std::size_t count = 0, misses = 0;
-    for (Packet& p : clear_.live()) {
-        keys_[count] = flow_key(p);
-        p.hash = flows_.hash(keys_[count++]);
+    const auto look_up = [&](Packet& p, const FlowKey& key) {
+        keys_[count++] = key;
+        p.hash = flows_.hash(key);
         flows_.prefetch(p.hash);
+    };
+    for (Packet& p : clear_.live()) {
+        if (p.family == Family::ipv4) [[likely]]
+            look_up(p, ipv4_flow_key(p));
+        else
+            look_up(p, ipv6_flow_key(p));
     }
     count = 0;
     for (Packet& p : clear_.live()) {
@@ -333,6 +353,7 @@ void Worker::classify() {
     }
     counters_.flow_misses.add(misses);
     counters_.flow_hits.add(count - misses);
+    if (asks_filter(Hook::clear)) filter_clear(*filter_, filter_counts_, clear_, {verdicts_.data(), count});
     count = 0;
     for (Packet& p : clear_.live()) act(p, verdicts_[count++]);
     clear_.clear();
@@ -396,7 +417,9 @@ void Worker::protect() {
     if (!esp.empty()) protect_esp(*crypto_, jobs_, notices_, esp);
     if (!ah.empty()) protect_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
+    count_protected(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
+        p.past_wire = false;
         if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
             p.outbound_sa = p.chain->sas[p.chain_step];
             protect_.add(p);
@@ -551,6 +574,7 @@ void Worker::finish() {
             continue;
         assert(p.drop != Drop::none);
         counters_.drops[static_cast<std::size_t>(p.drop)].add(1);
+        count_dropped(counters_.ipsec, p, p.drop);
         dropped[count++] = p.mbuf;
     }
     if (count != 0) rte_pktmbuf_free_bulk(dropped.data(), count);

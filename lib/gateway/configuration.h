@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "control/filter_rule.h"
 #include "control/settings.h"
 #include "net/address.h"
 #include "policy/policy.h"
@@ -64,10 +65,18 @@ struct Configuration : control::Settings {
     std::vector<NeighbourConfiguration> neighbours;
 
     ReadableKeys readable_keys = ReadableKeys::warn;
+    /// By control::Hook; the first rule that matches decides.
+    struct FilterHook {
+        std::vector<control::FilterRule> rules;
+        control::FilterAction otherwise = control::FilterAction::pass;
+    };
+    FilterHook filter_wire, filter_clear;
+
     bool legacy = false;      // SAs may use what RFC 8221 forbids or advises against
     std::string setkey_file;  // loaded at start; empty: none
     std::string control_socket = "/run/torii/control.sock";
-    std::string log_file;  // empty: standard error
+    std::string policy_socket;  // for everybody's own sockets; empty: none
+    std::string log_file;       // empty: standard error
     std::string log_level = "info";
     std::string only_kernels;  // CryptoBook::Options::only
     bool time_kernels = true;

@@ -132,7 +132,7 @@ struct Database::Run {
     }
     void remove(const PolicyPtr& policy) {
         const std::uint64_t order = db.spd_.order_of(*policy);
-        (void)db.spd_.remove(policy->direction, policy->selector);
+        (void)db.spd_.remove(policy->direction, policy->selector, policy->owner);
         journal.push_back({Change::Kind::policy_removed, {}, policy, order});
     }
     void undo() {
@@ -147,10 +147,11 @@ struct Database::Run {
                     set_terms(*change.sa, change.before);
                     break;
                 case Change::Kind::policy_added:
-                    (void)db.spd_.remove(change.policy->direction, change.policy->selector);
+                    (void)db.spd_.remove(change.policy->direction, change.policy->selector, change.policy->owner);
                     db.builder_.dismiss(*change.policy);
                     break;
                 case Change::Kind::policy_removed: db.spd_.restore(change.policy, change.order); break;
+                case Change::Kind::filter_changed: db.filter_ = change.filter; break;
             }
         journal.clear();
     }
@@ -305,14 +306,31 @@ struct Database::Run {
         remove(policy);
         return Outcome{.removed = 1};
     }
+    Result<Outcome> operator()(control::ChangeFilter& op) {
+        if (!op.rule.port.empty() && !db.builder_.is_port(op.rule.port))
+            return fail(Errc::not_found, "there is no port " + op.rule.port);
+        FilterLists next = *db.filter_;
+        TORII_TRY(const Outcome outcome, change(next, op));
+        Change step{.kind = Change::Kind::filter_changed, .sa = {}, .policy = {}, .filter = db.filter_};
+        db.filter_ = std::make_shared<const FilterLists>(std::move(next));
+        journal.push_back(std::move(step));
+        return outcome;
+    }
     Result<Outcome> operator()(control::FlushPolicies&) {
         std::size_t removed = 0;
         for (const Direction direction : {Direction::inbound, Direction::outbound})
             for (const PolicyPtr& policy : db.spd_.in_order(direction)) {
+                if (policy->owner != PolicyOwner::spd) continue;
                 remove(policy);
                 ++removed;
             }
         return Outcome{.removed = removed};
+    }
+    Result<Outcome> operator()(control::DeleteSocketPolicy& op) {
+        const PolicyPtr policy = db.spd_.find(op.policy);
+        if (!policy || policy->owner == PolicyOwner::spd) return Outcome{};
+        remove(policy);
+        return Outcome{.removed = 1};
     }
 };
 

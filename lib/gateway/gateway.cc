@@ -75,6 +75,7 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
     g.database_ = std::make_unique<Database>(g.live_, g.publisher_->builder());
     TORII_CHECK(g.make_interfaces());
     g.make_workers();
+    TORII_CHECK(g.make_filter());
     return gateway;
 }
 
@@ -343,7 +344,12 @@ Surroundings Gateway::surroundings() {
                     if (const Port* const port = port_by_id(answer.route->port))
                         toward.mtu = static_cast<std::uint16_t>(port->wish().mtu);
                     return toward;
-                }};
+                },
+            .port_named = [this](const std::string& name) -> std::optional<std::uint16_t> {
+                const auto at =
+                    std::ranges::find_if(ports_, [&](const auto& port) { return port->wish().name == name; });
+                return at == ports_.end() ? std::nullopt : std::optional{(*at)->id()};
+            }};
 }
 
 const Port* Gateway::port_by_id(std::uint16_t id) const {
@@ -388,6 +394,7 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
         if (change.kind == Change::Kind::policy_added &&
             (change.policy->lifetime_seconds != 0 || change.policy->validtime_seconds != 0))
             mortal_policies_.emplace_back(change.policy, now_);
+    remember_filter_counts();
     tell(journal);
     return outcomes;
 }

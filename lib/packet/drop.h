@@ -69,6 +69,10 @@ namespace torii {
     X(sa_queue_full,                                                                                                   \
       "More packets waited for SAs than are held, for one policy (net.key.acquire_hold) or in all. Retries pass once " \
       "the SA is there.")                                                                                              \
+    X(filter_wire,                                                                                                     \
+      "A rule of the packet filter's hook wire blocks it, or the hook's default. Check `torii filter list`.")          \
+    X(filter_clear,                                                                                                    \
+      "A rule of the packet filter's hook clear blocks it, or the hook's default. Check `torii filter list`.")         \
     X(fragment_needs_ports,                                                                                            \
       "A fragment without ports met a policy that asks for ports. Use policies without ports for fragmented traffic.") \
     X(fragment_in_transport, "Transport mode is not applied to fragments (RFC 4303 3.3.4). Lower the sender's MTU.")   \

@@ -68,9 +68,13 @@ public:
 private:
     std::atomic<std::uint32_t> second_{0};
 };
+/// Whose a policy is, in the order in which their policies are searched: KAME's rule that a privileged socket's beats
+/// the SPD and an unprivileged one's applies only where the SPD has no match. Sockets' own policies go with the socket.
+enum class PolicyOwner : std::uint8_t { privileged_socket, spd, socket };
 
 struct Policy {
     PolicyId id{};
+    PolicyOwner owner = PolicyOwner::spd;
     Direction direction = Direction::outbound;
     Selector selector;
     PolicyAction action = PolicyAction::discard;

@@ -29,6 +29,9 @@ TEST_CASE("each show command prints an aligned table") {
          "\n 2  out         0  10.0.1.0/24  10.0.2.0/24  any       PROTECT  esp/tunnel/20.0.0.1-20.0.0.2/require\n"},
         {"policy", "\n\nEXEMPT FROM POLICY\nARP of the gateway itself passes.\n"},
         {"drops", "PACKETS  UNTOLD  REASON   CHECK\n      5       0  bad_icv  Compare the keys of both ends.\n"},
+        {"stats",
+         "PACKETS  FAMILY  COUNTER     MEANING\n"
+         "     12  ipv4    in_success  inbound packets processed successfully\n"},
         {"crypto", "aes-gcm-16 128  ipsec-mb avx2 direct  yes     yes            83          460  -\n"},
         {"workers", "\n     0      1     1  adaptive       42"},
         {"version", "tokyo    0.1.0  22.11.5  2.0.0     3.0.15   no         1 day 2 h\n"},
@@ -46,7 +49,7 @@ TEST_CASE("each show command with --json prints one JSON document") {
     const Scratch scratch;
     const Gateway gateway{scratch.socket()};
     for (const auto* what :
-         {"ports", "routes", "neighbours", "sa", "policy", "drops", "crypto", "workers", "version"}) {
+         {"ports", "routes", "neighbours", "sa", "policy", "drops", "stats", "crypto", "workers", "version"}) {
         const Ran ran = run_torii(scratch, {"show", what, "--json"});
         INFO(what << "\n" << ran.out << ran.err);
         CHECK(ran.code == 0);
@@ -57,6 +60,34 @@ TEST_CASE("each show command with --json prints one JSON document") {
     }
     CHECK(run_torii(scratch, {"--json", "show", "sa"}).out == run_torii(scratch, {"show", "sa", "--json"}).out);
     CHECK(cli::parse_json(run_torii(scratch, {"show", "sa", "0x1001", "--json"}).out).value().items.size() == 1);
+}
+
+TEST_CASE("explain prints a line for each step, and as JSON all there is to know") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    const Ran ran = run_torii(scratch, {"explain", "10.0.1.5", "10.0.2.5", "tcp", "80", "-i", "wan"});
+    INFO(ran.out << ran.err);
+    CHECK(ran.code == 0);
+    CHECK(ran.out == "STAGE   WHAT HAPPENS\npacket  10.0.1.5[49152] 10.0.2.5[80] tcp\n");
+    const Ran json = run_torii(scratch, {"explain", "10.0.1.5", "10.0.2.5", "--json"});
+    CHECK(cli::parse_json(json.out).value()["fate"].text == "drop");
+    CHECK(run_torii(scratch, {"explain", "10.0.1.5"}).err ==
+          "torii: explain needs more words: SRC DST [PROTOCOL [PORTS]]\n");
+    CHECK(run_torii(scratch, {"explain", "10.0.1.5", "tokyo"}).code == 1);
+    CHECK(run_torii(scratch, {"explain", "a", "b", "c", "d", "e"}).code == 2);
+}
+
+TEST_CASE("filter lists rules as a table, and takes a rule's words as they are typed") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    CHECK(run_torii(scratch, {"filter", "list"}).out ==
+          "HOOK  RULE  PACKETS  OCTETS\n"
+          "wire     1       12     720  block in on wan proto tcp from any to any port 25\n"
+          "wire          1,000  90,000  pass what no rule matches\n");
+    CHECK(run_torii(scratch, {"filter", "add", "wire", "block", "in", "proto", "tcp", "-b", "3"}).out ==
+          "RULE\n   7\n");
+    CHECK(run_torii(scratch, {"filter", "add", "wire", "block", "inn"}).err == "torii: 'inn' is not understood here\n");
+    CHECK(run_torii(scratch, {"filter", "delete", "wire"}).code == 2);
 }
 
 TEST_CASE("setkey gives statements from standard input and files, dumps and flushes") {

@@ -37,7 +37,12 @@ public:
         }
     }
 
-    Result<std::vector<control::Outcome>> apply(std::vector<control::Located>) override {
+    Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override {
+        if (transaction.size() == 1)
+            if (const auto* const op = std::get_if<control::ChangeFilter>(&transaction[0].operation)) {
+                filter_changes.push_back(*op);
+                return std::vector<control::Outcome>{{.removed = 3, .filter_rule = 7}};
+            }
         return fail(Errc::unsupported, "the fake gateway changes nothing");
     }
     void each_sa(const std::function<bool(const control::SaView&)>& visit) const override {
@@ -107,6 +112,27 @@ public:
         return {"0.1.0", "22.11.5", "2.0.0", "3.0.15", gateway_name, 93784, false};
     }
     std::vector<std::string> exemptions() const override { return {"ARP of the gateway itself passes."}; }
+    std::vector<control::FilterStatus> filter() const override {
+        return {{"wire", 1, "block in on wan proto tcp from any to any port 25", 12, 720},
+                {"wire", 0, "pass what no rule matches", 1000, 90000}};
+    }
+    std::vector<control::StatStatus> stats() const override {
+        return {{"ipv4", "in_success", "inbound packets processed successfully", 12}};
+    }
+    Result<control::Explanation> explain(const control::Question& question) const override {
+        asked = question;
+        control::Explanation out;
+        out.steps = {{"packet", question.packet.text()}};
+        out.spd.push_back({.direction = Direction::outbound,
+                           .asked = true,
+                           .action = PolicyAction::bypass,
+                           .policies = 2,
+                           .match = control::PolicyMention{PolicyId{2}, 2, "everything", ""},
+                           .nearly = {{PolicyId{1}, 1, "nearly everything", "protocol"}}});
+        return out;
+    }
+    mutable control::Question asked;
+    std::vector<control::ChangeFilter> filter_changes;
 
     control::Settings live;
     unsigned sas = 1;

@@ -204,9 +204,10 @@ TEST_CASE("every algorithm of the registry is told with its key lengths") {
 TEST_CASE("what help lists can be called") {
     House house;
     auto client = house.client();
-    for (const auto* method : {"show.ports", "show.routes", "show.neighbours", "show.sa", "show.policy", "show.drops",
-                               "show.crypto", "show.algorithms", "show.workers", "show.version", "show.settings",
-                               "setkey.dump_sas", "setkey.dump_policies", "events.subscribe", "help"}) {
+    for (const auto* method :
+         {"show.ports", "show.routes", "show.neighbours", "show.sa", "show.policy", "show.drops", "show.stats",
+          "show.crypto", "show.algorithms", "show.workers", "show.version", "show.settings", "setkey.dump_sas",
+          "setkey.dump_policies", "events.subscribe", "help"}) {
         INFO(method);
         CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"help"})"), '"' + std::string{method} + '"'));
         CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":")" + std::string{method} + "\"}"), R"("result":)"));
