@@ -57,9 +57,12 @@ void Audit::tell(const control::Event& event) {
                      event.request ? setkey::request_text(*event.request) : "", times);
     else if (event.kind == Kind::notices_lost)
         spdlog::warn("audit: {} events were lost: more happened at once than workers can tell", event.repeated);
+    else if (event.kind == Kind::policy_expired)
+        spdlog::info("policy {} is gone: its lifetime is over", static_cast<std::uint32_t>(event.policy));
     else
-        spdlog::warn("audit: {} spi {} {} -> {} sequence {}{}", control::name_of(event.kind), spi_text(event.sa.spi),
-                     event.sa.source.text(), event.sa.destination.text(), event.sequence, times);
+        spdlog::warn("audit: {} spi {} {} -> {} sequence {}{}{}", control::name_of(event.kind), spi_text(event.sa.spi),
+                     event.sa.source.text(), event.sa.destination.text(), event.sequence,
+                     event.kind == Kind::selector_mismatch ? ", packet " + event.packet.text() : "", times);
 }
 
 void Audit::tick() {

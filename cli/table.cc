@@ -136,6 +136,16 @@ const Option json_option{"--json", "", "prints the gateway's answer as one JSON 
 
 // ---- the table
 
+std::vector<View> setting_views() {
+    return {{"",
+             "",
+             {{{"SETTING"}, text<"name">},
+              {{"VALUE"}, text<"value">},
+              {{"DEFAULT"}, text<"fallback">},
+              {{"MAY BE"}, text<"right">},
+              {{"MEANING"}, text<"meaning">}}}};
+}
+
 std::vector<Command> table() {
     return {
         {.words = {"show", "ports"},
@@ -370,6 +380,18 @@ std::vector<Command> table() {
                      {{"SAS IN", true}, text<"inbound_sas">},
                      {{"SAS OUT", true}, text<"outbound_sas">}}}},
          .when_empty = "there are no workers"},
+        {.words = {"show", "settings"},
+         .action = Action::show,
+         .summary = "what may be changed while the gateway runs",
+         .manual =
+             "Prints one row a setting, by the name of KAME's sysctl variable: its VALUE, what it is when nobody sets "
+             "it (DEFAULT), and what it may be. `set` changes one; the configuration file gives first values.",
+         .examples = {"torii show settings", "torii show settings net.key.larval_lifetime --json"},
+         .method = "show.settings",
+         .argument = {"NAME", name_only<"name">},
+         .options = {json_option},
+         .views = setting_views(),
+         .when_empty = "there are no settings"},
         {.words = {"show", "version"},
          .action = Action::show,
          .summary = "versions, the gateway's name and how long it runs",
@@ -387,6 +409,20 @@ std::vector<Command> table() {
                      {{"OPENSSL"}, text<"openssl">},
                      {{"HUGEPAGES"}, yes_no<"hugepages">},
                      {{"UP"}, age<"uptime_seconds">}}}}},
+        {.words = {"set"},
+         .action = Action::ask,
+         .summary = "changes a setting of the running gateway",
+         .manual =
+             "Takes a setting's name, whole or without its net.inet.ipsec. or net.key., and its new value, a word or "
+             "the number that sysctl has for it. The change lasts until toriid ends; the configuration file keeps "
+             "it.",
+         .examples = {"torii set net.inet.ipsec.def_policy none", "torii set larval_lifetime 60"},
+         .method = "set",
+         .argument = {"NAME VALUE"},
+         .options = {json_option},
+         .parameters = {{"name"}, {"value"}},
+         .needed = 2,
+         .views = setting_views()},
         {.words = {"explain"},
          .action = Action::ask,
          .summary = "what would become of a packet, and why",

@@ -154,7 +154,7 @@ private:
             return problems_.add(path, "is " + std::string{kind_word(node)} + ": " +
                                            std::string{kind_word(known->kind)} + " is wanted, " + as_in(*known));
         if (is_aggregate(node)) {
-            if (known->take != nullptr) known->take(configuration_, {});
+            if (known->take) known->take(configuration_, {});
             return members(node, path, pattern);
         }
         value(node, *known, path);

@@ -1,6 +1,7 @@
 #include "app/config/settings.h"
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
 #include <type_traits>
 #include <vector>
@@ -153,9 +154,7 @@ constexpr Choice pollings[]{{"busy", int(Polling::busy)}, {"adaptive", int(Polli
 constexpr Choice roles[]{{"protected", int(PortRole::protected_port)},
                          {"unprotected", int(PortRole::unprotected_port)},
                          {"host", int(PortRole::host_port)}};
-constexpr Choice policies[]{{"discard", int(PolicyAction::discard)}, {"none", int(PolicyAction::bypass)}};
 constexpr Choice readable_keys[]{{"warn", int(ReadableKeys::warn)}, {"refuse", int(ReadableKeys::refuse)}};
-constexpr Choice levels[]{{"use", int(Level::use)}, {"require", int(Level::require)}};
 constexpr Choice log_levels[]{{"trace", 0}, {"debug", 1},    {"info", 2}, {"warning", 3},
                               {"error", 4}, {"critical", 5}, {"off", 6}};
 
@@ -188,7 +187,7 @@ using P = PortConfiguration;
 using R = RouteConfiguration;
 using N = NeighbourConfiguration;
 
-const Setting table[] = {
+const Setting fixed[] = {
     {.path = "gateway", .kind = Kind::group, .example = R"({ name = "tokyo"; })", .meaning = "The gateway as a whole."},
     {.path = "gateway.name",
      .fallback = "\"torii\"",
@@ -421,53 +420,6 @@ const Setting table[] = {
          "What happens to a setkey file that holds keys and that others may read or write, be it loaded at start "
          "or by `setkey -f`: a warning, or nothing of it is done.",
      .take = set<&C::readable_keys>},
-    {.path = "ipsec.def_policy",
-     .kind = Kind::choice,
-     .subject = "def_policy",
-     .choices = policies,
-     .fallback = "\"discard\"",
-     .example = R"("none")",
-     .meaning = "What happens to packets that no policy matches: they are dropped (discard), or pass in clear (none, "
-                "as KAME does).",
-     .take = set<&C::default_policy>},
-    {.path = "ipsec.esp_trans_deflev",
-     .kind = Kind::choice,
-     .subject = "a level",
-     .choices = levels,
-     .fallback = "\"use\"",
-     .example = R"("require")",
-     .meaning = "What level `default` means for ESP in transport mode.",
-     .take = set<&C::esp_trans_deflev>},
-    {.path = "ipsec.esp_net_deflev",
-     .kind = Kind::choice,
-     .subject = "a level",
-     .choices = levels,
-     .fallback = "\"use\"",
-     .example = R"("require")",
-     .meaning = "The same for ESP in tunnel mode.",
-     .take = set<&C::esp_net_deflev>},
-    {.path = "ipsec.ah_trans_deflev",
-     .kind = Kind::choice,
-     .subject = "a level",
-     .choices = levels,
-     .fallback = "\"use\"",
-     .example = R"("require")",
-     .meaning = "The same for AH in transport mode.",
-     .take = set<&C::ah_trans_deflev>},
-    {.path = "ipsec.ah_net_deflev",
-     .kind = Kind::choice,
-     .subject = "a level",
-     .choices = levels,
-     .fallback = "\"use\"",
-     .example = R"("require")",
-     .meaning = "The same for AH in tunnel mode.",
-     .take = set<&C::ah_net_deflev>},
-    {.path = "ipsec.prefered_oldsa",
-     .kind = Kind::flag,
-     .fallback = "false",
-     .example = "true",
-     .meaning = "Of several SAs that fit, send with the oldest (true) or the newest (false).",
-     .take = set<&C::prefer_old_sa>},
 
     {.path = "control",
      .kind = Kind::group,
@@ -519,6 +471,56 @@ const Setting table[] = {
      .take = set<&C::time_kernels>},
 };
 
+// ---- what may be changed later as well: the rows of control/settings.h
+
+bool is_flag(const control::SettingInfo& info) { return !info.words.empty() && info.words[0].name == "false"; }
+
+Kind kind_of(const control::SettingInfo& info) {
+    if (info.words.empty()) return Kind::integer;
+    return is_flag(info) ? Kind::flag : Kind::choice;
+}
+
+std::string as_written(const control::SettingInfo& info, std::string_view value) {
+    return kind_of(info) == Kind::choice ? '"' + std::string{value} + '"' : std::string{value};
+}
+
+/// A value other than the one that holds when nothing is said.
+std::string some_other(const control::SettingInfo& info, const std::string& fallback) {
+    if (info.words.empty()) return std::to_string(std::min(info.high, 2 * info.get({})));
+    return std::string{
+        std::ranges::find_if(info.words, [&](const Choice& word) { return word.name != fallback; })->name};
+}
+
+Setting live(const control::SettingInfo& info) {
+    static std::deque<std::string> texts;  // what the rows' views see
+    const auto keep = [](std::string text) -> std::string_view { return texts.emplace_back(std::move(text)); };
+    const std::string fallback = info.text({});
+    return {.path = keep("ipsec." + std::string{info.short_name()}),
+            .kind = kind_of(info),
+            .subject = info.subject,
+            .range = {info.low, info.high, info.unit},
+            .choices = kind_of(info) == Kind::choice ? info.words : std::span<const Choice>{},
+            .fallback = keep(as_written(info, fallback)),
+            .example = keep(as_written(info, some_other(info, fallback))),
+            .meaning = info.meaning,
+            .take = [&info](Configuration& c, const Value& value) {
+                info.put(c, is_flag(info) ? value.flag : static_cast<std::uint32_t>(value.number));
+                return std::string{};
+            }};
+}
+
+std::vector<Setting> with_live(std::span<const Setting> fixed_rows) {
+    std::vector<Setting> out{fixed_rows.begin(), fixed_rows.end()};
+    auto place = std::ranges::find(out, "control", &Setting::path);  // behind the other rows of ipsec
+    for (const control::SettingInfo& info : control::setting_table()) place = std::next(out.insert(place, live(info)));
+    return out;
+}
+
+const std::vector<Setting>& table() {
+    static const std::vector<Setting> rows = with_live(fixed);
+    return rows;
+}
+
 // ---- what may have been meant
 
 /// Levenshtein's distance: how many letters to add, drop or change.
@@ -559,18 +561,18 @@ std::string Setting::right() const {
     return choices.empty() ? std::string{} : out;
 }
 
-std::span<const Setting> settings() { return table; }
+std::span<const Setting> settings() { return table(); }
 
 const Setting* find_setting(std::string_view path) {
-    const auto found = std::ranges::find(table, path, &Setting::path);
-    return found == std::end(table) ? nullptr : &*found;
+    const auto found = std::ranges::find(table(), path, &Setting::path);
+    return found == table().end() ? nullptr : &*found;
 }
 
 std::string suggestion(std::string_view parent, std::string_view wrong_name) {
     const std::string_view asked = wrong_name.substr(0, 40);
     const Setting *nearest = nullptr, *elsewhere = nullptr;
     std::string known;
-    for (const Setting& s : table) {
+    for (const Setting& s : table()) {
         if (s.name() == asked) elsewhere = &s;
         if (s.parent() != parent || s.name() == "[]") continue;
         if (nearest == nullptr || distance(s.name(), asked) < distance(nearest->name(), asked)) nearest = &s;

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "control/settings.h"
 #include "gateway/configuration.h"
 
 namespace torii::config {
@@ -25,14 +27,11 @@ struct Range {
     std::string_view unit;  // "octets"; empty for plain counts
 };
 
-struct Choice {
-    std::string_view name;
-    int value;
-};
+using Choice = control::SettingInfo::Word;
 
 /// Puts a value of the right kind, range and choice into its place; for a list's element "[]" of groups, makes that
 /// place first. Returns what is still wrong, to stand behind the value: ": an address carries ..."; empty when nothing.
-using Take = std::string (*)(Configuration&, const Value&);
+using Take = std::function<std::string(Configuration&, const Value&)>;
 
 struct Setting {
     std::string_view path = {};  // from the file's root; [] stands for each element of a list
@@ -44,7 +43,7 @@ struct Setting {
     std::string_view fallback = {};        // what holds when it is absent, as the manual says it
     std::string_view example = {};
     std::string_view meaning = {};  // one line of the manual
-    Take take = nullptr;
+    Take take = {};
 
     std::string_view name() const;    // the last part of the path: "mtu"
     std::string_view parent() const;  // the path without it: "ports.[]"; empty at the root

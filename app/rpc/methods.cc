@@ -136,6 +136,11 @@ Json json_of(const control::VersionStatus& version) {
             {"hugepages", version.hugepages}};
 }
 
+Json json_of(const control::SettingStatus& setting) {
+    return {{"name", setting.name},   {"value", setting.value},     {"fallback", setting.fallback},
+            {"right", setting.right}, {"meaning", setting.meaning}, {"effect", setting.effect}};
+}
+
 Json json_of(const control::Lifetime& lifetime) {
     return {{"seconds", lifetime.seconds}, {"octets", lifetime.octets}, {"packets", lifetime.packets}};
 }
@@ -210,7 +215,10 @@ Json json_of(const control::PolicyView& view) {
             {"action", name_of(view.policy.action)},
             {"priority", view.policy.priority},
             {"requests", requests},
-            {"created_unix_seconds", view.policy.created_unix_seconds}};
+            {"lifetime_seconds", view.policy.lifetime_seconds},
+            {"validtime_seconds", view.policy.validtime_seconds},
+            {"created_unix_seconds", view.policy.created_unix_seconds},
+            {"last_used_unix_seconds", view.last_used_unix_seconds}};
 }
 
 Json json_of(const PacketSelector& packet) {
@@ -471,6 +479,21 @@ std::span<const Method> methods() {
                "versions, gateway name, uptime",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return json_of(call.control.version()); }},
+        Method{"show.settings",
+               "what may be changed while the gateway runs",
+               {},
+               [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.settings()); }},
+        Method{"set",
+               "changes one setting; answers with it",
+               {"name", "value"},
+               [](const Call& call, const Json& params) -> Result<Json> {
+                   const std::string_view name = view(params.at("name").get_ref<const WipedString&>());
+                   TORII_CHECK(call.control.set(name, view(params.at("value").get_ref<const WipedString&>())));
+                   for (const control::SettingStatus& setting : call.control.settings())
+                       if (setting.name == name || setting.name.ends_with("." + std::string{name}))
+                           return json_of(setting);
+                   return fail(Errc::internal, "a setting that was set is not listed");
+               }},
         Method{"explain",
                "what would become of a packet, and why; empty params were not given",
                {"source", "destination", "protocol", "ports", "port"},

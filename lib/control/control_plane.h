@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -32,6 +33,11 @@ public:
     using Listener = std::function<void(const Event&)>;
     /// The listener is called on the control thread until the returned handle goes.
     virtual std::shared_ptr<void> listen(Listener listener) = 0;
+
+    /// Every setting that may be changed while the gateway runs (control/settings.h), in the order of their table.
+    virtual std::vector<SettingStatus> settings() const = 0;
+    /// Changes one, for workers as one change. Errors: not_found, with the nearest name; bad_value, with what is right.
+    virtual Result<void> set(std::string_view name, std::string_view value) = 0;
 
     virtual std::vector<PortStatus> ports() const = 0;
     virtual std::vector<RouteStatus> routes() const = 0;

@@ -38,6 +38,7 @@ std::string_view name_of(Event::Kind kind) {
         case Event::Kind::sa_deleted: return "sa_deleted";
         case Event::Kind::policy_added: return "policy_added";
         case Event::Kind::policy_deleted: return "policy_deleted";
+        case Event::Kind::policy_expired: return "policy_expired";
     }
     return "unknown";
 }

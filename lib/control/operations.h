@@ -73,6 +73,7 @@ struct SaView {
 
 struct PolicyView {
     const Policy& policy;
+    std::int64_t last_used_unix_seconds = 0;  // 0: never
 };
 
 // ---- operations
@@ -83,10 +84,11 @@ struct AddSa {
 struct UpdateSa {  // the SA of the same id must be there; keys and lifetimes are replaced
     SaSpec spec;
 };
-struct GetSpi {  // makes a larval SA; `spi` 0: the gateway chooses
+struct GetSpi {  // makes a larval SA, which lives for net.key.larval_lifetime; `spi` 0: the gateway chooses
     SaId id;
     Mode mode = Mode::any;
     ReqId reqid{};
+    std::uint32_t lowest = 0, highest = 0;  // of what it chooses from; 0: net.key.spi_minval, net.key.spi_maxval
 };
 struct DeleteSa {
     SaId id;
@@ -99,7 +101,7 @@ struct FlushSas {
     std::optional<IpsecProtocol> protocol;
 };
 struct AddPolicy {
-    Policy policy;  // id, slot and created are the gateway's to give
+    Policy policy;  // id, slot, created and last_use are the gateway's to give
 };
 struct UpdatePolicy {  // adds when absent; replaces, and moves to the end of its priority, when present
     Policy policy;
@@ -145,7 +147,7 @@ struct Event {
     enum class Kind : std::uint8_t {
         acquire,  // a policy wants an SA that is not there
         expire_soft,
-        expire_hard,         // the SA is gone
+        expire_hard,         // the SA is gone, a larval one as well
         sequence_exhausted,  // the SA stopped (RFC 4303 3.3.3)
         replayed,
         bad_icv,
@@ -156,8 +158,10 @@ struct Event {
         sa_deleted,
         policy_added,
         policy_deleted,
+        policy_expired,  // its lifetime or validtime is over: it is gone
     };
     Kind kind{};
+    std::int64_t unix_seconds = 0;  // when it was told
     SaId sa{};
     PolicyId policy{};
     std::optional<Request> request;  // acquire: the one of the policy's that wants an SA; `sa` has its ends and no SPI

@@ -71,6 +71,12 @@ struct CryptoStatus {
     double cycles_64 = 0, cycles_1420 = 0;
 };
 
+struct SettingStatus {
+    std::string name, value, fallback;  // the fallback is what holds when nobody sets it
+    std::string right;                  // "0 to 4294967295 packets", "none or discard"
+    std::string meaning, effect;        // what it is, and when a change counts: "at once"
+};
+
 struct VersionStatus {
     std::string torii, dpdk, ipsec_mb, openssl, gateway_name;
     std::uint64_t uptime_seconds = 0;

@@ -40,6 +40,8 @@ struct Rules {
     ChainCell* cells = nullptr;               // by Policy::slot
     const PolicyId* cell_policies = nullptr;  // whose each of `cells` is
     PolicyAction default_action = PolicyAction::discard;
+    /// How long a flow's verdict stands: policies learn of their use when a flow is decided.
+    std::uint32_t flow_seconds = 10;
     std::vector<Arrival> port_arrival;  // by DPDK port id: which side it is on
     HopIndex host_hop{};
 };
@@ -48,6 +50,15 @@ struct Rules {
 inline bool is_per_pair(const Policy& policy) {
     const Request& first = policy.requests.front();
     return !first.endpoints && !(policy.selector.source.is_host() && policy.selector.destination.is_host());
+}
+
+/// Where workers find what `policy`, an outbound one of `rules`, does to packets between these addresses.
+inline ChainCell& cell_of(const Rules& rules, const Policy& policy, const Address& source, const Address& destination) {
+    if (is_per_pair(policy)) {
+        const auto pair = rules.pairs->find({policy.id, source, destination});
+        if (pair != rules.pairs->end()) return *pair->second;
+    }
+    return rules.cells[policy.slot];
 }
 
 struct Tables {

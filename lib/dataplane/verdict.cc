@@ -13,14 +13,22 @@ bool is_ike(const PacketSelector& packet) {
            (packet.destination_port == 500 || packet.destination_port == 4500);
 }
 
+/// The policy for the packet, which learns of its use in `second`; 0: the packet is made up, and uses nothing.
+Found meet(const SpdIndex& policies, const PacketSelector& selector, std::uint32_t second) {
+    const Found found = policies.find(selector);
+    if (found.policy != nullptr && second != 0) found.policy->last_use->note(second);
+    return found;
+}
+
 /// Groups and IPv4's reserved addresses, 255.255.255.255 among them.
 bool is_for_many(const Address& destination) {
     return destination.is_v4() ? destination.v4_number() >> 28 >= 14 : destination.is_multicast();
 }
 
 /// Whether the inbound policy lets the packet pass as it came: in clear, or through the SAs it was opened with.
-Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const Packet& p, Trail* trail) {
-    const Found found = rules.inbound->find(selector);
+Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const Packet& p, std::uint32_t second,
+                     Trail* trail) {
+    const Found found = meet(*rules.inbound, selector, second);
     if (trail) trail->inbound = found;
     if (found.needs_ports) return Drop::fragment_needs_ports;
     const PolicyAction action = found.policy ? found.policy->action : rules.default_action;
@@ -34,7 +42,7 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
 
 /// Completes `verdict` for a packet that goes on: the outbound policy applies when it leaves by an unprotected port.
 Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, Verdict verdict,
-                         Trail* trail) {
+                         std::uint32_t second, Trail* trail) {
     const RouteAnswer route = rules.routes->find(selector.destination);
     if (trail) trail->route = route;
     if (route.route != nullptr) verdict.hop = hops.find(route.neighbour, route.route->port);
@@ -43,7 +51,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
     verdict.reason = Drop::none;
     if (route.route != nullptr && rules.port_arrival[route.route->port] != Arrival::outside) return verdict;
 
-    const Found found = rules.outbound->find(selector);
+    const Found found = meet(*rules.outbound, selector, second);
     if (trail) trail->outbound = found;
     const PolicyAction action = found.policy ? found.policy->action : rules.default_action;
     if (found.needs_ports || action == PolicyAction::discard) {
@@ -52,11 +60,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
                          : found.policy    ? Drop::policy_discard
                                            : Drop::no_policy;
     } else if (action == PolicyAction::protect) {
-        verdict.cell = &rules.cells[found.policy->slot];
-        if (is_per_pair(*found.policy)) {
-            const auto pair = rules.pairs->find({found.policy->id, selector.source, selector.destination});
-            if (pair != rules.pairs->end()) verdict.cell = pair->second;
-        }
+        verdict.cell = &cell_of(rules, *found.policy, selector.source, selector.destination);
     }
     return verdict;
 }
@@ -64,7 +68,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
 }  // namespace
 
 Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& p,
-               Trail* trail) {
+               std::uint32_t second, Trail* trail) {
     const Routes& routes = *rules.routes;
     Verdict verdict{.used_serial = cacheable_sa(p)};
     const auto dropped = [&](Drop reason) {
@@ -85,14 +89,19 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
             return dropped(Drop::link_local);
     }
     if (p.arrival == Arrival::outside)
-        if (const Drop reason = inbound_verdict(rules, selector, p, trail); reason != Drop::none)
+        if (const Drop reason = inbound_verdict(rules, selector, p, second, trail); reason != Drop::none)
             return dropped(reason);
     if (for_us) {
         verdict.kind = Verdict::Kind::local;
         if (p.arrival != Arrival::host) verdict.hop = rules.host_hop;
         return verdict;
     }
-    return outbound_verdict(rules, hops, selector, verdict, trail);
+    return outbound_verdict(rules, hops, selector, verdict, second, trail);
+}
+
+Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
+                        std::uint32_t second) {
+    return outbound_verdict(rules, hops, selector, {}, second, nullptr);
 }
 
 bool is_settled(const Verdict& verdict) {

@@ -28,9 +28,17 @@ struct Trail {
     std::optional<RouteAnswer> route;
 };
 
-/// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
+/// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route. The policies
+/// that it meets were used in `second`; 0: by nobody, the packet is made up.
 Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& packet,
-               Trail* trail = nullptr);
+               std::uint32_t second, Trail* trail = nullptr);
+
+/// The same for a packet whose inbound checks are behind it: route and outbound policy alone.
+Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
+                        std::uint32_t second);
+
+/// What `packet`, a whole IP packet or a fragment, offers to be matched by policies.
+PacketSelector selector_of(const Packet& packet);
 
 /// Whether the verdict holds as long as its rules. A flow to a neighbour that nobody has asked for yet is decided again
 /// until it is known, unless SAs take it elsewhere.

@@ -70,6 +70,8 @@ Notice mismatch(const Packet& p) {
 
 }  // namespace
 
+PacketSelector selector_of(const Packet& packet) { return flow_key(packet).selector(); }
+
 Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEngine> crypto)
     : setup_(std::move(setup)),
       tables_(tables),
@@ -102,6 +104,7 @@ std::size_t Worker::turn() {
     std::size_t moved = 0;
     rules_ = tables_.rules.load(std::memory_order_acquire);
     sad_ = tables_.sad.load(std::memory_order_acquire);
+    date_flows();
     filter_ = tables_.filter.load(std::memory_order_acquire);
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
@@ -130,6 +133,15 @@ std::size_t Worker::turn() {
     }
     rte_rcu_qsbr_quiescent(setup_.quiescence, setup_.index);
     return moved;
+}
+
+/// Flows are decided anew by other rules, and after a while by the same.
+void Worker::date_flows() {
+    second_ = tables_.now_seconds.load(std::memory_order_relaxed);
+    if (rules_->generation == flow_generation_ && second_ - flows_since_ < rules_->flow_seconds) return;
+    flow_generation_ = rules_->generation;
+    flows_since_ = second_;
+    ++flow_date_;
 }
 
 // ---- parse
@@ -328,11 +340,11 @@ void Worker::classify() {
     }
     count = 0;
     for (Packet& p : clear_.live()) {
-        const Flows::Entry* entry = flows_.find(p.hash, keys_[count], rules_->generation);
+        const Flows::Entry* entry = flows_.find(p.hash, keys_[count], flow_date_);
         if (entry == nullptr || entry->verdict.used_serial != cacheable_sa(p) || p.opened > 1) [[unlikely]] {
             ++misses;
-            Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], rules_->generation,
-                                                  decide(*rules_, tables_.hops, keys_[count].selector(), p));
+            Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], flow_date_,
+                                                  decide(*rules_, tables_.hops, keys_[count].selector(), p, second_));
             if (!is_settled(fresh.verdict)) fresh.generation = 0;
             entry = &fresh;
         }
@@ -360,10 +372,7 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     if (counts_hops && hops_left(p) <= 1) return punt(p, Punt::ttl_exceeded);
     if (verdict.cell != nullptr) {
         const ChainCell::Value value = verdict.cell->read();
-        if (value.kind() == ChainCell::Kind::no_sa) {
-            ask_for_sa(p, *verdict.cell);
-            return Batch::drop(p, Drop::no_sa);
-        }
+        if (value.kind() == ChainCell::Kind::no_sa) return punt(p, Punt::no_sa);
         if (value.kind() == ChainCell::Kind::clear) {
             ask_for_sa(p, *verdict.cell);
         } else {
@@ -533,7 +542,8 @@ void Worker::punt(Packet& p, Punt why) {
     p.used = {};
     carried(*p.mbuf) = p;
     rte_ring* const ring = setup_.rings.to_control[static_cast<std::size_t>(way_of(why))];
-    if (rte_ring_sp_enqueue(ring, p.mbuf) != 0) return Batch::drop(p, Drop::punt_full);
+    if (rte_ring_sp_enqueue(ring, p.mbuf) != 0)
+        return Batch::drop(p, why == Punt::no_sa ? Drop::sa_queue_full : Drop::punt_full);
     p.mbuf = nullptr;
 }
 
@@ -546,6 +556,7 @@ void Worker::take_over(rte_ring* ring) {
         switch (p.resume) {
             case Resume::open: encrypted_.add(p); break;
             case Resume::classify: clear_.add(p); break;
+            case Resume::outbound: act(p, decide_outbound(*rules_, tables_.hops, selector_of(p), second_)); break;
             case Resume::protect: protect_.add(p); break;
             case Resume::transmit: leaving_.add(p); break;
             case Resume::frame: queue_frame(std::exchange(p.mbuf, nullptr), p.port); break;

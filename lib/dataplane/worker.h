@@ -102,6 +102,7 @@ private:
     void finish();
 
     // helpers of the stages
+    void date_flows();
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
     void take_ipv6(Packet& packet, std::size_t octets, bool ours);
@@ -125,7 +126,9 @@ private:
     const Tables& tables_;
     const Rules* rules_ = nullptr;  // of this turn
     const SpiIndex* sad_ = nullptr;
-    const Filter* filter_ = nullptr;  // null: nothing to ask
+    std::uint32_t second_ = 0;                                             // of this turn
+    std::uint32_t flow_date_ = 0, flow_generation_ = 0, flows_since_ = 0;  // of the flows that count now
+    const Filter* filter_ = nullptr;                                       // null: nothing to ask
     std::unique_ptr<CryptoEngine> crypto_;
     WorkerCounters counters_;
     FilterCounts filter_counts_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/filter_rule.h"
+#include "control/settings.h"
 #include "net/address.h"
 #include "policy/policy.h"
 
@@ -50,7 +51,8 @@ struct NeighbourConfiguration {  // a static one
 /// What happens to a file that holds keys and that others may read.
 enum class ReadableKeys : std::uint8_t { warn, refuse };
 
-struct Configuration {
+/// The settings it inherits are first values: what an operator changes later stands elsewhere.
+struct Configuration : control::Settings {
     std::string name = "torii";
     unsigned workers = 1;         // 1 .. 16
     std::vector<unsigned> cores;  // control core first, then one per worker; empty: spread over what there is
@@ -63,12 +65,6 @@ struct Configuration {
     std::vector<NeighbourConfiguration> neighbours;
 
     ReadableKeys readable_keys = ReadableKeys::warn;
-    /// net.inet.ipsec.def_policy: bypass is KAME's `none`.
-    PolicyAction default_policy = PolicyAction::discard;
-    Level esp_trans_deflev = Level::use, esp_net_deflev = Level::use;
-    Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
-    bool prefer_old_sa = false;  // net.key.prefered_oldsa
-
     /// By control::Hook; the first rule that matches decides.
     struct FilterHook {
         std::vector<control::FilterRule> rules;

@@ -214,7 +214,7 @@ struct Database::Run {
         TORII_CHECK(check(op.id));
         SaId id = op.id;
         if (id.spi == Spi{}) {
-            TORII_TRY(id.spi, free_spi(id));
+            TORII_TRY(id.spi, free_spi(op));
         }
         TORII_CHECK(check_spi(id));
         if (db.by_spi_.contains({id.destination, id.protocol, id.spi})) {
@@ -230,12 +230,21 @@ struct Database::Run {
         add(std::move(sa));
         return Outcome{.spi = id.spi};
     }
-    Result<Spi> free_spi(const SaId& id) {
-        const std::uint32_t span = db.settings_.spi_maximum - db.settings_.spi_minimum + 1;
+    Result<Spi> free_spi(const control::GetSpi& op) {
+        constexpr std::uint32_t first_cpi = 0x100, last_cpi = 61439;  // those that are negotiated (RFC 3173 3.3)
+        const SaId& id = op.id;
+        std::uint32_t lowest = op.lowest != 0 ? op.lowest : db.settings_.spi_minimum;
+        std::uint32_t highest = op.highest != 0 ? op.highest : db.settings_.spi_maximum;
+        if (id.protocol == IpsecProtocol::ipcomp) {
+            lowest = std::clamp(lowest, first_cpi, last_cpi);
+            highest = std::clamp(highest, first_cpi, last_cpi);
+        }
+        if (lowest > highest) return fail(Errc::bad_value, "the lowest SPI to choose from is above the highest");
+        const std::uint64_t span = std::uint64_t{highest} - lowest + 1;
         for (unsigned attempt = 0; attempt < 1000; ++attempt) {  // random, so that a stranger cannot guess it
-            std::uint32_t random = 0;
+            std::uint64_t random = 0;
             if (getrandom(&random, sizeof random, 0) != sizeof random) break;
-            const Spi spi{db.settings_.spi_minimum + random % span};
+            const Spi spi{lowest + static_cast<std::uint32_t>(random % span)};
             if (!db.by_spi_.contains({id.destination, id.protocol, spi})) return spi;
         }
         return fail(Errc::no_room, "no SPI is free between the set limits");
@@ -268,6 +277,7 @@ struct Database::Run {
         auto policy = std::make_shared<Policy>(std::move(op.policy));
         policy->id = PolicyId{db.next_policy_id_++};
         policy->created_unix_seconds = now.unix_seconds;
+        policy->last_use = std::make_shared<LastUse>();
         for (Request& request : policy->requests) settle(request);
         TORII_CHECK(db.builder_.admit(*policy));
         if (auto added = add(policy); !added) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/operations.h"
+#include "control/settings.h"
 #include "gateway/filter_lists.h"
 #include "policy/spd.h"
 
@@ -67,11 +68,6 @@ using Journal = std::vector<Change>;
 
 class Database {
 public:
-    struct Settings {
-        Level esp_trans_deflev = Level::use, esp_net_deflev = Level::use;
-        Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
-        std::uint32_t spi_minimum = 0x100, spi_maximum = 0x0fffffff;  // for GetSpi
-    };
     /// Makes what workers will need of an SA or policy before anybody sees it, and takes back what was never seen.
     struct Builder {
         std::function<Result<void>(SaEntry&)> build;
@@ -80,7 +76,8 @@ public:
         std::function<void(const Policy&)> dismiss;
         std::function<bool(const std::string& port)> is_port;  // rules of the filter name them
     };
-    Database(const Settings& settings, Builder builder) : settings_(settings), builder_(std::move(builder)) {}
+    /// `settings` are the caller's, who may change them between transactions: deflevs, and SPIs to choose from.
+    Database(const control::Settings& settings, Builder builder) : settings_(settings), builder_(std::move(builder)) {}
 
     /// Applies all of `transaction`, or none of it; the journal tells what changed, in order.
     Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction, const Moment& now,
@@ -103,7 +100,7 @@ private:
     using EndsKey = std::tuple<Endpoints, IpsecProtocol, ReqId, std::uint32_t>;  // the last is the serial
     struct Run;                                                                  // one transaction under way
 
-    Settings settings_;
+    const control::Settings& settings_;
     Builder builder_;
     std::map<control::SaId, SaPtr> by_id_;
     std::map<SpiKey, SaPtr> by_spi_;

@@ -2,6 +2,7 @@
 // and lifetimes as seen once a second.
 #include <algorithm>
 
+#include "dataplane/inbound_sas.h"
 #include "gateway/gateway.h"
 
 namespace torii {
@@ -41,7 +42,9 @@ bool Gateway::serve_notices() {
                 one.sa = at->second;
                 one.event.sa = one.sa->spec.id;
             } else {
-                one.event.sa = {notice.packet.source, notice.packet.destination, IpsecProtocol::esp, notice.spi};
+                const std::uint8_t protocol = notice.packet.protocol;  // of what has no SA: ESP, AH or IPComp
+                one.event.sa = {notice.packet.source, notice.packet.destination,
+                                is_ipsec(protocol) ? IpsecProtocol{protocol} : IpsecProtocol::esp, notice.spi};
             }
             const auto known =
                 std::ranges::find_if(heard, [&](const Heard& h) { return same_cause(h.event, one.event); });
@@ -60,22 +63,28 @@ bool Gateway::serve_notices() {
     return !heard.empty();
 }
 
-/// One event for each SA that the packet would have wanted and that is not there now.
+/// One event for each SA that the packet would have wanted and that is not there now, unless it was asked for lately.
 void Gateway::tell_acquire(Event event) {
     const PolicyPtr policy = database_->spd().find(event.policy);
     if (!policy) return;  // gone in the meantime
     for (Request& request : publisher_->lacking(*policy, {event.packet.source, event.packet.destination}, *database_)) {
         event.sa = {request.endpoints->source, request.endpoints->destination, request.protocol, Spi{}};
+        const WantedSa wanted{*request.endpoints, request.protocol, policy->id, request.mode, request.reqid};
+        const std::uint64_t stands_for = acquires_.ask(wanted, event.repeated, live_, now_);
         event.request = std::move(request);
-        tell(event);
+        if (stands_for == 0) continue;
+        Event told = event;
+        told.repeated = stands_for;
+        tell(told);
     }
 }
 
-/// Octet lifetimes end where workers count; the SA's state follows. False when that is known already.
+/// Lifetimes of octets and packets end where workers count; the SA's state follows. False when that is known already.
 bool Gateway::is_news(const Event& event, const SaPtr& sa) {
     if (event.kind == Event::Kind::expire_soft) return sa && grow_old(*sa);
     if (event.kind != Event::Kind::expire_hard) return true;
-    if (!sa || sa->spec.hard.octets == 0 || !database_->sas().contains(sa->serial)) return false;
+    if (!sa || (sa->spec.hard.octets == 0 && sa->spec.hard.packets == 0) || !database_->sas().contains(sa->serial))
+        return false;
     end({&sa, 1});
     return true;
 }
@@ -92,12 +101,25 @@ bool Gateway::grow_old(SaEntry& sa) {
 void Gateway::end(std::span<const SaPtr> sas) {
     std::vector<control::Located> transaction;
     for (const SaPtr& sa : sas) transaction.push_back({control::DeleteSa{sa->spec.id}, {}});
+    end(std::move(transaction));
+}
+
+void Gateway::end(std::span<const PolicyPtr> policies) {
+    std::vector<control::Located> transaction;
+    for (const PolicyPtr& policy : policies)
+        transaction.push_back({control::DeletePolicy{policy->direction, policy->selector}, {}});
+    end(std::move(transaction));
+}
+
+void Gateway::end(std::vector<control::Located> transaction) {
     Journal journal;
     (void)database_->apply(std::move(transaction), {}, journal);
     publisher_->publish(journal, *database_);
+    send_what_waited(journal);
 }
 
-void Gateway::tell(const Event& event) {
+void Gateway::tell(Event event) {
+    event.unix_seconds = unix_now();
     std::erase_if(listeners_, [](const auto& listener) { return listener.expired(); });
     const auto listeners = listeners_;  // one of them may listen or leave while it is told
     for (const auto& weak : listeners)
@@ -140,20 +162,21 @@ bool is_over(const control::Lifetime& limit, std::chrono::seconds age, const con
 
 }  // namespace
 
-/// Once a second: when each SA was last used, and what lifetimes are over. Workers stop at the hard limit of octets to
-/// the packet, and tell of the soft one at once; a flood of notices may lose that, so it is looked at here as well.
+/// Once a second: when each SA was last used, and what lifetimes are over. Workers stop at hard limits of octets and
+/// packets to the packet, and tell of the soft one at once; a flood of notices may lose that, so it is looked at here
+/// as well.
 void Gateway::check_lifetimes() {
-    const auto unix_now =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     std::vector<SaPtr> over;
     std::vector<Event> events;
     for (const auto& [serial, sa] : database_->sas()) {
         const control::SaView seen = view(*sa);
-        if (seen.packets != sa->packets_seen) sa->last_used_unix_seconds = unix_now;
+        if (seen.packets != sa->packets_seen) sa->last_used_unix_seconds = unix_now();
         sa->packets_seen = seen.packets;
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(now_ - sa->created.steady);
         const control::Lifetime& soft = sa->spec.soft;
-        if (is_over(sa->spec.hard, age, seen)) {
+        const bool never_came =
+            sa->state == SaState::larval && age >= std::chrono::seconds{live_.larval_lifetime_seconds};
+        if (never_came || is_over(sa->spec.hard, age, seen)) {
             over.push_back(sa);
             events.push_back({.kind = Event::Kind::expire_hard, .sa = sa->spec.id});
         } else if (is_over(soft, age, seen) || (soft.octets != 0 && seen.octets >= soft.octets) ||
@@ -163,6 +186,26 @@ void Gateway::check_lifetimes() {
     }
     if (!over.empty()) end(over);
     for (const Event& event : events) tell(event);
+}
+
+/// Once a second: policies whose lifetime is over, or that no packet met for so long. Workers note a use within a
+/// second of it, so that an idle one ends a second late rather than early.
+void Gateway::check_policies() {
+    std::vector<PolicyPtr> over;
+    std::erase_if(mortal_policies_, [&](const auto& entry) {
+        const auto& [policy, created] = entry;
+        if (database_->spd().find(policy->id) == nullptr) return true;
+        const auto used = std::max(created, SteadyTime{std::chrono::seconds{policy->last_use->second()}});
+        const auto reached = [&](SteadyTime since, std::uint32_t seconds) {
+            return seconds != 0 && now_ - since >= std::chrono::seconds{seconds};
+        };
+        const bool ends = reached(created, policy->lifetime_seconds) ||
+                          reached(used + std::chrono::seconds{1}, policy->validtime_seconds);
+        if (ends) over.push_back(policy);
+        return ends;
+    });
+    if (!over.empty()) end(over);
+    for (const PolicyPtr& policy : over) tell({.kind = Event::Kind::policy_expired, .policy = policy->id});
 }
 
 /// Once a second: how many notices found no room, so that a flood is seen as one.

@@ -288,11 +288,11 @@ Result<Explanation> Gateway::explain(const control::Question& question) const {
     Walk walk{.gateway = *this, .rules = rules, .hops = tables.hops, .selector = question.packet, .out = out};
     TORII_TRY(walk.p.arrival, origin_of(question, out));
     Trail trail;
-    Verdict verdict = decide(rules, tables.hops, question.packet, walk.p, &trail);
+    Verdict verdict = decide(rules, tables.hops, question.packet, walk.p, 0, &trail);
     const bool in_clear_refused = verdict.reason == Drop::policy_mismatch;
     if (in_clear_refused) {
         walk.come_protected(*trail.inbound->policy);
-        verdict = decide(rules, tables.hops, question.packet, walk.p, &trail);
+        verdict = decide(rules, tables.hops, question.packet, walk.p, 0, &trail);
     }
     walk.decide_fate(verdict, trail);
 

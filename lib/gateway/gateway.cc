@@ -17,7 +17,7 @@ namespace {
 constexpr unsigned share_held = 8;
 constexpr unsigned large_buffers = 64;  // a worker: packets that wait for fragments; as many once more on their way
 constexpr unsigned hand_over_slots = 1024, inject_slots = 1024;
-constexpr std::array<unsigned, punt_ways> punt_slots = {128, 512, 512};  // by PuntWay
+constexpr std::array<unsigned, punt_ways> punt_slots = {128, 512, 512, 512};  // by PuntWay
 
 std::uint64_t random_seed() {
     std::uint64_t seed = 0;
@@ -61,7 +61,7 @@ std::string unique_name(const std::string& what) {
 }  // namespace
 
 Gateway::Gateway(const Configuration& configuration, const Options& options)
-    : configuration_(configuration), options_(options), now_(std::chrono::steady_clock::now()) {}
+    : configuration_(configuration), options_(options), live_(configuration), now_(std::chrono::steady_clock::now()) {}
 
 Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuration, const Options& options) {
     std::unique_ptr<Gateway> gateway{new Gateway{configuration, options}};
@@ -70,16 +70,9 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
               CryptoBook::make({.time_kernels = configuration.time_kernels, .only = configuration.only_kernels}));
     TORII_CHECK(g.open_ports());
     TORII_CHECK(g.make_rings());
-    const Publisher::Settings settings{.workers = configuration.workers,
-                                       .default_action = configuration.default_policy,
-                                       .prefer_old_sa = configuration.prefer_old_sa,
-                                       .seed = random_seed()};
+    const Publisher::Settings settings{.workers = configuration.workers, .seed = random_seed(), .live = configuration};
     TORII_TRY(g.publisher_, Publisher::make(settings, *g.crypto_, g.surroundings()));
-    g.database_ = std::make_unique<Database>(Database::Settings{.esp_trans_deflev = configuration.esp_trans_deflev,
-                                                                .esp_net_deflev = configuration.esp_net_deflev,
-                                                                .ah_trans_deflev = configuration.ah_trans_deflev,
-                                                                .ah_net_deflev = configuration.ah_net_deflev},
-                                             g.publisher_->builder());
+    g.database_ = std::make_unique<Database>(g.live_, g.publisher_->builder());
     TORII_CHECK(g.make_interfaces());
     g.make_workers();
     TORII_CHECK(g.make_filter());
@@ -89,7 +82,9 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
 Gateway::~Gateway() {
     stop();
     retired_hops_.reset();
-    neighbours_.reset();                // hands back what waited
+    neighbours_.reset();  // hands back what waited
+    held_.release([](rte_mbuf*, PolicyId) { return false; },
+                  [this](rte_mbuf* mbuf) { forget(mbuf, Drop::shutting_down); });
     for (const RingPtr& ring : rings_)  // the last one may be missing: that is why we end
         for (void* mbuf = nullptr; ring && rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;)
             forget(static_cast<rte_mbuf*>(mbuf), Drop::shutting_down);
@@ -281,16 +276,23 @@ bool Gateway::poll(SteadyTime now) {
     if (now >= next_tick_) {
         next_tick_ = now + std::chrono::milliseconds{100};
         neighbours_->tick(now);
+        drop_what_waited(now);
     }
     if (now >= next_look_) {
         next_look_ = now + std::chrono::seconds{1};
         check_lifetimes();
+        check_policies();
         check_notices();
     }
     if (std::exchange(hops_retired_, false)) publisher_->publish_routes(routes_, *database_);
     retired_->poll();
     retired_hops_->poll();
     return busy;
+}
+
+std::int64_t Gateway::unix_now() {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
 }
 
 // ---- network
@@ -360,14 +362,38 @@ std::string Gateway::port_name(std::uint16_t id) const {
     return port ? port->wish().name : "?";
 }
 
+// ---- settings
+
+std::vector<control::SettingStatus> Gateway::settings() const {
+    std::vector<control::SettingStatus> out;
+    for (const control::SettingInfo& info : control::setting_table())
+        out.push_back({.name = std::string{info.name},
+                       .value = info.text(live_),
+                       .fallback = info.text({}),
+                       .right = info.right(),
+                       .meaning = std::string{info.meaning},
+                       .effect = std::string{info.effect}});
+    return out;
+}
+
+Result<void> Gateway::set(std::string_view name, std::string_view value) {
+    TORII_CHECK(control::set(live_, name, value));
+    publisher_->publish_settings(live_, *database_);
+    send_what_waited({});
+    return {};
+}
+
 // ---- transactions
 
 Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Located> transaction) {
     Journal journal;
-    const auto unix_now =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), {unix_now, now_}, journal));
+    TORII_TRY(auto outcomes, database_->apply(std::move(transaction), {unix_now(), now_}, journal));
     publisher_->publish(journal, *database_);
+    send_what_waited(journal);
+    for (const Change& change : journal)
+        if (change.kind == Change::Kind::policy_added &&
+            (change.policy->lifetime_seconds != 0 || change.policy->validtime_seconds != 0))
+            mortal_policies_.emplace_back(change.policy, now_);
     remember_filter_counts();
     tell(journal);
     return outcomes;

@@ -14,8 +14,10 @@
 #include "dataplane/worker.h"
 #include "forward/icmp.h"
 #include "forward/neighbours.h"
+#include "gateway/acquire_limit.h"
 #include "gateway/configuration.h"
 #include "gateway/database.h"
+#include "gateway/held_packets.h"
 #include "gateway/publisher.h"
 
 namespace torii {
@@ -48,6 +50,8 @@ public:
                          const std::function<void(const control::SaView&)>& visit) const override;
     void each_policy(const std::function<bool(const control::PolicyView&)>& visit) const override;
     std::shared_ptr<void> listen(Listener listener) override;
+    std::vector<control::SettingStatus> settings() const override;
+    Result<void> set(std::string_view name, std::string_view value) override;
     std::vector<control::PortStatus> ports() const override;
     std::vector<control::RouteStatus> routes() const override;
     std::vector<control::NeighbourStatus> neighbours() const override;
@@ -67,6 +71,7 @@ public:
     RetireList& retired() { return *retired_; }
     const Database& database() const { return *database_; }
     std::uint64_t drop_count_of(Drop reason) const;
+    std::size_t waiting_for_sas() const { return held_.size(); }  // packets
 
 private:
     struct QuiescenceRelease {
@@ -86,6 +91,7 @@ private:
     Result<void> make_filter();
     Surroundings surroundings();
     std::vector<Route> route_list() const;
+    static std::int64_t unix_now();
     const Port* port_by_id(std::uint16_t id) const;
     std::string port_name(std::uint16_t id) const;
     std::pair<std::uint64_t, std::uint64_t> filter_count(control::Hook hook, std::uint16_t place) const;
@@ -99,6 +105,9 @@ private:
     void serve_arp(rte_mbuf* mbuf, SteadyTime now);
     void serve_local(rte_mbuf* mbuf);
     void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
+    void await_sa(rte_mbuf* mbuf, SteadyTime now);
+    void send_what_waited(const Journal& journal);
+    void drop_what_waited(SteadyTime now);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
     std::vector<std::byte> error_about(const Packet& offender, const IcmpError& error);
     bool is_made_by_us(const Packet& p) const;
@@ -117,18 +126,23 @@ private:
 
     // events and lifetimes (events.cc)
     bool serve_notices();
-    void tell(const control::Event& event);
+    void tell(control::Event event);
     void tell_acquire(control::Event event);
     void tell(const Journal& journal);
     bool is_news(const control::Event& event, const SaPtr& sa);
     static bool grow_old(SaEntry& sa);
     void end(std::span<const SaPtr> sas);
+    void end(std::span<const PolicyPtr> policies);
+    void end(std::vector<control::Located> transaction);
     void check_lifetimes();
+    void check_policies();
     void check_notices();
+    std::int64_t last_use_of(const Policy& policy) const;
     control::SaView view(const SaEntry& entry) const;
 
     Configuration configuration_;
     Options options_;
+    control::Settings live_;  // the configuration's, and what was changed since
     std::unique_ptr<CryptoBook> crypto_;
     std::unique_ptr<PacketPool> pool_, large_pool_;
     std::vector<std::unique_ptr<Port>> ports_;
@@ -153,6 +167,9 @@ private:
     SteadyTime started_{}, next_tick_{}, next_look_{};
     SteadyTime now_{};
     IcmpRate icmp_rate_;
+    std::vector<std::pair<PolicyPtr, SteadyTime>> mortal_policies_;  // each with its creation
+    AcquireLimit acquires_;
+    HeldPackets held_;  // for want of an SA
     std::vector<std::weak_ptr<Listener>> listeners_;
     /// What stood at a rule's place of the workers' counts when it came there, by its id: packets, octets.
     std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> filter_counts_before_;

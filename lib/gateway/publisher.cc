@@ -203,9 +203,17 @@ void Publisher::show(SaEntry& entry) {
     const auto set_limits = [&](auto& sa) {
         sa.octets_soft.set(entry.soft_told ? unlimited : limit(entry.spec.soft.octets));
         sa.octets_hard.set(limit(entry.spec.hard.octets));
+        sa.limits.soft.set(entry.soft_told ? unlimited : limit(entry.spec.soft.packets));
+        sa.limits.hard.set(limit(entry.spec.hard.packets));
     };
-    if (entry.outbound) set_limits(*entry.outbound);
-    if (entry.inbound) set_limits(*entry.inbound);
+    if (entry.outbound) {
+        set_limits(*entry.outbound);
+        entry.outbound->watch.set(entry.outbound->limits, entry.outbound->last_sequence);
+    }
+    if (entry.inbound) {
+        set_limits(*entry.inbound);
+        entry.inbound->watch.set(entry.inbound->limits, unlimited);
+    }
     if (entry.inbound) entry.inbound->reqid.store(entry.spec.reqid, std::memory_order_relaxed);
     if (std::exchange(entry.shown, true)) return;
     if (entry.outbound) {
@@ -259,6 +267,9 @@ void Publisher::publish_policies(const Journal& journal, const Database& databas
     }
     spd_in_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::inbound));
     spd_out_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::outbound));
+    const auto has_idle_limit = [](const PolicyPtr& policy) { return policy->validtime_seconds != 0; };
+    has_idle_limits_ = std::ranges::any_of(spd_in_->in_order(), has_idle_limit) ||
+                       std::ranges::any_of(spd_out_->in_order(), has_idle_limit);
 }
 
 void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Database& database) {
@@ -270,6 +281,16 @@ void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Datab
         sa->outbound->mtu.store(toward.mtu, std::memory_order_relaxed);
     }
     publish_rules();
+}
+
+void Publisher::publish_settings(const control::Settings& settings, const Database& database) {
+    const control::Settings before = std::exchange(settings_.live, settings);
+    if (before.prefer_old_sa != settings.prefer_old_sa)
+        for (auto& [id, cells] : policies_) {
+            Affected everything{.all_pairs = true, .pairs = {}};
+            refresh(cells, everything, database);
+        }
+    if (pairs_stale_ || before.default_policy != settings.default_policy) publish_rules();
 }
 
 void Publisher::publish_rules() {
@@ -289,7 +310,8 @@ void Publisher::publish_rules() {
     rules->pairs = pairs_;
     rules->cells = cells_.get();
     rules->cell_policies = cell_policies_.get();
-    rules->default_action = settings_.default_action;
+    rules->default_action = settings_.live.default_policy;
+    if (has_idle_limits_) rules->flow_seconds = 1;
     rules->port_arrival = port_arrival_;
     rules->host_hop = host_hop_;
     Tables::publish<Rules>(tables_.rules, std::move(rules), *retired_);
@@ -469,6 +491,14 @@ ChainCell::Value Publisher::resolve(const Policy& policy, const Endpoints& packe
     return ChainCell::many(new SaChain{chain});
 }
 
+const Policy* Publisher::stopped_by(const PacketSelector& packet) const {
+    const Rules& rules = *tables_.rules.load();
+    const auto [policy, needs_ports] = rules.outbound->find(packet);
+    if (policy == nullptr || needs_ports || policy->action != PolicyAction::protect) return nullptr;
+    const auto value = cell_of(rules, *policy, packet.source, packet.destination).read();
+    return value.kind() == ChainCell::Kind::no_sa ? policy : nullptr;
+}
+
 std::vector<Request> Publisher::lacking(const Policy& policy, const Endpoints& packet, const Database& database) const {
     std::vector<Request> out;
     for (const auto& [request, sa] : steps(policy, packet, database)) {
@@ -491,7 +521,7 @@ SaEntry* Publisher::choose(const Request& request, const Database& database) con
     };
     const ReqId reqid = request.level == Level::unique ? request.reqid : ReqId{};
     auto sas = database.between(*request.endpoints, request.protocol, reqid);
-    return settings_.prefer_old_sa ? first_usable(sas) : first_usable(sas | std::views::reverse);
+    return settings_.live.prefer_old_sa ? first_usable(sas) : first_usable(sas | std::views::reverse);
 }
 
 }  // namespace torii

@@ -34,9 +34,8 @@ public:
 
     struct Settings {
         unsigned workers = 1;
-        PolicyAction default_action = PolicyAction::discard;
-        bool prefer_old_sa = false;
         std::uint64_t seed = 0;
+        control::Settings live = {};
     };
     /// Errc::io when memory cannot be reserved.
     static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto,
@@ -54,9 +53,14 @@ public:
     /// Shows workers new routes, or that hops they remember are gone; turns every SA toward its next hop and has every
     /// flow decided anew.
     void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
+    /// Shows workers settings that have changed.
+    void publish_settings(const control::Settings& settings, const Database& database);
     /// The requests of an outbound `policy` for which a packet between these addresses finds no SA, as far as the first
     /// that stops it; each with the ends that its SA would stand between.
     std::vector<Request> lacking(const Policy& policy, const Endpoints& packet, const Database& database) const;
+
+    /// The outbound policy that stops such a packet for want of an SA; null when none does (any more).
+    const Policy* stopped_by(const PacketSelector& packet) const;
 
     Tables& tables() { return tables_; }
     std::size_t inbound_sas() const { return inbound_.in_use(); }
@@ -127,6 +131,7 @@ private:
 
     // the parts of the next Rules
     std::shared_ptr<const SpdIndex> spd_in_, spd_out_;
+    bool has_idle_limits_ = false;  // some policy ends when it is not used
     std::shared_ptr<const Routes> routes_;
     bool pairs_stale_ = true;  // pairs_ does not say what policies_ does
     std::shared_ptr<const PairCells> pairs_;

@@ -9,7 +9,7 @@ namespace torii {
 namespace {
 
 // By PuntWay and worker: a flood must not keep the control core from its timers, nor questions from what tunnels need.
-constexpr std::array<unsigned, punt_ways> punts_per_poll = {128, 256, 64};
+constexpr std::array<unsigned, punt_ways> punts_per_poll = {128, 256, 128, 64};
 
 constexpr bool is_ipsec(IpProtocol protocol) {
     return protocol == IpProtocol::esp || protocol == IpProtocol::ah || protocol == IpProtocol::ipcomp;
@@ -21,7 +21,7 @@ std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
 
 bool Gateway::serve_punts(SteadyTime now) {
     bool any = false;
-    for (const PuntWay way : {PuntWay::arp, PuntWay::neighbour, PuntWay::answer})
+    for (const PuntWay way : {PuntWay::arp, PuntWay::neighbour, PuntWay::sa, PuntWay::answer})
         for (const WorkerRings& rings : worker_rings_)
             for (unsigned i = 0; i < punts_per_poll[static_cast<std::size_t>(way)]; ++i) {
                 void* mbuf = nullptr;
@@ -49,6 +49,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
         case Punt::too_big: return report(mbuf, too_big(p.mtu), Drop::too_big);
         case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
         case Punt::neighbour: return await_neighbour(mbuf, now);
+        case Punt::no_sa: return await_sa(mbuf, now);
     }
 }
 
@@ -63,6 +64,43 @@ void Gateway::await_neighbour(rte_mbuf* mbuf, SteadyTime now) {
     }
     p.resume = Resume::transmit;
     neighbours_->hold(p.next_hop, mbuf, now);
+}
+
+/// Its policy requires an SA that is not there: one is asked for, and the packet waits for it among the first ones.
+void Gateway::await_sa(rte_mbuf* mbuf, SteadyTime now) {
+    Packet& p = carried(*mbuf);
+    p.resume = Resume::outbound;
+    p.next_hop = HopIndex::none;  // by then the number may be another's
+    const PacketSelector packet = selector_of(p);
+    const Policy* const policy = publisher_->stopped_by(packet);
+    if (policy == nullptr) return inject(mbuf);  // it came in the meantime
+    const PolicyId id = policy->id;
+    const Drop refused = held_.hold(mbuf, id, live_.acquire_hold, now);
+    if (refused != Drop::none) forget(mbuf, refused);
+    tell_acquire({.kind = control::Event::Kind::acquire, .policy = id, .packet = packet});  // it may go on at once
+}
+
+/// SAs or policies have changed: whoever is not stopped as it was goes through the outbound policy anew. A bundle that
+/// has one SA now asks for the next.
+void Gateway::send_what_waited(const Journal& journal) {
+    for (const Change& change : journal)
+        if (change.sa && change.kind != Change::Kind::sa_removed && change.sa->state != control::SaState::larval)
+            acquires_.arrived({change.sa->spec.id.source, change.sa->spec.id.destination}, change.sa->spec.id.protocol);
+    std::vector<control::Event> asking;
+    const auto still_lacks = [&](rte_mbuf* mbuf, PolicyId id) {
+        const PacketSelector packet = selector_of(carried(*mbuf));
+        const Policy* const policy = publisher_->stopped_by(packet);
+        if (policy == nullptr || policy->id != id) return false;
+        asking.push_back({.kind = control::Event::Kind::acquire, .policy = id, .packet = packet, .repeated = 0});
+        return true;
+    };
+    held_.release(still_lacks, [this](rte_mbuf* mbuf) { inject(mbuf); });
+    for (const control::Event& event : asking) tell_acquire(event);
+}
+
+void Gateway::drop_what_waited(SteadyTime now) {
+    held_.expire(now - std::chrono::seconds{live_.larval_lifetime_seconds},
+                 [this](rte_mbuf* mbuf) { forget(mbuf, Drop::sa_timeout); });
 }
 
 void Gateway::serve_arp(rte_mbuf* mbuf, SteadyTime now) {
@@ -151,11 +189,7 @@ std::optional<Address> Gateway::error_source(const Packet& offender) const {
                                       .protocol = static_cast<std::uint8_t>(IpProtocol::icmp)};
             const Found found = rules.outbound->find(back);
             if (found.policy == nullptr || found.policy->action != PolicyAction::protect) continue;
-            const ChainCell* cell = &rules.cells[found.policy->slot];
-            if (const auto pair = rules.pairs->find({found.policy->id, back.source, back.destination});
-                pair != rules.pairs->end())
-                cell = pair->second;
-            const auto kind = cell->read().kind();
+            const auto kind = cell_of(rules, *found.policy, back.source, back.destination).read().kind();
             if (kind == ChainCell::Kind::one_sa || kind == ChainCell::Kind::chain) return a.address;
         }
     return at_port;

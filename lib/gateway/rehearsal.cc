@@ -6,7 +6,7 @@ namespace torii {
 
 Result<void> rehearse(std::vector<control::Located> transaction, const Configuration& configuration) {
     TORII_TRY(const auto crypto, CryptoBook::make({.time_kernels = false, .only = configuration.only_kernels}));
-    Database database{{},
+    Database database{configuration,
                       {.build = [&](const SaEntry& sa) -> Result<void> {
                            TORII_CHECK(Publisher::suite_of(*crypto, sa.spec));
                            return {};

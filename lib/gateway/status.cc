@@ -63,7 +63,14 @@ Result<void> Gateway::with_sa(const control::SaId& id, const std::function<void(
 void Gateway::each_policy(const std::function<bool(const control::PolicyView&)>& visit) const {
     for (const Direction direction : {Direction::inbound, Direction::outbound})
         for (const PolicyPtr& policy : database_->spd().in_order(direction))
-            if (!visit(control::PolicyView{*policy})) return;
+            if (!visit({.policy = *policy, .last_used_unix_seconds = last_use_of(*policy)})) return;
+}
+
+/// By the wall clock; 0: no packet has met it.
+std::int64_t Gateway::last_use_of(const Policy& policy) const {
+    const std::int64_t second = policy.last_use->second();
+    if (second == 0) return 0;
+    return unix_now() - std::chrono::duration_cast<std::chrono::seconds>(now_.time_since_epoch()).count() + second;
 }
 
 std::vector<control::PortStatus> Gateway::ports() const {

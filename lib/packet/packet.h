@@ -30,7 +30,14 @@ enum class Arrival : std::uint8_t {
 };
 
 /// Where a packet goes on when it comes out of a ring.
-enum class Resume : std::uint8_t { open, classify, protect, transmit, frame };  // frame: whole, leaves by `port`
+enum class Resume : std::uint8_t {
+    open,
+    classify,
+    outbound,  // its inbound checks are behind it: route and outbound policy alone
+    protect,
+    transmit,
+    frame,  // whole, leaves by `port`
+};
 
 /// Why a packet goes to the control core.
 enum class Punt : std::uint8_t {
@@ -41,6 +48,7 @@ enum class Punt : std::uint8_t {
     ttl_exceeded,         // these want an ICMP error
     too_big,
     no_route,
+    no_sa,  // its policy wants an SA that is not there; comes back by Resume::outbound
 };
 
 /// Each kind of punted packet has a ring of its own, served in this order: a flood of questions to our own addresses
@@ -48,12 +56,18 @@ enum class Punt : std::uint8_t {
 enum class PuntWay : std::uint8_t {
     arp,  // and neighbour discovery
     neighbour,
+    sa,
     answer,  // may be answered: what is for us, and what wants an ICMP error
 };
-inline constexpr std::size_t punt_ways = 3;
+inline constexpr std::size_t punt_ways = 4;
 constexpr PuntWay way_of(Punt why) {
-    if (why == Punt::arp || why == Punt::neighbour_discovery) return PuntWay::arp;
-    return why == Punt::neighbour ? PuntWay::neighbour : PuntWay::answer;
+    switch (why) {
+        case Punt::arp:
+        case Punt::neighbour_discovery: return PuntWay::arp;
+        case Punt::neighbour: return PuntWay::neighbour;
+        case Punt::no_sa: return PuntWay::sa;
+        default: return PuntWay::answer;
+    }
 }
 
 /// Index into the next-hop table. 0 is nowhere.

@@ -1,6 +1,7 @@
 // A rule of the security policy database, as an operator wrote it (RFC 4301 4.4.1, KAME's requests). Any thread.
 #pragma once
 
+#include <atomic>
 #include <compare>
 #include <cstdint>
 #include <memory>
@@ -55,6 +56,18 @@ inline constexpr std::size_t max_requests = 4;  // transforms in one bundle: bou
 
 enum class PolicyId : std::uint32_t {};  // KAME's spid; never reused while the process lives
 
+/// The second in which a packet last met a policy, by the clock that workers are shown. Any worker notes it, and none
+/// writes what is there already: one line a policy and second, however many packets there are.
+class LastUse {
+public:
+    void note(std::uint32_t second) {
+        if (second_.load(std::memory_order_relaxed) != second) second_.store(second, std::memory_order_relaxed);
+    }
+    std::uint32_t second() const { return second_.load(std::memory_order_relaxed); }  // 0: never met
+
+private:
+    std::atomic<std::uint32_t> second_{0};
+};
 /// Whose a policy is, in the order in which their policies are searched: KAME's rule that a privileged socket's beats
 /// the SPD and an unprivileged one's applies only where the SPD has no match. Sockets' own policies go with the socket.
 enum class PolicyOwner : std::uint8_t { privileged_socket, spd, socket };
@@ -67,8 +80,12 @@ struct Policy {
     PolicyAction action = PolicyAction::discard;
     std::int32_t priority = 0;  // higher is searched first (ipsec-tools' prio)
     std::vector<Request> requests;
+    /// KAME's lifetimes of policies, 0 for none: gone so many seconds after its creation, and (validtime) after its
+    /// last use.
+    std::uint32_t lifetime_seconds = 0, validtime_seconds = 0;
     std::int64_t created_unix_seconds = 0;
-    std::uint32_t slot = 0;  // the gateway's: where workers find this policy's SA chains
+    std::shared_ptr<LastUse> last_use;  // the gateway's to give
+    std::uint32_t slot = 0;             // the gateway's: where workers find this policy's SA chains
 };
 
 }  // namespace torii

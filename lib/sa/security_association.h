@@ -4,6 +4,7 @@
 // marked `control` by the control thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -29,6 +30,31 @@ private:
 
 inline constexpr std::uint64_t unlimited = ~std::uint64_t{0};
 
+/// Limits of an SA in packets, which one comparison watches: no packet up to `watch` is near any of them.
+struct PacketLimits {
+    Counter soft, hard;  // control; owner makes soft unlimited once told
+};
+class PacketWatch {
+public:
+    bool is_reached(std::uint64_t packet) const { return packet > last_.load(std::memory_order_relaxed); }
+    /// Control thread: the limits have changed. `end`: where the SA ends in any case.
+    void set(const PacketLimits& limits, std::uint64_t end) {
+        last_.store(next(limits, end), std::memory_order_relaxed);
+    }
+    std::uint64_t seen() const { return last_.load(std::memory_order_relaxed); }
+    /// Owner: what it saw is dealt with; unless the control thread has set another meanwhile.
+    void move_on(std::uint64_t seen, const PacketLimits& limits, std::uint64_t end) {
+        last_.compare_exchange_strong(seen, next(limits, end), std::memory_order_relaxed);
+    }
+
+private:
+    static std::uint64_t next(const PacketLimits& limits, std::uint64_t end) {
+        const std::uint64_t soft = limits.soft.read();
+        return std::min({end, limits.hard.read(), soft == unlimited ? unlimited : soft - 1});
+    }
+    std::atomic<std::uint64_t> last_{unlimited};
+};
+
 /// Head of a tunnel's packets: outer IP header with everything that does not change from packet to packet.
 union OuterHeader {
     struct Ipv4 {
@@ -41,11 +67,11 @@ union OuterHeader {
 
 struct alignas(64) OutboundSa {
     // ---- line 0: every packet
-    Counter next_sequence;                    // owner: the number the next packet gets; starts at 1
-    std::uint64_t last_sequence = unlimited;  // the last number that may be sent
-    std::uint64_t iv_start = 0;               // counter modes: IV = this + sequence, never twice under one key
-    Counter octets;                           // owner: octets of protected IP packets
-    Counter octets_soft, octets_hard;         // control; owner makes soft unlimited once told
+    Counter next_sequence;             // owner: the number the next packet gets; starts at 1
+    PacketWatch watch;                 // numbers beyond it want a look at `limits`
+    std::uint64_t iv_start = 0;        // counter modes: IV = this + sequence, never twice under one key
+    Counter octets;                    // owner: octets of protected IP packets
+    Counter octets_soft, octets_hard;  // control; owner makes soft unlimited once told
     Big32 spi{};
     std::atomic<std::uint16_t> next_hop{0};  // control: HopIndex toward the tunnel's far end
     std::atomic<std::uint16_t> mtu{1500};    // control: octets of an IP packet toward there
@@ -67,8 +93,13 @@ struct alignas(64) OutboundSa {
     std::uint16_t incompressible_texts = 0;  // owner; IPComp: in a row
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
+    // ---- behind: what the watch leads to
+    std::uint64_t last_sequence = unlimited;  // the last number that may be sent
+    PacketLimits limits;
 
-    unsigned outer_octets() const { return family == Family::ipv4 ? unsigned{sizeof(Ipv4Header)} : unsigned{sizeof(Ipv6Header)}; }
+    unsigned outer_octets() const {
+        return family == Family::ipv4 ? unsigned{sizeof(Ipv4Header)} : unsigned{sizeof(Ipv6Header)};
+    }
 };
 static_assert(offsetof(OutboundSa, serial) == 64 && offsetof(OutboundSa, key) == 128);
 
@@ -90,6 +121,7 @@ struct alignas(64) InboundSa {
     alignas(64) Counter octets;        // owner
     Counter packets;                   // owner
     Counter octets_soft, octets_hard;  // control; owner makes soft unlimited once told
+    PacketWatch watch;                 // packets beyond it want a look at `limits`
     Address destination;               // ours
     std::uint32_t serial = 0;
     // ---- line 2: what the policy check and a bad day want
@@ -98,6 +130,8 @@ struct alignas(64) InboundSa {
     Counter icv_failures, replays;  // owner
     // ---- lines 3..
     alignas(64) std::byte key[key_block_octets]{};
+    // ---- behind: what the watch leads to
+    PacketLimits limits;
 };
 static_assert(offsetof(InboundSa, octets) == 64 && offsetof(InboundSa, key) == 192);
 

@@ -19,6 +19,24 @@ void tell(Notices& notices, control::Event::Kind kind, const Packet& p) {
              .source = p.source(), .destination = p.destination(), .protocol = p.protocol, .ports_known = false}});
 }
 
+/// Packet number `packet` of its SA is beyond the watch: whether it may still pass. Soft limits are told, hard ones
+/// stop it; `said` tells the SA's listeners.
+template <class Sa, class Tell>
+bool passes_watch(Packet& p, Sa& sa, std::uint64_t packet, std::uint64_t end, Tell said) {
+    const std::uint64_t seen = sa.watch.seen();
+    if (packet > end || packet > sa.limits.hard.read()) {
+        Batch::drop(p, packet > end ? Drop::sequence_exhausted : Drop::lifetime_exceeded);
+        said(packet > end ? control::Event::Kind::sequence_exhausted : control::Event::Kind::expire_hard);
+        return false;
+    }
+    if (packet >= sa.limits.soft.read()) {
+        sa.limits.soft.set(unlimited);
+        said(control::Event::Kind::expire_soft);
+    }
+    sa.watch.move_on(seen, sa.limits, end);
+    return true;
+}
+
 }  // namespace
 
 void spend_sequence(Notices& notices, Batch& batch) {
@@ -31,11 +49,9 @@ void spend_sequence(Notices& notices, Batch& batch) {
             tell(notices, control::Event::Kind::expire_hard, sa, p.sequence);
             continue;
         }
-        if (p.sequence > sa.last_sequence) [[unlikely]] {
-            Batch::drop(p, Drop::sequence_exhausted);
-            tell(notices, control::Event::Kind::sequence_exhausted, sa, p.sequence);
+        const auto said = [&](control::Event::Kind kind) { tell(notices, kind, sa, p.sequence); };
+        if (sa.watch.is_reached(p.sequence) && !passes_watch(p, sa, p.sequence, sa.last_sequence, said)) [[unlikely]]
             continue;
-        }
         if (octets >= sa.octets_soft.read()) [[unlikely]] {
             sa.octets_soft.set(unlimited);
             tell(notices, control::Event::Kind::expire_soft, sa, p.sequence);
@@ -74,12 +90,16 @@ void commit_replay(Notices& notices, Batch& batch) {
             tell(notices, control::Event::Kind::expire_hard, p);
             continue;
         }
+        const std::uint64_t packet = sa.packets.read() + 1;
+        const auto said = [&](control::Event::Kind kind) { tell(notices, kind, p); };
+        if (sa.watch.is_reached(packet) && !passes_watch(p, sa, packet, unlimited, said)) [[unlikely]]
+            continue;
         if (octets >= sa.octets_soft.read()) [[unlikely]] {
             sa.octets_soft.set(unlimited);
             tell(notices, control::Event::Kind::expire_soft, p);
         }
         sa.octets.set(octets);
-        sa.packets.add(1);
+        sa.packets.set(packet);
     }
 }
 

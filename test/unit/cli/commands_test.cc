@@ -59,7 +59,7 @@ TEST_CASE("every command of the table is whole: help, manual page, examples that
 TEST_CASE("words may be shortened while they stay unambiguous") {
     CHECK(parsed("sh sa").value().command->name() == "show sa");
     CHECK(parsed("show p").error().message == "'p' may be ports or policy");
-    CHECK(parsed("s").error().message == "'s' may be show or setkey");
+    CHECK(parsed("s").error().message == "'s' may be show or set or setkey");
     CHECK(parsed("sh dr --al").value().has("--all"));
 }
 
@@ -75,6 +75,14 @@ TEST_CASE("what is not understood is told with the nearest word that is") {
     CHECK(refusal("show version x") == "show version does not take 'x'");
     CHECK(refusal("help shwo") == "there is no command 'shwo': did you mean 'show'?");
     CHECK(refusal("help setkey x") == "setkey has nothing called 'x'");
+}
+
+TEST_CASE("set takes a name and a value, no less and no more") {
+    const auto given = parsed("set net.inet.ipsec.def_policy none");
+    REQUIRE(given);
+    CHECK(given->arguments == std::vector<std::string>{"net.inet.ipsec.def_policy", "none"});
+    CHECK(refusal("set def_policy") == "set needs more words: NAME VALUE");
+    CHECK(refusal("set def_policy none twice") == "set does not take 'twice'");
 }
 
 TEST_CASE("setkey's flags may be joined and exclude each other") {

@@ -135,6 +135,56 @@ TEST_CASE("outbound octet lifetimes hold to the packet: soft tells once, hard st
     CHECK(way.tokyo.drops(Drop::lifetime_exceeded) == 1);
 }
 
+TEST_CASE("outbound packet lifetimes hold to the packet: soft tells once, hard stops, inside a batch as well") {
+    OneWay way{"-ps 2 -ph 5 -E aes-gcm-16 \"tokyo-newyork-key001\""};
+    Told told{way.tokyo};
+    CHECK(way.protect().size() == 1);
+    CHECK(told.count(Kind::expire_soft) == 0);
+    CHECK(way.protect().size() == 1);
+    CHECK(told.count(Kind::expire_soft) == 1);
+    CHECK(told.last(Kind::expire_soft).sa == to_newyork);
+    CHECK(way.protect(8).size() == 3);
+    CHECK(told.count(Kind::expire_soft) == 1);
+    CHECK(told.count(Kind::expire_hard) >= 1);
+    CHECK(way.tokyo.drops(Drop::lifetime_exceeded) == 5);
+    CHECK(way.tokyo.drops(Drop::sequence_exhausted) == 0);
+    CHECK(way.tokyo.gateway().database().sas().empty());
+}
+
+TEST_CASE("a hard limit alone ends an SA, in packets as in octets, and without any the SA goes on") {
+    const auto* const limit = GENERATE("-ph 3", "-bh 300");
+    OneWay way{std::string{limit} + " -E aes-gcm-16 \"tokyo-newyork-key001\""};
+    Told told{way.tokyo};
+    CHECK(way.protect(4).size() == 3);
+    CHECK(told.count(Kind::expire_soft) == 0);
+    CHECK(told.count(Kind::expire_hard) == 1);
+    OneWay endless{gcm};
+    CHECK(endless.protect(64).size() == 64);
+}
+
+TEST_CASE("inbound packet lifetimes hold to the packet, and neither replays nor forgeries age an SA") {
+    Wires sender{office_configuration()};
+    sender.setkey(one_way(gcm));
+    const auto wire = pass(sender, office, std::vector<Octets>(4, office_packet), world);
+    REQUIRE(wire.size() == 4);
+    OneWay way{"-r 4 -ps 2 -ph 3 " + std::string{gcm}};
+    Told told{way.newyork};
+    CHECK(way.open({wire[0]}).size() == 1);
+    for (int i = 0; i < 10; ++i) CHECK(way.open({wire[0]}).empty());
+    Octets forged = wire[1];
+    forged[60] ^= std::byte{1};
+    for (int i = 0; i < 10; ++i) CHECK(way.open({forged}).empty());
+    CHECK(inbound(way.newyork).packets.read() == 1);
+    CHECK(told.count(Kind::expire_soft) == 0);
+    CHECK(way.open({wire[1]}).size() == 1);
+    CHECK(told.count(Kind::expire_soft) == 1);
+    CHECK(way.open({wire[2]}).size() == 1);
+    CHECK(told.count(Kind::expire_hard) == 0);
+    CHECK(way.open({wire[3]}).empty());
+    CHECK(told.count(Kind::expire_hard) == 1);
+    CHECK(way.newyork.drops(Drop::lifetime_exceeded) == 1);
+}
+
 TEST_CASE("an octet lifetime that ends inside a batch lets exactly what fits through") {
     OneWay way{"-bh 350 -E aes-gcm-16 \"tokyo-newyork-key001\""};
     CHECK(way.protect(8).size() == 3);

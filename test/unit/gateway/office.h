@@ -16,6 +16,7 @@ inline Configuration office_configuration(unsigned workers = 1) {
     c.workers = workers;
     c.name = "tokyo";
     c.mbufs = 8191;
+    c.acquire_hold = 0;  // no packet waits for an SA where that is not what is tested
     c.ports = {{.name = "office",
                 .device = "",
                 .addresses = {{Address::v4(0x0a000101), 24}},

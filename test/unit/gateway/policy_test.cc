@@ -162,8 +162,7 @@ TEST_CASE("a packet that finds no SA asks for it by policy and request, whether 
         std::string{level} + ";"};
     Told told{tokyo.gateway};
     (void)tokyo.send(packet);
-    (void)tokyo.send(packet);
-    CHECK(told.count(Kind::acquire) == 2);
+    CHECK(told.count(Kind::acquire) == 1);
     const auto asked = told.last(Kind::acquire);
     CHECK(asked.packet.destination == Address::v4(0x0a000205));
     CHECK(asked.sa == sa_id("20.0.0.1", "20.0.0.2", 0));
@@ -175,7 +174,7 @@ TEST_CASE("a packet that finds no SA asks for it by policy and request, whether 
     });
     tokyo.gateway.setkey(two_sas);
     CHECK(tokyo.spi_of(packet) == 0x1001);
-    CHECK(told.count(Kind::acquire) == 2);
+    CHECK(told.count(Kind::acquire) == 1);
 }
 
 TEST_CASE("a bundle asks for each SA it lacks, up to the one that stops the packet, as KAME does") {

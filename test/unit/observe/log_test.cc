@@ -31,6 +31,23 @@ struct LogFile {
 
 }  // namespace
 
+TEST_CASE("an audit record names the reason, SPI, addresses and number, and of a mismatch the packet (RFC 4301 5.2)") {
+    const LogFile file;
+    log::Audit audit;
+    audit.tell({.kind = Kind::selector_mismatch,
+                .sa = {Address::v4(0x14000001), Address::v4(0x14000002), IpsecProtocol::esp, Spi{0x1001}},
+                .sequence = 7,
+                .packet = {.source = Address::v4(0x0a000105),
+                           .destination = Address::v4(0x0a000205),
+                           .source_port = 4000,
+                           .destination_port = 80,
+                           .protocol = 6}});
+    CHECK(file.lines_with("audit: selector_mismatch spi 0x00001001 20.0.0.1 -> 20.0.0.2 sequence 7, packet "
+                          "10.0.1.5[4000] 10.0.2.5[80] tcp") == 1);
+    audit.tell({.kind = Kind::policy_expired, .policy = PolicyId{3}});
+    CHECK(file.lines_with("policy 3 is gone: its lifetime is over") == 1);
+}
+
 TEST_CASE("a flood of one kind of event is cut short in the log and counted, and hides no other kind (RFC 4303 4)") {
     const LogFile file;
     log::Audit audit;

@@ -9,6 +9,7 @@
 
 #include "app/rpc/methods.h"
 #include "control/control_plane.h"
+#include "control/settings.h"
 
 namespace torii::test {
 
@@ -66,6 +67,14 @@ public:
     }
     std::size_t listeners() const { return listeners_.size(); }
 
+    std::vector<control::SettingStatus> settings() const override {
+        std::vector<control::SettingStatus> out;
+        for (const control::SettingInfo& info : control::setting_table())
+            out.push_back({std::string{info.name}, info.text(live), info.text({}), info.right(),
+                           std::string{info.meaning}, std::string{info.effect}});
+        return out;
+    }
+    Result<void> set(std::string_view name, std::string_view value) override { return control::set(live, name, value); }
     std::vector<control::PortStatus> ports() const override {
         control::PortStatus wan{.name = "wan",
                                 .device = "net_af_packet0,iface=wan",
@@ -125,6 +134,7 @@ public:
     mutable control::Question asked;
     std::vector<control::ChangeFilter> filter_changes;
 
+    control::Settings live;
     unsigned sas = 1;
     std::uint64_t bad_icv = 5;
     std::string gateway_name = "tokyo";

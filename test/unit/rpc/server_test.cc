@@ -204,13 +204,31 @@ TEST_CASE("every algorithm of the registry is told with its key lengths") {
 TEST_CASE("what help lists can be called") {
     House house;
     auto client = house.client();
-    for (const auto* method : {"show.ports", "show.routes", "show.neighbours", "show.sa", "show.policy", "show.drops",
-                               "show.stats", "show.crypto", "show.algorithms", "show.workers", "show.version",
-                               "setkey.dump_sas", "setkey.dump_policies", "events.subscribe", "help"}) {
+    for (const auto* method :
+         {"show.ports", "show.routes", "show.neighbours", "show.sa", "show.policy", "show.drops", "show.stats",
+          "show.crypto", "show.algorithms", "show.workers", "show.version", "show.settings", "setkey.dump_sas",
+          "setkey.dump_policies", "events.subscribe", "help"}) {
         INFO(method);
         CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"help"})"), '"' + std::string{method} + '"'));
         CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":")" + std::string{method} + "\"}"), R"("result":)"));
     }
+}
+
+TEST_CASE("set changes a setting and answers with it, or says what would be right") {
+    House house;
+    auto client = house.client();
+    const auto set = [&](std::string_view name, std::string_view value) {
+        return client.ask(R"({"jsonrpc":"2.0","id":1,"method":"set","params":{"name":")" + std::string{name} +
+                          R"(","value":")" + std::string{value} + "\"}}");
+    };
+    CHECK(holds(set("net.key.larval_lifetime", "60"),
+                R"({"name":"net.key.larval_lifetime","value":"60","fallback":"30","right":"1 to 86400 seconds")"));
+    CHECK(holds(set("def_policy", "none"), R"("name":"net.inet.ipsec.def_policy","value":"none")"));
+    CHECK(holds(set("def_policy", "maybe"), "def_policy is discard or none"));
+    CHECK(holds(set("def_policy", "maybe"), R"("code":"bad_value")"));
+    CHECK(holds(set("def_polisy", "none"), "did you mean net.inet.ipsec.def_policy?"));
+    CHECK(holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"show.settings"})"),
+                R"("name":"net.inet.ipsec.def_policy","value":"none","fallback":"discard","right":"discard or none")"));
 }
 
 TEST_CASE("show.sa and show.policy tell every field but the keys") {

@@ -51,6 +51,8 @@ public:
     }
 
     std::shared_ptr<void> listen(Listener) override { return {}; }
+    std::vector<control::SettingStatus> settings() const override { return {}; }
+    Result<void> set(std::string_view, std::string_view) override { return {}; }
     std::vector<control::PortStatus> ports() const override { return {}; }
     std::vector<control::RouteStatus> routes() const override { return {}; }
     std::vector<control::NeighbourStatus> neighbours() const override { return {}; }

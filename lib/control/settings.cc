@@ -1,0 +1,243 @@
+#include "control/settings.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace torii::control {
+
+namespace {
+
+using Word = SettingInfo::Word;
+constexpr Word policies[]{{"discard", int(PolicyAction::discard)}, {"none", int(PolicyAction::bypass)}};
+constexpr Word levels[]{{"use", int(Level::use)}, {"require", int(Level::require)}};
+constexpr Word df_bits[]{
+    {"clear", int(DontFragment::clear)}, {"set", int(DontFragment::set)}, {"copy", int(DontFragment::copy)}};
+constexpr Word ecn_ways[]{{"forbidden", int(EcnTunnel::forbidden)}, {"allowed", int(EcnTunnel::allowed)}};
+constexpr Word flags[]{{"false", 0}, {"true", 1}};
+
+constexpr std::uint32_t longest_seconds = 86400, first_spi = 0x100, last_spi = 0xffffffff, most_packets = 1000000;
+constexpr std::string_view at_once = "at once", new_policies = "for policies added afterwards",
+                           kept = "without effect in this version";
+
+template <auto member>
+std::uint32_t get(const Settings& settings) {
+    return static_cast<std::uint32_t>(settings.*member);
+}
+template <auto member>
+void put(Settings& settings, std::uint32_t value) {
+    using Field = std::remove_reference_t<decltype(settings.*member)>;
+    settings.*member = static_cast<Field>(value);
+}
+
+using S = Settings;
+constexpr SettingInfo table[]{
+    {.name = "net.inet.ipsec.def_policy",
+     .subject = "def_policy",
+     .words = policies,
+     .meaning = "What happens to packets that no policy matches: they are dropped (discard), or pass in clear (none, "
+                "as KAME does).",
+     .effect = at_once,
+     .get = get<&S::default_policy>,
+     .put = put<&S::default_policy>},
+    {.name = "net.inet.ipsec.esp_trans_deflev",
+     .subject = "a level",
+     .words = levels,
+     .meaning = "What level `default` means for ESP in transport mode.",
+     .effect = new_policies,
+     .get = get<&S::esp_trans_deflev>,
+     .put = put<&S::esp_trans_deflev>},
+    {.name = "net.inet.ipsec.esp_net_deflev",
+     .subject = "a level",
+     .words = levels,
+     .meaning = "The same for ESP in tunnel mode.",
+     .effect = new_policies,
+     .get = get<&S::esp_net_deflev>,
+     .put = put<&S::esp_net_deflev>},
+    {.name = "net.inet.ipsec.ah_trans_deflev",
+     .subject = "a level",
+     .words = levels,
+     .meaning = "The same for AH in transport mode.",
+     .effect = new_policies,
+     .get = get<&S::ah_trans_deflev>,
+     .put = put<&S::ah_trans_deflev>},
+    {.name = "net.inet.ipsec.ah_net_deflev",
+     .subject = "a level",
+     .words = levels,
+     .meaning = "The same for AH in tunnel mode.",
+     .effect = new_policies,
+     .get = get<&S::ah_net_deflev>,
+     .put = put<&S::ah_net_deflev>},
+    {.name = "net.inet.ipsec.dfbit",
+     .subject = "dfbit",
+     .words = df_bits,
+     .meaning = "The DF bit of a tunnel's outer header: clear, set, or a copy of the packet's inside.",
+     .effect = kept,
+     .get = get<&S::dfbit>,
+     .put = put<&S::dfbit>},
+    {.name = "net.inet.ipsec.ecn",
+     .subject = "ecn",
+     .words = ecn_ways,
+     .meaning =
+         "Whether a tunnel carries marks of congestion (allowed, RFC 6040) or its outer header none (forbidden).",
+     .effect = kept,
+     .get = get<&S::ecn>,
+     .put = put<&S::ecn>},
+    {.name = "net.inet.ipsec.ah_cleartos",
+     .subject = "ah_cleartos",
+     .words = flags,
+     .meaning = "Whether AH leaves DSCP and ECN out of its ICV, as RFC 4302 asks.",
+     .effect = kept,
+     .get = get<&S::ah_cleartos>,
+     .put = put<&S::ah_cleartos>},
+    {.name = "net.key.prefered_oldsa",
+     .subject = "prefered_oldsa",
+     .words = flags,
+     .meaning = "Of several SAs that fit, send with the oldest (true) or the newest (false).",
+     .effect = at_once,
+     .get = get<&S::prefer_old_sa>,
+     .put = put<&S::prefer_old_sa>},
+    {.name = "net.key.larval_lifetime",
+     .subject = "a larval lifetime",
+     .low = 1,
+     .high = longest_seconds,
+     .unit = "seconds",
+     .meaning = "How long an SA may be without keys, and a packet wait for its SA.",
+     .effect = at_once,
+     .get = get<&S::larval_lifetime_seconds>,
+     .put = put<&S::larval_lifetime_seconds>},
+    {.name = "net.key.blockacq_count",
+     .subject = "blockacq_count",
+     .high = most_packets,
+     .unit = "packets",
+     .meaning = "After so many packets that lack an SA it is asked for again.",
+     .effect = at_once,
+     .get = get<&S::blockacq_count>,
+     .put = put<&S::blockacq_count>},
+    {.name = "net.key.blockacq_lifetime",
+     .subject = "blockacq_lifetime",
+     .high = longest_seconds,
+     .unit = "seconds",
+     .meaning = "After so long an SA that packets lack is asked for again.",
+     .effect = at_once,
+     .get = get<&S::blockacq_lifetime_seconds>,
+     .put = put<&S::blockacq_lifetime_seconds>},
+    {.name = "net.key.acquire_hold",
+     .subject = "acquire_hold",
+     .high = 256,
+     .unit = "packets",
+     .meaning = "How many packets of one policy may wait for an SA; 0: they are dropped at once, as KAME does.",
+     .effect = at_once,
+     .get = get<&S::acquire_hold>,
+     .put = put<&S::acquire_hold>},
+    {.name = "net.key.spi_minval",
+     .subject = "spi_minval",
+     .low = first_spi,
+     .high = last_spi,
+     .meaning = "The lowest SPI that the gateway gives to a larval SA (getspi).",
+     .effect = at_once,
+     .get = get<&S::spi_minimum>,
+     .put = put<&S::spi_minimum>},
+    {.name = "net.key.spi_maxval",
+     .subject = "spi_maxval",
+     .low = first_spi,
+     .high = last_spi,
+     .meaning = "The highest one.",
+     .effect = at_once,
+     .get = get<&S::spi_maximum>,
+     .put = put<&S::spi_maximum>},
+};
+
+/// Letters by which two names differ: added, dropped or changed.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::string row(b.size() + 1, '\0');  // names are short
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<char>(j);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        char diagonal = std::exchange(row[0], static_cast<char>(i + 1));
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const int change = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = static_cast<char>(std::min({change, row[j] + 1, diagonal + 1}));
+        }
+    }
+    return static_cast<std::size_t>(row.back());
+}
+
+const SettingInfo* find(std::string_view name) {
+    const auto* const at = std::ranges::find_if(
+        table, [&](const SettingInfo& info) { return info.name == name || info.short_name() == name; });
+    return at == std::end(table) ? nullptr : at;
+}
+
+std::unexpected<Error> unknown(std::string_view name) {
+    const std::string_view asked = name.substr(name.rfind('.') + 1).substr(0, 40);
+    const auto* const nearest = std::ranges::min_element(
+        table, {}, [&](const SettingInfo& info) { return distance(info.short_name(), asked); });
+    return fail(Errc::not_found, "there is no setting " + std::string{name.substr(0, 80)} + ": did you mean " +
+                                     std::string{nearest->name} + "? `torii show settings` lists them");
+}
+
+/// A decimal number, or a hexadecimal one behind 0x.
+std::optional<std::uint32_t> number(std::string_view text) {
+    const bool hexadecimal = text.starts_with("0x");
+    if (hexadecimal) text.remove_prefix(2);
+    std::uint32_t out = 0;
+    const auto [end, problem] = std::from_chars(text.begin(), text.end(), out, hexadecimal ? 16 : 10);
+    if (problem != std::errc{} || end != text.end()) return std::nullopt;
+    return out;
+}
+
+std::optional<std::uint32_t> value_of(const SettingInfo& info, std::string_view text) {
+    const auto given = number(text);
+    if (info.words.empty()) return given && *given >= info.low && *given <= info.high ? given : std::nullopt;
+    for (const Word& word : info.words)
+        if (word.name == text || given == static_cast<std::uint32_t>(word.value))
+            return static_cast<std::uint32_t>(word.value);
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view SettingInfo::short_name() const { return name.substr(name.rfind('.') + 1); }
+
+std::string SettingInfo::right() const {
+    if (words.empty()) {
+        std::string out = std::to_string(low) + " to " + std::to_string(high);
+        return unit.empty() ? out : out.append(" ").append(unit);
+    }
+    std::string out;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i != 0) out += i + 1 == words.size() ? " or " : ", ";
+        out += words[i].name;
+    }
+    return out;
+}
+
+std::string SettingInfo::text(const Settings& settings) const {
+    const std::uint32_t value = get(settings);
+    for (const Word& word : words)
+        if (static_cast<std::uint32_t>(word.value) == value) return std::string{word.name};
+    return std::to_string(value);
+}
+
+std::span<const SettingInfo> setting_table() { return table; }
+
+Result<void> set(Settings& settings, std::string_view name, std::string_view value) {
+    const SettingInfo* const info = find(name);
+    if (info == nullptr) return unknown(name);
+    const auto wanted = value_of(*info, value);
+    if (!wanted)
+        return fail(Errc::bad_value, std::string{info->name} + " cannot be '" + std::string{value.substr(0, 80)} +
+                                         "': " + std::string{info->subject} + " is " + info->right());
+    Settings next = settings;
+    info->put(next, *wanted);
+    if (next.spi_minimum > next.spi_maximum)
+        return fail(Errc::bad_value, std::string{info->name} + " cannot be " + std::string{value} +
+                                         ": net.key.spi_minval would be above net.key.spi_maxval");
+    settings = next;
+    return {};
+}
+
+}  // namespace torii::control

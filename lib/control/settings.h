@@ -1,0 +1,65 @@
+// What an operator may change while the gateway runs: KAME's sysctl variables under their own names, and a few of ours.
+// Plain values; the configuration file gives their first ones.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "policy/policy.h"
+
+namespace torii::control {
+
+/// KAME's words for the DF bit of a tunnel's outer header: net.inet.ipsec.dfbit 0, 1 and 2 (RFC 4301 8.1).
+enum class DontFragment : std::uint8_t { clear, set, copy };
+/// net.inet.ipsec.ecn: `forbidden` clears the field of the outer header, `allowed` treats it as RFC 6040 asks.
+enum class EcnTunnel : std::uint8_t { forbidden, allowed };
+
+struct Settings {
+    /// net.inet.ipsec.def_policy: bypass is KAME's `none`.
+    PolicyAction default_policy = PolicyAction::discard;
+    Level esp_trans_deflev = Level::use, esp_net_deflev = Level::use;
+    Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
+    DontFragment dfbit = DontFragment::copy;
+    EcnTunnel ecn = EcnTunnel::allowed;
+    bool ah_cleartos = true;                     // the ICV of AH takes DSCP and ECN for 0 (RFC 4302 3.3.3.1.1.1)
+    bool prefer_old_sa = false;                  // net.key.prefered_oldsa
+    std::uint32_t larval_lifetime_seconds = 30;  // of an SA without keys, and of a packet that waits for one
+    std::uint32_t blockacq_count = 10;           // packets that ask in vain before an SA is asked for again
+    std::uint32_t blockacq_lifetime_seconds = 20;
+    std::uint32_t spi_minimum = 0x100, spi_maximum = 0x0fffffff;  // of those the gateway chooses
+    std::uint32_t acquire_hold = 32;                              // packets of one policy that may wait for an SA
+    friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+/// One row of THE table of settings: the configuration file, `torii set` and `torii show settings` all go by it. A
+/// setting's value is a number, KAME's own where it has words.
+struct SettingInfo {
+    struct Word {
+        std::string_view name;
+        int value;
+    };
+    std::string_view name;     // "net.inet.ipsec.def_policy"
+    std::string_view subject;  // "a level": begins the sentence on what would be right
+    std::span<const Word> words = {};
+    std::uint32_t low = 0, high = 0;  // where there are no words
+    std::string_view unit = {};       // "seconds"
+    std::string_view meaning;         // one sentence
+    std::string_view effect;          // when a change counts: "at once"
+    std::uint32_t (*get)(const Settings&) = nullptr;
+    void (*put)(Settings&, std::uint32_t) = nullptr;
+
+    std::string_view short_name() const;  // "def_policy"
+    /// "use or require", "1 to 86400 seconds".
+    std::string right() const;
+    /// The value in `settings`, in words where it has words.
+    std::string text(const Settings& settings) const;
+};
+std::span<const SettingInfo> setting_table();
+/// Changes the setting of that full or short name; `value` is one of its words or a number. On an error nothing has
+/// changed: not_found, with the nearest name; bad_value, with what is right.
+Result<void> set(Settings& settings, std::string_view name, std::string_view value);
+
+}  // namespace torii::control
