@@ -52,6 +52,7 @@ private:
     Result<void> setkey(const Invocation& invocation, std::string_view line);
     Result<void> run_statements(std::string text, std::string_view file);
     Result<void> events(const Invocation& invocation);
+    Result<void> capture(const Invocation& invocation);
 
     Client client_;
     ReadStatements read_statements_;

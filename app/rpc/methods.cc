@@ -3,7 +3,6 @@
 #include "app/rpc/question.h"
 
 #include <array>
-#include <charconv>
 #include <exception>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -296,20 +295,12 @@ Result<control::Outcome> change_filter(const Call& call, ChangeFilter change) {
     return outcomes.at(0);
 }
 
-Result<std::uint32_t> parse_rule_id(std::string_view text) {
-    std::uint32_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (error != std::errc{} || end != text.data() + text.size() || id == 0)
-        return fail(Errc::bad_syntax, "'" + std::string{text} + "' is no rule's number: `filter list` has them");
-    return id;
-}
-
 Result<Json> add_filter_rule(const Call& call, const Json& params) {
     ChangeFilter change{.kind = ChangeFilter::Kind::add, .hook = {}, .rule = {}};
     TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
     TORII_TRY(change.rule, control::parse_filter_rule(word(params, "rule")));
     if (const auto before = word(params, "before"); !before.empty()) {
-        TORII_TRY(change.id, parse_rule_id(before));
+        TORII_TRY(change.id, control::parse_rule_number(before));
     }
     TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
     return Json{{"id", outcome.filter_rule}};
@@ -318,7 +309,7 @@ Result<Json> add_filter_rule(const Call& call, const Json& params) {
 Result<Json> delete_filter_rule(const Call& call, const Json& params) {
     ChangeFilter change{.kind = ChangeFilter::Kind::remove, .hook = {}, .rule = {}};
     TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
-    TORII_TRY(change.id, parse_rule_id(word(params, "id")));
+    TORII_TRY(change.id, control::parse_rule_number(word(params, "id")));
     TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
     return Json{{"removed", outcome.removed}};
 }
@@ -371,6 +362,17 @@ Result<Json> setkey_run(const Call& call, const Json& params) {
 Result<Json> subscribe(const Call& call, const Json&) {
     call.subscribe();
     return Json{{"subscribed", true}};
+}
+
+Result<Json> start_capture(const Call& call, const Json& params) {
+    const auto hook = word(params, "hook");
+    control::CaptureHooks hooks{.wire = true, .clear = true};
+    if (hook != "all") {
+        TORII_TRY(const auto one, control::parse_hook(hook.empty() ? "wire" : hook));
+        hooks = {.wire = one == control::Hook::wire, .clear = one == control::Hook::clear};
+    }
+    TORII_CHECK(call.capture(hooks));
+    return Json{{"capturing", true}};
 }
 
 Result<Json> help(const Call&, const Json&);
@@ -448,6 +450,10 @@ std::span<const Method> methods() {
                {},
                [](const Call& call, const Json&) -> Result<Json> { return output_of(call.setkey.dump_policies()); }},
         Method{"events.subscribe", "sends each event as a notification `event` from now on", {}, subscribe},
+        Method{"capture.start",
+               "sends packets of a hook (wire, clear, all) as notifications `capture` from now on",
+               {"hook"},
+               start_capture},
         Method{"help", "this list", {}, help},
     };
     return table;
@@ -572,6 +578,11 @@ std::string event_line(const control::Event& event, std::int64_t unix_millisecon
     if (event.packet != PacketSelector{}) params["packet"] = json_of(event.packet);
     params["repeated"] = event.repeated;
     return std::string{view(text_of({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", params}}))};
+}
+
+std::string capture_line(std::string_view hexadecimal, std::uint64_t lost) {
+    const Json params{{"pcapng", hexadecimal}, {"lost", lost}};
+    return std::string{view(text_of({{"jsonrpc", "2.0"}, {"method", "capture"}, {"params", params}}))};
 }
 
 std::string lost_line(std::uint64_t lost) {

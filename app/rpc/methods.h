@@ -31,7 +31,8 @@ struct Call {
     const Setkey& setkey;
     Keys keys = Keys::redacted;
     std::size_t max_batch = 64;
-    std::function<void()> subscribe;  // the caller gets events from now on
+    std::function<void()> subscribe;                             // the caller gets events from now on
+    std::function<Result<void>(control::CaptureHooks)> capture;  // the caller gets packets from now on
 };
 
 /// Answers one line: a request, a notification (no answer: empty) or a batch. Never throws for anything `line` may
@@ -45,6 +46,8 @@ inline constexpr int server_busy = -32001;
 
 /// The notification `event` that a subscriber gets.
 std::string event_line(const control::Event& event, std::int64_t unix_milliseconds);
+/// The notification `capture`: octets of a pcapng file in hexadecimal, and how many packets were lost so far.
+std::string capture_line(std::string_view hexadecimal, std::uint64_t lost);
 /// The notification `events.lost`: how many events this subscriber missed because it read too slowly.
 std::string lost_line(std::uint64_t lost);
 

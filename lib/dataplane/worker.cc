@@ -86,11 +86,13 @@ Worker::~Worker() = default;
 
 void Worker::carry() {
     parse();  // arrived_ -> parsed_, control core
+    if (captures_wire_) capture_arrived(*capture_, records_, parsed_);
     if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_);
     sort();                               // parsed_ -> encrypted_, clear_
     while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
     classify();                           // clear_ -> protect_, leaving_, control core
     while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
+    if (captures_wire_) capture_leaving(*capture_, records_, leaving_, tables_.hops);
     if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops);
     emit();    // leaving_ -> ports, control core (no MAC yet)
     finish();  // what was dropped on the way is counted and freed
@@ -101,6 +103,7 @@ std::size_t Worker::turn() {
     rules_ = tables_.rules.load(std::memory_order_acquire);
     sad_ = tables_.sad.load(std::memory_order_acquire);
     filter_ = tables_.filter.load(std::memory_order_acquire);
+    look_for_capture();
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
         const std::size_t count =
@@ -128,6 +131,13 @@ std::size_t Worker::turn() {
     }
     rte_rcu_qsbr_quiescent(setup_.quiescence, setup_.index);
     return moved;
+}
+
+void Worker::look_for_capture() {
+    const Capture* const capture = tables_.capture.load(std::memory_order_acquire);
+    capture_ = capture != nullptr ? capture->rings[setup_.index].get() : nullptr;
+    captures_wire_ = capture != nullptr && capture->at(Hook::wire);
+    captures_clear_ = capture != nullptr && capture->at(Hook::clear);
 }
 
 // ---- parse
@@ -317,6 +327,7 @@ void Worker::classify() {
     }
     counters_.flow_misses.add(misses);
     counters_.flow_hits.add(count - misses);
+    if (captures_clear_) capture_clear(*capture_, records_, clear_);
     if (asks_filter(Hook::clear)) filter_clear(*filter_, filter_counts_, clear_, {verdicts_.data(), count});
     count = 0;
     for (Packet& p : clear_.live()) act(p, verdicts_[count++]);
@@ -538,6 +549,7 @@ void Worker::finish() {
         count_dropped(counters_.ipsec, p, p.drop);
         dropped[count++] = p.mbuf;
     }
+    if (capture_ != nullptr) records_.finish(*capture_, burst_size_);
     if (count != 0) rte_pktmbuf_free_bulk(dropped.data(), count);
     burst_size_ = 0;
 }

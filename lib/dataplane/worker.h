@@ -12,6 +12,7 @@
 
 #include "ah/ah.h"
 #include "crypto/engine.h"
+#include "dataplane/capture_stage.h"
 #include "dataplane/port.h"
 #include "dataplane/tables.h"
 #include "dataplane/verdict.h"
@@ -104,6 +105,7 @@ private:
     // helpers of the stages
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
+    void look_for_capture();
     void route_arrived(Packet& packet);
     bool is_whole(Packet& packet);
     bool asks_filter(control::Hook hook) const { return filter_ != nullptr && filter_->active(hook); }
@@ -124,6 +126,8 @@ private:
     const Tables& tables_;
     const Rules* rules_ = nullptr;  // of this turn
     const SpiIndex* sad_ = nullptr;
+    CaptureRing* capture_ = nullptr;  // null: no capture is on
+    bool captures_wire_ = false, captures_clear_ = false;
     const Filter* filter_ = nullptr;  // null: nothing to ask
     std::unique_ptr<CryptoEngine> crypto_;
     WorkerCounters counters_;
@@ -140,6 +144,7 @@ private:
 
     std::array<Packet, Batch::capacity> burst_;
     std::size_t burst_size_ = 0;
+    BurstRecords records_{burst_.data()};
     Batch arrived_, parsed_, encrypted_, clear_, protect_, leaving_;
 
     struct Outgoing {
