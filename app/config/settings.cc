@@ -86,6 +86,8 @@ std::string_view no_interface_address(const Address& address, unsigned length) {
     if (v4 ? first == 127 : address == Address::parse("::1").value()) return ", a loopback address";
     if (v4 ? first >= 224 && first < 240 : first == 0xff) return ", a multicast address";
     if (v4 && first >= 240) return ", a reserved address";
+    if (static const auto mapped = Prefix::parse("::ffff:0:0/96").value(); mapped.contains(address))
+        return ", an IPv4-mapped address";
     if (address.is_unspecified() || (v4 && first == 0)) return ", an address of no host";
     if (length + 2 > address.bits()) return {};  // point-to-point and host prefixes have neither of the following
     if (masked(address, length) == address) return ", the address of the network itself";
@@ -105,6 +107,8 @@ std::string add_address(Configuration& c, const Value& value) {
         return ": a prefix length is 1 to " + std::to_string(address->bits()) + ", as in 20.0.0.1/24";
     if (const auto why = no_interface_address(*address, prefix->length()); !why.empty())
         return std::string{why} + std::string{address_right};
+    if (address->is_link_local() && prefix->length() != 64)
+        return ": a link-local address's network is fe80::/64, as in fe80::1/64";
     added = {*address, prefix->length()};
     return {};
 }
@@ -116,6 +120,10 @@ std::string set_destination(Configuration& c, const Value& value) {
     if (!value.text.starts_with(prefix->base().text() + "/") &&
         Address::parse(value.text.substr(0, value.text.find('/'))) != prefix->base())
         return " with bits set behind its prefix length: " + prefix->text() + " would be the network";
+    const bool is_default = prefix->length() < 4;
+    if (!is_default && prefix->base().is_link_local())
+        return ": link-local addresses are on every link and have no route";
+    if (!is_default && prefix->base().is_multicast()) return ": multicast is not forwarded";
     c.routes.back().destination = *prefix;
     return {};
 }
@@ -146,6 +154,7 @@ constexpr Choice roles[]{{"protected", int(PortRole::protected_port)},
                          {"unprotected", int(PortRole::unprotected_port)},
                          {"host", int(PortRole::host_port)}};
 constexpr Choice policies[]{{"discard", int(PolicyAction::discard)}, {"none", int(PolicyAction::bypass)}};
+constexpr Choice readable_keys[]{{"warn", int(ReadableKeys::warn)}, {"refuse", int(ReadableKeys::refuse)}};
 constexpr Choice levels[]{{"use", int(Level::use)}, {"require", int(Level::require)}};
 constexpr Choice log_levels[]{{"trace", 0}, {"debug", 1},    {"info", 2}, {"warning", 3},
                               {"error", 4}, {"critical", 5}, {"off", 6}};
@@ -275,7 +284,7 @@ const Setting table[] = {
      .range = {576, 9000, "octets"},
      .fallback = "1500",
      .example = "9000",
-     .meaning = "The largest IP packet of the port's network.",
+     .meaning = "The largest IP packet of the port's network; at least 1280 on a port with IPv6.",
      .take = set<&P::mtu>},
     {.path = "ports.[].role",
      .kind = Kind::choice,
@@ -308,7 +317,7 @@ const Setting table[] = {
     {.path = "routes.[].destination",
      .required = true,
      .example = R"("10.0.2.0/24")",
-     .meaning = "The network; 0.0.0.0/0 is the default route.",
+     .meaning = "The network; 0.0.0.0/0 is the default route, ::/0 that of IPv6.",
      .take = set_destination},
     {.path = "routes.[].via",
      .required = true,
@@ -318,14 +327,15 @@ const Setting table[] = {
     {.path = "routes.[].port",
      .fallback = "the port whose network holds `via`",
      .example = R"("wan")",
-     .meaning = "The port that leads there; wanted when no port's network holds `via`.",
+     .meaning =
+         "The port that leads there; wanted when no port's network holds `via`, or `via` is link-local (fe80::).",
      .take = set<&R::port>},
 
     {.path = "neighbours",
      .kind = Kind::list,
      .fallback = "none",
      .example = R"(( { address = "20.0.0.2"; mac = "02:00:5e:10:00:01"; } ))",
-     .meaning = "Neighbours whose MAC addresses are not asked for by ARP."},
+     .meaning = "Neighbours whose MAC addresses are not asked for by ARP or neighbour discovery."},
     {.path = "neighbours.[]",
      .kind = Kind::group,
      .example = R"({ address = "20.0.0.2"; mac = "02:00:5e:10:00:01"; })",
@@ -344,7 +354,7 @@ const Setting table[] = {
     {.path = "neighbours.[].port",
      .fallback = "the port whose network holds `address`",
      .example = R"("wan")",
-     .meaning = "The port it is on.",
+     .meaning = "The port it is on; wanted when `address` is link-local (fe80::).",
      .take = set<&N::port>},
 
     {.path = "filter",
@@ -401,6 +411,16 @@ const Setting table[] = {
      .example = "true",
      .meaning = "Take SAs with algorithms that RFC 8221 forbids or advises against, and ESP without integrity.",
      .take = set<&C::legacy>},
+    {.path = "ipsec.readable_keys",
+     .kind = Kind::choice,
+     .subject = "readable_keys",
+     .choices = readable_keys,
+     .fallback = "\"warn\"",
+     .example = R"("refuse")",
+     .meaning =
+         "What happens to a setkey file that holds keys and that others may read or write, be it loaded at start "
+         "or by `setkey -f`: a warning, or nothing of it is done.",
+     .take = set<&C::readable_keys>},
     {.path = "ipsec.def_policy",
      .kind = Kind::choice,
      .subject = "def_policy",

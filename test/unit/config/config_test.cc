@@ -30,7 +30,7 @@ filter = { wire = [ "pass in on wan proto esp", "block in on wan" ]; clear = ( "
            wire_default = "pass"; clear_default = "block"; };
 ipsec = {
     setkey_file = "keys/tokyo.setkey"; def_policy = "none"; prefered_oldsa = true;
-    legacy = true;
+    legacy = true; readable_keys = "refuse";
     esp_trans_deflev = "require"; esp_net_deflev = "require"; ah_trans_deflev = "require"; ah_net_deflev = "use";
 };
 control = { socket = "tokyo.sock"; };
@@ -102,6 +102,7 @@ TEST_CASE("a file with every setting reads into what it says") {
     CHECK(c.ah_net_deflev == Level::use);
     CHECK(c.prefer_old_sa);
     CHECK(c.legacy);
+    CHECK(c.readable_keys == ReadableKeys::refuse);
     CHECK(config::summary(c).find("\n           legacy algorithms may be used\n") != std::string::npos);
     CHECK(c.setkey_file == "/etc/torii/keys/tokyo.setkey");
     CHECK(c.control_socket == "/etc/torii/tokyo.sock");
@@ -136,6 +137,7 @@ TEST_CASE("the defaults the manual names are those of the code") {
     const std::pair<std::string_view, int> choices[] = {{"gateway.polling", int(c.polling)},
                                                         {"ports.[].role", int(p.role)},
                                                         {"ipsec.def_policy", int(c.default_policy)},
+                                                        {"ipsec.readable_keys", int(c.readable_keys)},
                                                         {"ipsec.esp_trans_deflev", int(c.esp_trans_deflev)},
                                                         {"ipsec.esp_net_deflev", int(c.esp_net_deflev)},
                                                         {"ipsec.ah_trans_deflev", int(c.ah_trans_deflev)},
@@ -270,6 +272,9 @@ TEST_CASE("a port's address is one host's, with its prefix length") {
         {"255.255.255.255/32", ", a reserved address" + right},
         {"0.0.0.0/24", ", an address of no host" + right},
         {"::/64", ", an address of no host" + right},
+        {"::ffff:20.0.0.1/120", ", an IPv4-mapped address" + right},
+        {"2001:db8::/64", ", the address of the network itself" + right},
+        {"fe80::1/10", ": a link-local address's network is fe80::/64, as in fe80::1/64"},
     };
     for (const auto& [address, error] : wrong)
         CHECK(error_of(port("addresses = [\"" + address + "\"];")) ==
