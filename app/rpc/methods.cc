@@ -3,6 +3,7 @@
 #include "app/rpc/question.h"
 
 #include <array>
+#include <charconv>
 #include <exception>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -23,115 +24,15 @@ constexpr int method_failed = -32000;  // the method's own error; data.code is E
 constexpr unsigned max_depth = 16;
 constexpr unsigned max_values = 4096;
 
+constexpr std::string_view socket_method = "socket.bind";  // the one method for callers that may do nothing else
+
 std::string_view view(const WipedString& text) { return {text.data(), text.size()}; }
 
 WipedString text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 // ---- status values as JSON; the field names are those of control/status.h and control/operations.h
 
-Json json_of(const control::PortStatus& port) {
-    return {{"name", port.name},
-            {"device", port.device},
-            {"driver", port.driver},
-            {"role", port.role},
-            {"mac", port.mac},
-            {"addresses", port.addresses},
-            {"mtu", port.mtu},
-            {"link_up", port.link_up},
-            {"rx_queues", port.rx_queues},
-            {"tx_queues", port.tx_queues},
-            {"rx_packets", port.rx_packets},
-            {"rx_octets", port.rx_octets},
-            {"tx_packets", port.tx_packets},
-            {"tx_octets", port.tx_octets},
-            {"rx_missed", port.rx_missed},
-            {"rx_errors", port.rx_errors},
-            {"rx_no_mbuf", port.rx_no_mbuf},
-            {"tx_full", port.tx_full},
-            {"ring_lost", port.ring_lost}};
-}
-
-Json json_of(const control::RouteStatus& route) {
-    return {{"prefix", route.prefix}, {"via", route.via}, {"port", route.port}, {"origin", route.origin}};
-}
-
-Json json_of(const control::NeighbourStatus& neighbour) {
-    return {{"address", neighbour.address},
-            {"mac", neighbour.mac},
-            {"port", neighbour.port},
-            {"state", neighbour.state},
-            {"age_seconds", neighbour.age_seconds},
-            {"waiting", neighbour.waiting}};
-}
-
-Json json_of(const control::DropStatus& drop) {
-    return {{"reason", drop.reason},
-            {"advice", drop.advice},
-            {"total", drop.total},
-            {"by_worker", drop.by_worker},
-            {"untold", drop.untold}};
-}
-
-Json json_of(const control::FilterStatus& rule) {
-    return {
-        {"hook", rule.hook}, {"id", rule.id}, {"rule", rule.text}, {"packets", rule.packets}, {"octets", rule.octets}};
-}
-
-Json json_of(const control::StatStatus& stat) {
-    return {{"family", stat.family}, {"counter", stat.counter}, {"meaning", stat.meaning}, {"total", stat.total}};
-}
-
-Json json_of(const control::WorkerStatus& worker) {
-    return {{"index", worker.index},
-            {"lcore", worker.lcore},
-            {"core", worker.core},
-            {"polling", worker.polling},
-            {"bursts", worker.bursts},
-            {"packets", worker.packets},
-            {"empty_polls", worker.empty_polls},
-            {"sleeps", worker.sleeps},
-            {"handed_over", worker.handed_over},
-            {"taken_over", worker.taken_over},
-            {"flow_hits", worker.flow_hits},
-            {"flow_misses", worker.flow_misses},
-            {"inbound_sas", worker.inbound_sas},
-            {"outbound_sas", worker.outbound_sas}};
-}
-
-Json json_of(const control::CryptoStatus& crypto) {
-    return {{"suite", crypto.suite},
-            {"kernel", crypto.kernel},
-            {"note", crypto.note},
-            {"proven", crypto.proven},
-            {"chosen", crypto.chosen},
-            {"cycles_64", crypto.cycles_64},
-            {"cycles_1420", crypto.cycles_1420}};
-}
-
-Json algorithms() {
-    const auto row = [](std::string_view option, const auto& algorithm) {
-        return Json{{"option", option},
-                    {"name", algorithm.name},
-                    {"alias", algorithm.alias},
-                    {"key_bits", spelled(algorithm.key_bits)},
-                    {"icv_octets", algorithm.icv_octets},
-                    {"legacy", algorithm.legacy()}};
-    };
-    Json out = Json::array();
-    for (const CipherInfo& cipher : ciphers()) out.push_back(row("-E", cipher));
-    for (const AuthInfo& auth : auths()) out.push_back(row("-A", auth));
-    return out;
-}
-
-Json json_of(const control::VersionStatus& version) {
-    return {{"torii", version.torii},
-            {"dpdk", version.dpdk},
-            {"ipsec_mb", version.ipsec_mb},
-            {"openssl", version.openssl},
-            {"gateway_name", version.gateway_name},
-            {"uptime_seconds", version.uptime_seconds},
-            {"hugepages", version.hugepages}};
-}
+#include "app/rpc/status_json.inc"
 
 Json json_of(const control::Lifetime& lifetime) {
     return {{"seconds", lifetime.seconds}, {"octets", lifetime.octets}, {"packets", lifetime.packets}};
@@ -410,6 +311,16 @@ Result<Json> start_capture(const Call& call, const Json& params) {
     return Json{{"capturing", true}};
 }
 
+Result<Json> socket_bind(const Call& call, const Json& params) {
+    const std::string_view number = view(params.at("fd").get_ref<const WipedString&>());
+    int fd = -1;
+    if (std::from_chars(number.data(), number.data() + number.size(), fd).ptr != number.data() + number.size() ||
+        fd < 0)
+        return fail(Errc::bad_value, "fd is the caller's descriptor, a number");
+    TORII_TRY(const auto policies, call.bind_socket(fd, view(params.at("policy").get_ref<const WipedString&>())));
+    return Json{{"policies", policies}};
+}
+
 Result<Json> help(const Call&, const Json&);
 
 struct Method {
@@ -496,6 +407,10 @@ std::span<const Method> methods() {
                "sends packets of a hook (wire, clear, all) as notifications `capture` from now on",
                {"hook"},
                start_capture},
+        Method{socket_method,
+               "gives a socket of the caller a policy while this connection stands",
+               {"fd", "policy"},
+               socket_bind},
         Method{"help", "this list", {}, help},
     };
     return table;
@@ -569,6 +484,7 @@ Json answer_request(const Call& call, const Json& request) {
     const auto params = request.find("params");
     for (const Method& method : methods()) {
         if (method.name != view(name->get_ref<const WipedString&>())) continue;
+        if (call.sockets_alone && method.name != socket_method) break;
         Json out = run(call, method, params == request.end() ? none : *params, answer_id);
         return notification ? Json{} : out;
     }

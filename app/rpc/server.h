@@ -11,6 +11,7 @@
 #include "app/rpc/capture_stream.h"
 #include "app/rpc/line_server.h"
 #include "app/rpc/methods.h"
+#include "app/rpc/socket_policies.h"
 #include "base/error.h"
 #include "control/control_plane.h"
 
@@ -20,6 +21,7 @@ class Server {
 public:
     /// Serves `control` and `setkey` at the Unix socket `path` while the Server lives; LineServer::open tells how the
     /// socket is made and its errors. `loop` and `control` outlive it.
+    /// With Limits::sockets_alone everybody may connect, and ask for policies of their own sockets and nothing else.
     static Result<std::unique_ptr<Server>> open(EventLoop& loop, control::ControlPlane& control, Setkey setkey,
                                                 std::string path, const Limits& limits = {});
     Server(const Server&) = delete;
@@ -30,7 +32,7 @@ public:
 
 private:
     Server(control::ControlPlane& control, Setkey setkey, const Limits& limits)
-        : control_(control), setkey_(std::move(setkey)), limits_(limits) {}
+        : control_(control), setkey_(std::move(setkey)), limits_(limits), sockets_(control, setkey_.policy) {}
     WipedString answer_line(ClientId client, const Peer& peer, std::string_view line);
     void subscribe(ClientId client);
     void tell(const control::Event& event);
@@ -41,6 +43,7 @@ private:
     control::ControlPlane& control_;
     Setkey setkey_;
     Limits limits_;
+    SocketPolicies sockets_;
     std::map<ClientId, std::uint64_t> lost_;  // events each subscriber missed since it was last told
     struct Capturing {
         ClientId client{};
