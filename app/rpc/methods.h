@@ -54,9 +54,9 @@ struct Call {
     const Setkey& setkey;
     Keys keys = Keys::redacted;
     std::size_t max_batch = 64;
-    std::function<Result<void>(control::CaptureHooks)> capture;  // the caller gets packets from now on
     bool sockets_alone = false;                                  // the caller may only speak for its sockets
     std::function<void()> subscribe;                             // the caller gets events from now on
+    std::function<Result<void>(control::CaptureHooks)> capture;  // the caller gets packets from now on
     /// Gives the caller's socket, by its descriptor, a policy; how many of the SPD's kind that makes.
     std::function<Result<std::size_t>(int fd, std::string_view policy)> bind_socket;
 };
