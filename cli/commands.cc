@@ -131,6 +131,7 @@ std::size_t Command::most_arguments() const {
     if (action == Action::setkey || action == Action::help) return SIZE_MAX;
     if (std::ranges::any_of(parameters, &Parameter::rest)) return SIZE_MAX;
     const auto positional = std::ranges::count(parameters, std::string_view{}, &Parameter::option);
+    if (action == Action::capture) return 2;
     return action == Action::ask ? static_cast<std::size_t>(positional) : 1;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "cli/events.h"
 #include "cli/output.h"
@@ -102,6 +103,7 @@ Result<void> Runner::perform(const Invocation& invocation, std::string_view line
         case Action::ask: return ask(invocation);
         case Action::setkey: return run_setkey(client_, invocation, line, read_statements_);
         case Action::events: return events(invocation);
+        case Action::capture: return capture(invocation);
         case Action::help: {
             TORII_TRY(const auto text, help_for(invocation.arguments));
             print(text);
@@ -152,6 +154,54 @@ Result<void> Runner::events(const Invocation& invocation) {
         if (json) return print_json(event, true);
         return clock_text(event["unix_milliseconds"].count(), 3) + "  " + event_text(event);
     });
+}
+
+/// Where a capture goes: the file of -w, or standard output, which must not be a terminal.
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+Result<File> capture_file(const Invocation& invocation) {
+    const auto name = invocation.value("-w").value_or("-");
+    if (name != "-") {
+        File file{std::fopen(std::string{name}.c_str(), "we"), std::fclose};
+        if (!file) return fail(Errc::io, std::string{name} + ": " + std::strerror(errno));
+        return file;
+    }
+    if (isatty(STDOUT_FILENO) == 1)
+        return fail(Errc::denied,
+                    "a capture is no text for a terminal: give -w FILE, or a pipe to tcpdump -r - or tshark -r -");
+    return File{stdout, [](std::FILE*) { return 0; }};
+}
+
+Result<void> Runner::capture(const Invocation& invocation) {
+    std::string hook;
+    for (const std::string& argument : invocation.arguments)
+        if (argument != "-") hook = argument;
+    std::uint64_t most = ~std::uint64_t{0};
+    if (const auto count = invocation.value("-c")) most = std::strtoull(std::string{*count}.c_str(), nullptr, 10);
+    if (most == 0) return fail(Errc::bad_syntax, "-c takes how many packets to capture");
+    TORII_TRY(const File file, capture_file(invocation));
+    TORII_CHECK(client_.ask(invocation.command->method, {{"hook", hook}}));
+    std::uint64_t packets = 0, lost = 0;
+    Result<void> ended;
+    while (packets < most) {
+        const auto notification = client_.next_notification();
+        if (interrupted != 0) break;
+        if (!notification) {
+            ended = std::unexpected(notification.error());
+            break;
+        }
+        if ((*notification)["method"].text != "capture") continue;
+        const Value& packet = (*notification)["params"];
+        const std::string octets = from_hexadecimal(packet["pcapng"].text);
+        if (std::fwrite(octets.data(), 1, octets.size(), file.get()) != octets.size() || std::fflush(file.get()) != 0) {
+            ended = fail(Errc::io, std::string{"writing the capture: "} + std::strerror(errno));
+            break;
+        }
+        ++packets;
+        lost = packet["lost"].count();
+    }
+    client_.close();  // ends the capture
+    complain(grouped(std::to_string(packets)) + " packets captured, " + grouped(std::to_string(lost)) + " lost");
+    return ended;
 }
 
 std::vector<std::string> Runner::live_names(const Command& command) {

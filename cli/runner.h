@@ -43,6 +43,7 @@ private:
     Result<void> show(const Invocation& invocation);
     Result<void> ask(const Invocation& invocation);
     Result<void> events(const Invocation& invocation);
+    Result<void> capture(const Invocation& invocation);
 
     Client client_;
     ReadStatements read_statements_;

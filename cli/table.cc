@@ -555,6 +555,25 @@ std::vector<Command> table() {
          .examples = {"torii events", "torii events --json | jq .kind"},
          .method = "events.subscribe",
          .options = {{"--json", "", "prints each event as one JSON object a line"}}},
+        {.words = {"capture"},
+         .action = Action::capture,
+         .summary = "packets as pcapng, for tcpdump, tshark and Wireshark, until Ctrl-C",
+         .manual =
+             "Writes packets as they pass the gateway, to a file or standard output. HOOK is wire (packets as they are "
+             "on "
+             "the wires, both ways; the default), clear (on the other side of IPsec) or all. Each has its port as "
+             "interface, at hook clear as `PORT clear`, its direction and its time; a packet that was dropped "
+             "afterwards "
+             "has the reason as comment.\n"
+             "Packets begin with their IP header; of long ones 2,016 octets are kept. What comes faster than it is "
+             "taken "
+             "is lost, and counted at the end. One capture at a time.",
+         .examples = {"torii capture -w office.pcapng", "torii capture - | tcpdump -n -r -",
+                      "torii capture all - | tshark -r - -V", "torii capture clear -c 10 -w ten.pcapng"},
+         .method = "capture.start",
+         .argument = {"HOOK] [-"},
+         .options = {{"-w", "FILE", "writes to FILE; without it, or with `-`, to standard output"},
+                     {"-c", "COUNT", "ends after so many packets"}}},
         {.words = {"help"},
          .action = Action::help,
          .summary = "this list, or the manual page of a command",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 namespace torii::cli {
 
@@ -113,6 +114,18 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
         }
     }
     return best;
+}
+
+std::string from_hexadecimal(std::string_view digits) {
+    std::string out;
+    out.reserve(digits.size() / 2);
+    for (std::size_t i = 0; i + 2 <= digits.size(); i += 2) {
+        unsigned octet = 0;
+        const auto [end, error] = std::from_chars(digits.data() + i, digits.data() + i + 2, octet, 16);
+        if (error != std::errc{} || end != digits.data() + i + 2) break;
+        out += static_cast<char>(octet);
+    }
+    return out;
 }
 
 std::string grouped(std::string_view digits) {

@@ -30,6 +30,9 @@ std::size_t distance(std::string_view a, std::string_view b);
 /// The name nearest to `word`, or empty when none is near enough to be meant.
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& names);
 
+/// The octets that pairs of hexadecimal digits stand for; ends where they do.
+std::string from_hexadecimal(std::string_view digits);
+
 /// "1,234,567": long counts a reader can take in.
 std::string grouped(std::string_view digits);
 /// "45 s", "12 min", "3 h 5 min", "2 days 4 h".

@@ -32,109 +32,7 @@ WipedString text_of(const Json& json) { return json.dump(-1, ' ', false, Json::e
 
 // ---- status values as JSON; the field names are those of control/status.h and control/operations.h
 
-Json json_of(const control::PortStatus& port) {
-    return {{"name", port.name},
-            {"device", port.device},
-            {"driver", port.driver},
-            {"role", port.role},
-            {"mac", port.mac},
-            {"addresses", port.addresses},
-            {"mtu", port.mtu},
-            {"link_up", port.link_up},
-            {"rx_queues", port.rx_queues},
-            {"tx_queues", port.tx_queues},
-            {"rx_packets", port.rx_packets},
-            {"rx_octets", port.rx_octets},
-            {"tx_packets", port.tx_packets},
-            {"tx_octets", port.tx_octets},
-            {"rx_missed", port.rx_missed},
-            {"rx_errors", port.rx_errors},
-            {"rx_no_mbuf", port.rx_no_mbuf},
-            {"tx_full", port.tx_full},
-            {"ring_lost", port.ring_lost}};
-}
-
-Json json_of(const control::RouteStatus& route) {
-    return {{"prefix", route.prefix}, {"via", route.via}, {"port", route.port}, {"origin", route.origin}};
-}
-
-Json json_of(const control::NeighbourStatus& neighbour) {
-    return {{"address", neighbour.address},
-            {"mac", neighbour.mac},
-            {"port", neighbour.port},
-            {"state", neighbour.state},
-            {"age_seconds", neighbour.age_seconds},
-            {"waiting", neighbour.waiting}};
-}
-
-Json json_of(const control::DropStatus& drop) {
-    return {{"reason", drop.reason},
-            {"advice", drop.advice},
-            {"total", drop.total},
-            {"by_worker", drop.by_worker},
-            {"untold", drop.untold}};
-}
-
-Json json_of(const control::FilterStatus& rule) {
-    return {
-        {"hook", rule.hook}, {"id", rule.id}, {"rule", rule.text}, {"packets", rule.packets}, {"octets", rule.octets}};
-}
-
-Json json_of(const control::StatStatus& stat) {
-    return {{"family", stat.family}, {"counter", stat.counter}, {"meaning", stat.meaning}, {"total", stat.total}};
-}
-
-Json json_of(const control::WorkerStatus& worker) {
-    return {{"index", worker.index},
-            {"lcore", worker.lcore},
-            {"core", worker.core},
-            {"polling", worker.polling},
-            {"bursts", worker.bursts},
-            {"packets", worker.packets},
-            {"empty_polls", worker.empty_polls},
-            {"sleeps", worker.sleeps},
-            {"handed_over", worker.handed_over},
-            {"taken_over", worker.taken_over},
-            {"flow_hits", worker.flow_hits},
-            {"flow_misses", worker.flow_misses},
-            {"inbound_sas", worker.inbound_sas},
-            {"outbound_sas", worker.outbound_sas}};
-}
-
-Json json_of(const control::CryptoStatus& crypto) {
-    return {{"suite", crypto.suite},
-            {"kernel", crypto.kernel},
-            {"note", crypto.note},
-            {"proven", crypto.proven},
-            {"chosen", crypto.chosen},
-            {"cycles_64", crypto.cycles_64},
-            {"cycles_1420", crypto.cycles_1420}};
-}
-
-Json algorithms() {
-    const auto row = [](std::string_view option, const auto& algorithm) {
-        return Json{{"option", option},
-                    {"name", algorithm.name},
-                    {"alias", algorithm.alias},
-                    {"key_bits", spelled(algorithm.key_bits)},
-                    {"icv_octets", algorithm.icv_octets},
-                    {"legacy", algorithm.legacy()}};
-    };
-    Json out = Json::array();
-    for (const CipherInfo& cipher : ciphers()) out.push_back(row("-E", cipher));
-    for (const AuthInfo& auth : auths()) out.push_back(row("-A", auth));
-    return out;
-}
-
-Json json_of(const control::VersionStatus& version) {
-    return {{"torii", version.torii},
-            {"dpdk", version.dpdk},
-            {"ipsec_mb", version.ipsec_mb},
-            {"openssl", version.openssl},
-            {"gateway_name", version.gateway_name},
-            {"uptime_seconds", version.uptime_seconds},
-            {"hugepages", version.hugepages}};
-}
+#include "app/rpc/status_json.inc"
 
 Json json_of(const control::SettingStatus& setting) {
     return {{"name", setting.name},   {"value", setting.value},     {"fallback", setting.fallback},
@@ -306,20 +204,12 @@ Result<control::Outcome> change_filter(const Call& call, ChangeFilter change) {
     return outcomes.at(0);
 }
 
-Result<std::uint32_t> parse_rule_id(std::string_view text) {
-    std::uint32_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (error != std::errc{} || end != text.data() + text.size() || id == 0)
-        return fail(Errc::bad_syntax, "'" + std::string{text} + "' is no rule's number: `filter list` has them");
-    return id;
-}
-
 Result<Json> add_filter_rule(const Call& call, const Json& params) {
     ChangeFilter change{.kind = ChangeFilter::Kind::add, .hook = {}, .rule = {}};
     TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
     TORII_TRY(change.rule, control::parse_filter_rule(word(params, "rule")));
     if (const auto before = word(params, "before"); !before.empty()) {
-        TORII_TRY(change.id, parse_rule_id(before));
+        TORII_TRY(change.id, control::parse_rule_number(before));
     }
     TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
     return Json{{"id", outcome.filter_rule}};
@@ -328,7 +218,7 @@ Result<Json> add_filter_rule(const Call& call, const Json& params) {
 Result<Json> delete_filter_rule(const Call& call, const Json& params) {
     ChangeFilter change{.kind = ChangeFilter::Kind::remove, .hook = {}, .rule = {}};
     TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
-    TORII_TRY(change.id, parse_rule_id(word(params, "id")));
+    TORII_TRY(change.id, control::parse_rule_number(word(params, "id")));
     TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
     return Json{{"removed", outcome.removed}};
 }
@@ -416,6 +306,17 @@ Result<Json> setkey_dump_sas(const Call& call, const Json& params) {
 Result<Json> subscribe(const Call& call, const Json&) {
     call.subscribe();
     return Json{{"subscribed", true}};
+}
+
+Result<Json> start_capture(const Call& call, const Json& params) {
+    const auto hook = word(params, "hook");
+    control::CaptureHooks hooks{.wire = true, .clear = true};
+    if (hook != "all") {
+        TORII_TRY(const auto one, control::parse_hook(hook.empty() ? "wire" : hook));
+        hooks = {.wire = one == control::Hook::wire, .clear = one == control::Hook::clear};
+    }
+    TORII_CHECK(call.capture(hooks));
+    return Json{{"capturing", true}};
 }
 
 Result<Json> socket_bind(const Call& call, const Json& params) {
@@ -525,6 +426,10 @@ std::span<const Method> methods() {
                {},
                [](const Call& call, const Json&) -> Result<Json> { return output_of(call.setkey.dump_policies()); }},
         Method{"events.subscribe", "sends each event as a notification `event` from now on", {}, subscribe},
+        Method{"capture.start",
+               "sends packets of a hook (wire, clear, all) as notifications `capture` from now on",
+               {"hook"},
+               start_capture},
         Method{socket_method,
                "gives a socket of the caller a policy while this connection stands",
                {"fd", "policy"},
@@ -669,6 +574,11 @@ std::string event_line(const control::Event& event, std::int64_t unix_millisecon
     if (event.packet != PacketSelector{}) params["packet"] = json_of(event.packet);
     params["repeated"] = event.repeated;
     return std::string{view(text_of({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", params}}))};
+}
+
+std::string capture_line(std::string_view hexadecimal, std::uint64_t lost) {
+    const Json params{{"pcapng", hexadecimal}, {"lost", lost}};
+    return std::string{view(text_of({{"jsonrpc", "2.0"}, {"method", "capture"}, {"params", params}}))};
 }
 
 std::string lost_line(std::uint64_t lost) {

@@ -43,8 +43,8 @@ struct Setkey {
         Keys keys = Keys::redacted;
         bool dead = false, ports = false, verbose = false;  // -a, -p, -v
     };
-    std::function<std::string(const Dump& dump)> dump_sas;  // as `setkey -D`
-    std::function<std::string()> dump_policies;             // as `setkey -DP`
+    std::function<std::string(const Dump& dump)> dump_sas;             // as `setkey -D`
+    std::function<std::string()> dump_policies;                        // as `setkey -DP`
     std::function<Result<Policy>(std::string_view statement)> policy;  // what one spdadd adds
 };
 
@@ -54,8 +54,9 @@ struct Call {
     const Setkey& setkey;
     Keys keys = Keys::redacted;
     std::size_t max_batch = 64;
-    bool sockets_alone = false;       // the caller may only speak for its sockets
-    std::function<void()> subscribe;  // the caller gets events from now on
+    bool sockets_alone = false;                                  // the caller may only speak for its sockets
+    std::function<void()> subscribe;                             // the caller gets events from now on
+    std::function<Result<void>(control::CaptureHooks)> capture;  // the caller gets packets from now on
     /// Gives the caller's socket, by its descriptor, a policy; how many of the SPD's kind that makes.
     std::function<Result<std::size_t>(int fd, std::string_view policy)> bind_socket;
 };
@@ -71,6 +72,8 @@ inline constexpr int server_busy = -32001;
 
 /// The notification `event` that a subscriber gets.
 std::string event_line(const control::Event& event, std::int64_t unix_milliseconds);
+/// The notification `capture`: octets of a pcapng file in hexadecimal, and how many packets were lost so far.
+std::string capture_line(std::string_view hexadecimal, std::uint64_t lost);
 /// The notification `events.lost`: how many events this subscriber missed because it read too slowly.
 std::string lost_line(std::uint64_t lost);
 

@@ -16,6 +16,10 @@ Result<std::unique_ptr<Server>> Server::open(EventLoop& loop, control::ControlPl
             [&self](ClientId client) {
                 self.sockets_.release(client);
                 self.lost_.erase(client);
+                if (self.capturing_ && self.capturing_->client == client) {
+                    const auto ended = std::move(self.capturing_->handle);
+                    self.capturing_.reset();
+                }
                 if (self.lost_.empty()) self.listening_.reset();
             },
         .too_long = refusal(invalid_request, "a line holds at most " + std::to_string(limits.line_octets) +
@@ -36,6 +40,7 @@ WipedString Server::answer_line(ClientId client, const Peer& peer, std::string_v
         .max_batch = limits_.batch,
         .sockets_alone = limits_.sockets_alone,
         .subscribe = [this, client] { subscribe(client); },
+        .capture = [this, client](control::CaptureHooks hooks) { return start_capture(client, hooks); },
         .bind_socket = [&](int fd, std::string_view policy) { return sockets_.bind(client, peer, fd, policy); },
     };
     return answer(call, line);
@@ -57,6 +62,22 @@ void Server::tell(const control::Event& event) {
             lines_->send(client, line);
         }
     }
+}
+
+Result<void> Server::start_capture(ClientId client, control::CaptureHooks hooks) {
+    TORII_TRY(auto handle, control_.capture(hooks, [this](const control::CapturedPacket& packet) { pass_on(packet); }));
+    capturing_.emplace(Capturing{.client = client, .stream = {}, .handle = std::move(handle)});
+    return {};
+}
+
+/// What a slow reader has no room for is lost and counted: the gateway waits for nobody.
+void Server::pass_on(const control::CapturedPacket& packet) {
+    if (!capturing_) return;
+    if (lines_->unread(capturing_->client) > limits_.event_octets) {
+        ++capturing_->lost;
+        return;
+    }
+    lines_->send(capturing_->client, capture_line(capturing_->stream.text_of(packet), packet.lost + capturing_->lost));
 }
 
 void Server::tell_losses(ClientId client) {

@@ -4,9 +4,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/event_loop.h"
+#include "app/rpc/capture_stream.h"
 #include "app/rpc/line_server.h"
 #include "app/rpc/methods.h"
 #include "app/rpc/socket_policies.h"
@@ -35,14 +37,23 @@ private:
     void subscribe(ClientId client);
     void tell(const control::Event& event);
     void tell_losses(ClientId client);
+    Result<void> start_capture(ClientId client, control::CaptureHooks hooks);
+    void pass_on(const control::CapturedPacket& packet);
 
     control::ControlPlane& control_;
     Setkey setkey_;
     Limits limits_;
     SocketPolicies sockets_;
     std::map<ClientId, std::uint64_t> lost_;  // events each subscriber missed since it was last told
-    std::shared_ptr<void> listening_;         // held while there are subscribers
-    std::unique_ptr<LineServer> lines_;       // last: its clients go first
+    struct Capturing {
+        ClientId client{};
+        CaptureStream stream;
+        std::uint64_t lost = 0;  // because the client read too slowly
+        std::shared_ptr<void> handle;
+    };
+    std::optional<Capturing> capturing_;  // one at a time
+    std::shared_ptr<void> listening_;     // held while there are subscribers
+    std::unique_ptr<LineServer> lines_;   // last: its clients go first
 };
 
 }  // namespace torii::rpc

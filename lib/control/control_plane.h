@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "control/captured.h"
 #include "control/explanation.h"
 #include "control/operations.h"
 #include "control/status.h"
@@ -50,6 +51,9 @@ public:
     virtual VersionStatus version() const = 0;
     /// The exemptions that stand before the SPD, one sentence each: own ARP, ND, IKE (shown in `show policy`).
     virtual std::vector<std::string> exemptions() const = 0;
+    /// The listener gets the packets of these hooks on the control thread until the returned handle goes; it must not
+    /// let the handle go itself. Errc::exists: somebody captures already.
+    virtual Result<std::shared_ptr<void>> capture(CaptureHooks hooks, CaptureListener listener) = 0;
     /// Walks a packet that nobody sent through the live tables. Errc::not_found: there is no such port;
     /// Errc::bad_value: its addresses are of two families.
     virtual Result<Explanation> explain(const Question& question) const = 0;

@@ -110,6 +110,14 @@ Result<FilterAction> parse_filter_action(std::string_view text) {
     return fail(Errc::bad_syntax, "pass or block is wanted, not " + quoted(text));
 }
 
+Result<std::uint32_t> parse_rule_number(std::string_view text) {
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size() || number == 0)
+        return fail(Errc::bad_syntax, quoted(text) + " is no rule's number: `filter list` has them");
+    return number;
+}
+
 std::string FilterRule::text() const {
     std::string out{name_of(action)};
     const bool icmp = protocol && is_icmp(*protocol);

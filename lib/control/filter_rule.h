@@ -28,6 +28,9 @@ Result<Hook> parse_hook(std::string_view text);
 /// Errc::bad_syntax: "pass" and "block" are right.
 Result<FilterAction> parse_filter_action(std::string_view text);
 
+/// A rule's number, as `filter list` has it. Errc::bad_syntax.
+Result<std::uint32_t> parse_rule_number(std::string_view text);
+
 inline constexpr std::size_t most_filter_rules = 256;  // of each hook: they are asked one after the other
 
 struct FilterRule {

@@ -11,6 +11,7 @@
 #include "filter/filter.h"
 #include "forward/next_hop.h"
 #include "forward/routes.h"
+#include "observe/capture.h"
 #include "policy/spd.h"
 #include "sa/security_association.h"
 #include "sa/spi_index.h"
@@ -64,7 +65,8 @@ inline ChainCell& cell_of(const Rules& rules, const Policy& policy, const Addres
 struct Tables {
     std::atomic<const Rules*> rules{nullptr};
     std::atomic<const SpiIndex*> sad{nullptr};
-    std::atomic<const Filter*> filter{nullptr};  // null: no hook has anything to do
+    std::atomic<const Filter*> filter{nullptr};    // null: no hook has anything to do
+    std::atomic<const Capture*> capture{nullptr};  // null: none is on
     NextHopTable hops;
     std::atomic<std::uint32_t> now_seconds{0};  // since some start: workers do not look at a clock
 
@@ -72,6 +74,7 @@ struct Tables {
         delete rules.load();
         delete sad.load();
         delete filter.load();
+        delete capture.load();
     }
     template <class T>
     static void publish(std::atomic<const T*>& cell, std::unique_ptr<const T> next, RetireList& retired) {

@@ -1,8 +1,5 @@
 #include "dataplane/worker.h"
 
-#include <rte_pause.h>
-#include <time.h>
-
 #include <algorithm>
 
 #include "dataplane/chain_size.h"
@@ -27,7 +24,6 @@ void prefetch_frame(const rte_mbuf* mbuf) {
     __builtin_prefetch(at, 1);
     __builtin_prefetch(at + 64, 1);
 }
-constexpr unsigned turns_before_napping = 2000;
 constexpr unsigned largest_packet = 0xffff;
 constexpr unsigned reassembly_places = 64;
 
@@ -90,11 +86,13 @@ Worker::~Worker() = default;
 
 void Worker::carry() {
     parse();  // arrived_ -> parsed_, control core
+    if (captures_wire_) capture_arrived(*capture_, records_, parsed_);
     if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_);
     sort();                               // parsed_ -> encrypted_, clear_
     while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
     classify();                           // clear_ -> protect_, leaving_, control core
     while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
+    if (captures_wire_) capture_leaving(*capture_, records_, leaving_, tables_.hops);
     if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops);
     emit();    // leaving_ -> ports, control core (no MAC yet)
     finish();  // what was dropped on the way is counted and freed
@@ -106,6 +104,7 @@ std::size_t Worker::turn() {
     sad_ = tables_.sad.load(std::memory_order_acquire);
     date_flows();
     filter_ = tables_.filter.load(std::memory_order_acquire);
+    look_for_capture();
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
         const std::size_t count =
@@ -142,6 +141,13 @@ void Worker::date_flows() {
     flow_generation_ = rules_->generation;
     flows_since_ = second_;
     ++flow_date_;
+}
+
+void Worker::look_for_capture() {
+    const Capture* const capture = tables_.capture.load(std::memory_order_acquire);
+    capture_ = capture != nullptr ? capture->rings[setup_.index].get() : nullptr;
+    captures_wire_ = capture != nullptr && capture->at(Hook::wire);
+    captures_clear_ = capture != nullptr && capture->at(Hook::clear);
 }
 
 // ---- parse
@@ -353,6 +359,7 @@ void Worker::classify() {
     }
     counters_.flow_misses.add(misses);
     counters_.flow_hits.add(count - misses);
+    if (captures_clear_) capture_clear(*capture_, records_, clear_);
     if (asks_filter(Hook::clear)) filter_clear(*filter_, filter_counts_, clear_, {verdicts_.data(), count});
     count = 0;
     for (Packet& p : clear_.live()) act(p, verdicts_[count++]);
@@ -577,44 +584,9 @@ void Worker::finish() {
         count_dropped(counters_.ipsec, p, p.drop);
         dropped[count++] = p.mbuf;
     }
+    if (capture_ != nullptr) records_.finish(*capture_, burst_size_);
     if (count != 0) rte_pktmbuf_free_bulk(dropped.data(), count);
     burst_size_ = 0;
-}
-
-// ---- the lcore
-
-void Worker::register_thread() {
-    rte_rcu_qsbr_thread_register(setup_.quiescence, setup_.index);
-    rte_rcu_qsbr_thread_online(setup_.quiescence, setup_.index);
-}
-
-void Worker::unregister_thread() {
-    rte_rcu_qsbr_thread_offline(setup_.quiescence, setup_.index);
-    rte_rcu_qsbr_thread_unregister(setup_.quiescence, setup_.index);
-}
-
-void Worker::run() {
-    register_thread();
-    while (!stopping_.load(std::memory_order_relaxed)) {
-        if (turn() != 0) {
-            idle_turns_ = 0;
-            continue;
-        }
-        counters_.empty_polls.add(1);
-        nap();
-    }
-    unregister_thread();
-}
-
-void Worker::nap() {
-    if (!setup_.polling.adaptive || ++idle_turns_ < turns_before_napping) return rte_pause();
-    const unsigned naps = idle_turns_ - turns_before_napping;
-    const unsigned microseconds = std::min(50 + naps / 16, setup_.polling.longest_nap_microseconds);
-    rte_rcu_qsbr_thread_offline(setup_.quiescence, setup_.index);
-    const timespec time{.tv_sec = 0, .tv_nsec = static_cast<long>(microseconds) * 1000};
-    nanosleep(&time, nullptr);
-    rte_rcu_qsbr_thread_online(setup_.quiescence, setup_.index);
-    counters_.sleeps.add(1);
 }
 
 }  // namespace torii

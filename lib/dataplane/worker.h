@@ -12,6 +12,7 @@
 
 #include "ah/ah.h"
 #include "crypto/engine.h"
+#include "dataplane/capture_stage.h"
 #include "dataplane/port.h"
 #include "dataplane/tables.h"
 #include "dataplane/verdict.h"
@@ -105,6 +106,7 @@ private:
     void date_flows();
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
+    void look_for_capture();
     void take_ipv6(Packet& packet, std::size_t octets, bool ours);
     void route_arrived(Packet& packet);
     bool is_whole(Packet& packet);
@@ -128,7 +130,9 @@ private:
     const SpiIndex* sad_ = nullptr;
     std::uint32_t second_ = 0;                                             // of this turn
     std::uint32_t flow_date_ = 0, flow_generation_ = 0, flows_since_ = 0;  // of the flows that count now
-    const Filter* filter_ = nullptr;                                       // null: nothing to ask
+    CaptureRing* capture_ = nullptr;  // null: no capture is on
+    bool captures_wire_ = false, captures_clear_ = false;
+    const Filter* filter_ = nullptr;  // null: nothing to ask
     std::unique_ptr<CryptoEngine> crypto_;
     WorkerCounters counters_;
     FilterCounts filter_counts_;
@@ -145,6 +149,7 @@ private:
 
     std::array<Packet, Batch::capacity> burst_;
     std::size_t burst_size_ = 0;
+    BurstRecords records_{burst_.data()};
     Batch arrived_, parsed_, encrypted_, clear_, protect_, leaving_;
 
     struct Outgoing {

@@ -2,6 +2,8 @@
 // thing that decide() came across is told. Control thread; it reads what it has published itself.
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
+#include <memory>
 
 #include "dataplane/chain_size.h"
 #include "dataplane/inbound_check.h"
@@ -96,6 +98,36 @@ void drop(Explanation& out, Drop reason) {
     out.fate = Explanation::Fate::drop;
     out.drop = info(reason).name;
     out.advice = info(reason).advice;
+}
+
+/// The packet filter's word on a packet with these selectors, by the workers' own code on a sheet of its own.
+bool passes(const Filter& filter, control::Hook hook, const PacketSelector& selector, control::Way way,
+            std::uint16_t port) {
+    std::array<std::byte, sizeof(Ipv6Header) + 4> octets{};
+    const bool v4 = selector.source.is_v4();
+    const std::size_t header = v4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header), addresses = v4 ? 12 : 8;
+    octets[0] = v4 ? std::byte{0x45} : std::byte{0x60};
+    std::ranges::copy(selector.source.octets(), &octets[addresses]);
+    std::ranges::copy(selector.destination.octets(), &octets[addresses + selector.source.octets().size()]);
+    if (is_icmp(selector.protocol)) {
+        octets[header] = static_cast<std::byte>(selector.source_port);
+        octets[header + 1] = static_cast<std::byte>(selector.destination_port);
+    } else {
+        const Big16 ports[] = {selector.source_port, selector.destination_port};
+        std::memcpy(&octets[header], ports, sizeof ports);
+    }
+    Packet p;
+    p.ip = octets.data();
+    p.ip_header_octets = static_cast<std::uint8_t>(header);
+    p.ip_octets = static_cast<std::uint16_t>(header + 4);
+    p.protocol = selector.protocol;
+    const auto counts = std::make_unique<FilterCounts>();
+    return filter.passes(hook, p, way, port, *counts);
+}
+
+/// An SA's packets as the wire shows them.
+PacketSelector on_the_wire(const control::SaId& id) {
+    return {.source = id.source, .destination = id.destination, .protocol = static_cast<std::uint8_t>(id.protocol)};
 }
 
 /// What stands between the fate and the SPD that was not asked.
@@ -232,6 +264,48 @@ struct Gateway::Walk {
                 (p.outbound_sa != nullptr ? " with what the SAs add" : ""));
     }
 
+    std::uint16_t port_named(const std::string& name) const {
+        for (const auto& port : gateway.ports_)
+            if (port->wish().name == name) return port->id();
+        return NumberedRule::any_port;
+    }
+    /// The port the packet arrives on; none for what this machine sends itself.
+    std::uint16_t arrival_port(const control::Question& question) const {
+        if (!question.port.empty()) return port_named(question.port);
+        const Route* const back = rules.routes->find(selector.source).route;
+        const bool comes_from_there = !rules.routes->is_own(selector.source) && back != nullptr;
+        return comes_from_there ? back->port : NumberedRule::any_port;
+    }
+
+    /// The packet filter's hooks in the order of the way: the first that blocks is the packet's fate.
+    void ask_filter(const Filter& filter, const control::Question& question) {
+        using control::Hook;
+        using control::Way;
+        std::optional<PacketSelector> came_as, leaves_as;  // with IPsec around it
+        for (const control::SaMention& sa : out.sas) {
+            if (!sa.id) continue;
+            if (sa.direction == Direction::inbound && !came_as) came_as = on_the_wire(*sa.id);
+            if (sa.direction == Direction::outbound) leaves_as = on_the_wire(*sa.id);
+        }
+        const std::uint16_t port = arrival_port(question);
+        const auto ask = [&](Hook hook, const PacketSelector& packet, Way way, std::uint16_t at, Drop reason) {
+            if (!filter.active(hook) || out.drop.starts_with("filter_")) return;
+            const bool may = passes(filter, hook, packet, way, at);
+            say(out, "filter",
+                "hook " + std::string{name_of(hook)} + (way == Way::in ? " in" : " out") +
+                    (may ? " passes it" : " blocks it"));
+            if (!may) drop(out, reason);
+        };
+        if (port != NumberedRule::any_port)
+            ask(Hook::wire, came_as.value_or(selector), Way::in, port, Drop::filter_wire);
+        if (out.fate == Explanation::Fate::drop) return;
+        ask(Hook::clear, selector, p.arrival == Arrival::outside ? Way::in : Way::out, port, Drop::filter_clear);
+        const bool leaves =
+            out.fate == Explanation::Fate::protect || (out.fate == Explanation::Fate::forward && p.opened == 0);
+        if (!leaves) return;
+        ask(Hook::wire, leaves_as.value_or(selector), Way::out, port_named(out.port), Drop::filter_wire);
+    }
+
     void say_fate() {
         switch (out.fate) {
             case Explanation::Fate::drop: return say(out, "fate", "DROPPED as " + out.drop + ": " + out.advice);
@@ -309,6 +383,7 @@ Result<Explanation> Gateway::explain(const control::Question& question) const {
     for (const control::SaMention& sa : out.sas)
         if (sa.direction == Direction::outbound) say(out, sa);
     walk.say_leaving(trail);
+    if (const Filter* const filter = tables.filter.load()) walk.ask_filter(*filter, question);
     walk.say_fate();
     out.spd = {std::move(inbound), std::move(outbound)};
     return out;

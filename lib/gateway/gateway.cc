@@ -273,6 +273,7 @@ bool Gateway::poll(SteadyTime now) {
     show_time(now);
     bool busy = serve_punts(now);
     busy |= serve_notices();
+    busy |= serve_capture();
     if (now >= next_tick_) {
         next_tick_ = now + std::chrono::milliseconds{100};
         neighbours_->tick(now);

@@ -62,6 +62,7 @@ public:
     std::vector<control::CryptoStatus> crypto() const override;
     control::VersionStatus version() const override;
     std::vector<std::string> exemptions() const override;
+    Result<std::shared_ptr<void>> capture(control::CaptureHooks hooks, control::CaptureListener listener) override;
     Result<control::Explanation> explain(const control::Question& question) const override;
 
     // ---- for tests and the bench
@@ -124,6 +125,10 @@ private:
     void release(rte_mbuf* mbuf) override;
     void discard(rte_mbuf* mbuf, Drop reason) override;
 
+    // captures (capture.cc)
+    bool serve_capture();
+    void end_capture();
+
     // events and lifetimes (events.cc)
     bool serve_notices();
     void tell(control::Event event);
@@ -174,6 +179,10 @@ private:
     /// What stood at a rule's place of the workers' counts when it came there, by its id: packets, octets.
     std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> filter_counts_before_;
     std::uint64_t notices_lost_told_ = 0;
+    const Capture* capture_ = nullptr;  // that of `tables` while capturing
+    bool capturing_ = false;
+    control::CaptureListener capture_listener_;
+    std::pair<std::uint64_t, std::uint64_t> capture_began_{};  // in cycles and in nanoseconds since 1970
 };
 
 }  // namespace torii

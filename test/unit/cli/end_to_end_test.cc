@@ -210,6 +210,25 @@ TEST_CASE("events streams until Ctrl-C, one line or one JSON object each, and te
     CHECK(json.wait_for_end() == 1);
 }
 
+TEST_CASE("capture writes pcapng to a file or a pipe, and says how many packets it has and how many were lost") {
+    const Scratch scratch;
+    const Gateway gateway{scratch.socket()};
+    const std::string file = scratch.directory + "/x.pcapng";
+    const Ran to_file = run_torii(scratch, {"capture", "-c", "2", "-w", file});
+    INFO(to_file.err);
+    CHECK(to_file.code == 0);
+    CHECK(to_file.out.empty());
+    CHECK(to_file.err == "torii: 2 packets captured, 4 lost\n");
+    const std::string octets = contents(file);
+    CHECK(octets.starts_with(std::string_view{"\x0a\x0d\x0d\x0a", 4}));
+    CHECK(holds(octets, "a packet of 20 octet"));
+    CHECK(holds(octets, "dropped: bad_icv"));
+    CHECK(run_torii(scratch, {"capture", "-", "-c", "2"}).out == octets);
+    CHECK(run_torii(scratch, {"capture", "middle", "-c", "2"}).err ==
+          "torii: the filter's hooks are wire and clear, not 'middle'\n");
+    CHECK(run_torii(scratch, {"capture", "-w", "/nowhere/x"}).code == 1);
+}
+
 TEST_CASE("the shell outlives toriid and finds it again") {
     const Scratch scratch;
     auto gateway = std::make_unique<Gateway>(scratch.socket());

@@ -30,7 +30,17 @@ public:
     explicit Gateway(std::string path, const std::function<void(FixedGateway&)>& prepare = {}) {
         if (prepare) prepare(control_);
         server_ = rpc::Server::open(*loop_, control_, fake_setkey(), std::move(path)).value();
-        loop_->every(50ms, [this] { control_.tell({.kind = control::Event::Kind::acquire, .policy = PolicyId{3}}); });
+        loop_->every(50ms, [this] {
+            control_.tell({.kind = control::Event::Kind::acquire, .policy = PolicyId{3}});
+            constexpr std::string_view packet = "a packet of 20 octet";
+            if (control_.capturing)
+                control_.capturing({.hook = control::Hook::wire,
+                                    .port = "wan",
+                                    .octets = std::as_bytes(std::span{packet}),
+                                    .original_octets = 20,
+                                    .drop = "bad_icv",
+                                    .lost = 4});
+        });
         thread_ = std::thread{[this] { loop_->run(); }};
     }
     ~Gateway() {

@@ -166,3 +166,27 @@ TEST_CASE("explain knows the drops that come before any policy, local delivery, 
     const control::Question nowhere{.packet = {}, .port = "nowhere"};
     CHECK(tokyo.gateway().explain(nowhere).error().message == "there is no port nowhere");
 }
+
+TEST_CASE("explain tells what the packet filter says of the packet as it is on the wire and in clear") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(office_setkey);
+    const auto add = [&](control::Hook hook, std::string_view rule) {
+        std::vector<control::Located> transaction;
+        transaction.push_back({control::ChangeFilter{.kind = control::ChangeFilter::Kind::add,
+                                                     .hook = hook,
+                                                     .rule = control::parse_filter_rule(rule).value()},
+                               ""});
+        REQUIRE(tokyo.gateway().apply(std::move(transaction)));
+    };
+    add(control::Hook::wire, "block out on world proto udp");
+    CHECK(explained(tokyo, "10.0.1.5", "10.0.2.5").fate == Fate::protect);  // it leaves as ESP
+    add(control::Hook::clear, "block proto udp from 10.0.1.5 port 4000 to 10.0.2.5 port 5000");
+    CHECK(explained(tokyo, "10.0.1.5", "10.0.2.5").drop == "filter_clear");
+    CHECK(explained(tokyo, "10.0.1.5", "10.0.2.5", 17, 4000, 5001).fate == Fate::protect);
+    CHECK(explained(tokyo, "10.0.2.5", "10.0.1.5").fate == Fate::forward);
+    add(control::Hook::wire, "block in on world proto esp from 20.0.0.2");
+    const auto answer = explained(tokyo, "10.0.2.5", "10.0.1.5");
+    CHECK(answer.drop == "filter_wire");
+    CHECK(says(answer, "filter", "hook wire in blocks it"));
+    for (const auto& row : tokyo.gateway().filter()) CHECK(row.packets == 0);
+}

@@ -112,6 +112,14 @@ public:
         return {"0.1.0", "22.11.5", "2.0.0", "3.0.15", gateway_name, 93784, false};
     }
     std::vector<std::string> exemptions() const override { return {"ARP of the gateway itself passes."}; }
+    Result<std::shared_ptr<void>> capture(control::CaptureHooks hooks, control::CaptureListener listener) override {
+        if (capturing) return fail(Errc::exists, "a capture is on already: one at a time");
+        capture_hooks = hooks;
+        capturing = std::move(listener);
+        return std::shared_ptr<void>{this, [](void* me) { static_cast<FixedGateway*>(me)->capturing = {}; }};
+    }
+    control::CaptureHooks capture_hooks;
+    control::CaptureListener capturing;
     std::vector<control::FilterStatus> filter() const override {
         return {{"wire", 1, "block in on wan proto tcp from any to any port 25", 12, 720},
                 {"wire", 0, "pass what no rule matches", 1000, 90000}};

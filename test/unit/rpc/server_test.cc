@@ -532,3 +532,26 @@ TEST_CASE("a slow subscriber loses events, is told how many, and goes on") {
     house.control.tell({.kind = control::Event::Kind::acquire});
     CHECK(holds(subscriber.line(), R"("kind":"acquire")"));
 }
+
+TEST_CASE("a capture belongs to its client, ends with it, and loses by count what the client does not read") {
+    House house{{.event_octets = 2000}};
+    const auto packet = [&] { house.control.capturing({.port = "wan", .octets = {}, .lost = 1}); };
+    {
+        auto client = house.client(), other = house.client();
+        const std::string start = R"({"jsonrpc":"2.0","id":1,"method":"capture.start","params":{"hook":"clear"}})";
+        CHECK(holds(client.ask(start), R"("capturing":true)"));
+        CHECK(house.control.capture_hooks.clear);
+        CHECK_FALSE(house.control.capture_hooks.wire);
+        CHECK(holds(other.ask(start), "a capture is on already"));
+        packet();
+        CHECK(holds(client.line(), R"({"jsonrpc":"2.0","method":"capture","params":{"pcapng":"0a0d0d0a)"));
+        for (int i = 0; i < 20; ++i) packet();  // nobody reads, and the socket is not asked to take them
+        int received = 0;
+        for (auto line = client.line(); line != "silence"; line = client.line()) ++received;
+        CHECK(received < 20);
+        packet();
+        CHECK(holds(client.line(), "\"lost\":" + std::to_string(1 + 20 - received)));
+    }
+    for (int i = 0; i < 20 && house.control.capturing; ++i) house.loop->turn();
+    CHECK_FALSE(house.control.capturing);
+}

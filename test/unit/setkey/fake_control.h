@@ -61,6 +61,9 @@ public:
     std::vector<control::CryptoStatus> crypto() const override { return {}; }
     control::VersionStatus version() const override { return {}; }
     std::vector<std::string> exemptions() const override { return {}; }
+    Result<std::shared_ptr<void>> capture(control::CaptureHooks, control::CaptureListener) override {
+        return fail(Errc::unsupported);
+    }
     std::vector<control::FilterStatus> filter() const override { return {}; }
     std::vector<control::StatStatus> stats() const override { return {}; }
     Result<control::Explanation> explain(const control::Question&) const override { return fail(Errc::unsupported); }
