@@ -28,7 +28,7 @@ struct View {
     std::vector<Column> columns;
 };
 
-enum class Action { show, drops, setkey, events, help, leave };
+enum class Action { show, counts, ask, setkey, events, help, leave };  // counts: rows of 0 are left out
 
 struct Option {
     std::string_view name;   // "--json", "-f"
@@ -42,6 +42,14 @@ struct Argument {
     std::vector<std::string> (*names)(const Value& row) = nullptr;  // those of one row; the first is the one offered
 };
 
+/// What a command of Action::ask tells the method: its arguments in order, and options with a value. Those not given
+/// are empty.
+struct Parameter {
+    std::string_view name;
+    std::string_view option = {};  // empty: an argument
+    bool rest = false;             // all arguments that are left, as one text
+};
+
 struct Command {
     std::vector<std::string_view> words;  // "show", "sa"
     Action action = Action::show;
@@ -51,10 +59,14 @@ struct Command {
     std::string_view method = {};  // of the control socket; empty: none
     Argument argument = {};
     std::vector<Option> options = {};
+    std::vector<Parameter> parameters = {};
+    std::size_t needed = 0;  // arguments
     std::vector<View> views = {};
     std::string_view when_empty = {};  // said instead of an empty table
 
     std::string name() const;
+    /// How many arguments it takes.
+    std::size_t most_arguments() const;
 };
 
 std::span<const Command> commands();

@@ -113,6 +113,12 @@ std::string requests(const Value& row) {
 
 std::string sentence(const Value& row) { return row.text; }
 
+/// The default of a hook has none.
+std::string rule_number(const Value& row) { return row["id"].count() == 0 ? "" : row["id"].text; }
+
+/// Of a step that goes on with the one before: nothing.
+std::string stage(const Value& row) { return row["stage"].text; }
+
 template <Name member>
 std::vector<std::string> name_only(const Value& row) {
     return {row[member.letters].text};
@@ -256,7 +262,7 @@ std::vector<Command> table() {
                    {"", "exemptions", {{{"EXEMPT FROM POLICY"}, sentence}}}},
          .when_empty = "there are no policies: what then happens to packets is the setting def_policy"},
         {.words = {"show", "drops"},
-         .action = Action::drops,
+         .action = Action::counts,
          .summary = "packets that were dropped, why, and what to check",
          .manual = "Prints every reason that happened since the gateway started, how often, and a sentence on what to "
                    "check. No packet disappears without being counted here. UNTOLD is for how many of them the sender "
@@ -275,6 +281,26 @@ std::vector<Command> table() {
                      {{"REASON"}, text<"reason">},
                      {{"CHECK"}, text<"advice">}}}},
          .when_empty = "nothing was dropped"},
+        {.words = {"show", "stats"},
+         .action = Action::counts,
+         .summary = "IPsec packets by address family, with the names of netstat -s -p ipsec",
+         .manual =
+             "Prints KAME's IPsec counters that are not 0, for each family of the outer address. in_success and "
+             "out_success count IPsec headers taken off and put on: a packet in ESP and AH counts twice. in_polvio and "
+             "out_polvio are packets that a policy refused, by where they came from; in_nosa had an SPI that nobody "
+             "has. The histograms count by algorithm. `show drops` has the reasons one by one.",
+         .examples = {"torii show stats", "torii show stats --all", "torii show stats in_espauthfail",
+                      "torii show stats --json"},
+         .method = "show.stats",
+         .argument = {"COUNTER", name_only<"counter">},
+         .options = {{"--all", "", "also the counters that are 0"}, json_option},
+         .views = {{"",
+                    "",
+                    {{{"PACKETS", true}, count<"total">},
+                     {{"FAMILY"}, text<"family">},
+                     {{"COUNTER"}, text<"counter">},
+                     {{"MEANING"}, text<"meaning">}}}},
+         .when_empty = "no IPsec packet was seen"},
         {.words = {"show", "crypto"},
          .action = Action::show,
          .summary = "which code encrypts each suite, and what it needs",
@@ -361,23 +387,128 @@ std::vector<Command> table() {
                      {{"OPENSSL"}, text<"openssl">},
                      {{"HUGEPAGES"}, yes_no<"hugepages">},
                      {{"UP"}, age<"uptime_seconds">}}}}},
+        {.words = {"explain"},
+         .action = Action::ask,
+         .summary = "what would become of a packet, and why",
+         .manual =
+             "Takes a packet that nobody sent through the gateway's live tables and tells what would happen: the "
+             "inbound and the outbound policy that match, those before them that nearly did, those behind that are "
+             "never reached, the SAs, route, next hop and size. Nothing is sent and nothing is counted.\n"
+             "Without PROTOCOL the packet is an ICMP echo request. PORTS is the destination's, or SOURCE,DESTINATION; "
+             "of ICMP the type, or TYPE,CODE. A port may also stand behind its address: 10.0.1.5[110]. The packet "
+             "arrives where its source is to be found, or on the port that -i names.",
+         .examples = {"torii explain 10.0.1.5 10.0.2.6", "torii explain 10.0.1.5 10.0.2.6 tcp 80",
+                      "torii explain 10.0.2.6[110] 10.0.1.5 tcp -i wan", "torii explain 10.0.1.5 10.0.2.6 --json"},
+         .method = "explain",
+         .argument = {"SRC DST [PROTOCOL [PORTS]]"},
+         .options = {{"-i", "PORT", "the packet arrives on this port of the gateway"}, json_option},
+         .parameters = {{"source"}, {"destination"}, {"protocol"}, {"ports"}, {"port", "-i"}},
+         .needed = 2,
+         .views = {{"", "steps", {{{"STAGE"}, stage}, {{"WHAT HAPPENS"}, text<"text">}}}},
+         .when_empty = "the gateway gave no explanation"},
+        {.words = {"filter", "list"},
+         .action = Action::ask,
+         .summary = "the packet filter's rules, and what each has counted",
+         .manual =
+             "Prints the rules of both hooks in the order they are asked; the first that matches a packet decides, "
+             "and the hook's last row is for what no rule matches. Hook wire sees packets as they are on a wire: "
+             "before IPsec inbound, after IPsec outbound. Hook clear sees them on the other side of IPsec. A rule "
+             "counts since it was added.",
+         .examples = {"torii filter list", "torii filter list --json"},
+         .method = "filter.list",
+         .options = {json_option},
+         .views = {{"",
+                    "",
+                    {{{"HOOK"}, text<"hook">},
+                     {{"RULE", true}, rule_number},
+                     {{"PACKETS", true}, count<"packets">},
+                     {{"OCTETS", true}, count<"octets">},
+                     {{""}, text<"rule">}}}},
+         .when_empty = "the gateway has no filter"},
+        {.words = {"filter", "add"},
+         .action = Action::ask,
+         .summary = "adds a rule to the packet filter",
+         .manual = "Adds a rule at the end of a hook's list, or before the one that -b numbers, and prints its number. "
+                   "HOOK is "
+                   "wire or clear. A rule reads: pass|block [in|out] [on PORT] [proto PROTOCOL] [from any|PREFIX [port "
+                   "N[-M]]] "
+                   "[to any|PREFIX [port N[-M]]] [type N [code N]] [fragments|whole]. PORT is the gateway's by name; "
+                   "type and "
+                   "code are ICMP's; whole is what is no fragment. The first rule that matches decides.\n"
+                   "A fragment does not tell ports: a block rule that asks for them takes it, a pass rule does not.",
+         .examples = {"torii filter add wire pass in on wan proto esp",
+                      "torii filter add wire block in on wan proto tcp from any to 20.0.0.1 port 1-1023",
+                      "torii filter add clear block in from 10.0.2.0/24 to 10.0.1.5 -b 3"},
+         .method = "filter.add",
+         .argument = {"HOOK RULE"},
+         .options = {{"-b", "NUMBER", "the rule stands before this one"}, json_option},
+         .parameters = {{"hook"}, {.name = "rule", .rest = true}, {"before", "-b"}},
+         .needed = 2,
+         .views = {{"", "", {{{"RULE", true}, text<"id">}}}}},
+        {.words = {"filter", "delete"},
+         .action = Action::ask,
+         .summary = "removes a rule of the packet filter",
+         .manual = "Removes the rule of that number from a hook's list.",
+         .examples = {"torii filter delete wire 3"},
+         .method = "filter.delete",
+         .argument = {"HOOK NUMBER"},
+         .options = {json_option},
+         .parameters = {{"hook"}, {"id"}},
+         .needed = 2,
+         .views = {{"", "", {{{"REMOVED", true}, count<"removed">}}}}},
+        {.words = {"filter", "flush"},
+         .action = Action::ask,
+         .summary = "removes all rules of a hook of the packet filter",
+         .manual = "Removes all rules of a hook. What the hook does with the rest stays.",
+         .examples = {"torii filter flush wire"},
+         .method = "filter.flush",
+         .argument = {"HOOK"},
+         .options = {json_option},
+         .parameters = {{"hook"}},
+         .needed = 1,
+         .views = {{"", "", {{{"REMOVED", true}, count<"removed">}}}}},
+        {.words = {"filter", "default"},
+         .action = Action::ask,
+         .summary = "what a hook of the packet filter does with what no rule matches",
+         .manual =
+             "Sets whether a hook passes or blocks what none of its rules matches. It was pass unless configured.",
+         .examples = {"torii filter default wire block"},
+         .method = "filter.default",
+         .argument = {"HOOK pass|block"},
+         .options = {json_option},
+         .parameters = {{"hook"}, {"action"}},
+         .needed = 2,
+         .views = {{"", "", {{{"REMOVED", true}, count<"removed">}}}}},
         {.words = {"setkey"},
          .action = Action::setkey,
          .summary = "security associations and policies in the setkey language",
          .manual =
              "Gives statements of the setkey language to the gateway, from standard input or a file. They are "
-             "applied whole or not at all; an error names file, line and token. Flags may be joined: -DP is -D -P.\n"
+             "applied whole or not at all; an error names file, line and token. From a terminal -c applies each "
+             "statement "
+             "as its semicolon is read. Flags may be joined: -DP is -D -P. The program `setkey` takes the same.\n"
+             "Host names are looked up here, not by the gateway; one with several addresses stands for all of them.\n"
              "In the shell `setkey STATEMENT;` runs one statement, and `setkey -c` reads statements up to a line "
              "that holds only a dot. Lines with keys are not kept in the history. `show algorithms` has what -E and -A "
              "take.",
          .examples = {"torii setkey -f /etc/torii/ipsec.conf", "echo 'spdflush; flush;' | torii setkey -c",
-                      "torii setkey -D", "torii setkey -DP", "torii setkey -F -P"},
+                      "torii setkey -D", "torii setkey -DP", "torii setkey -F -P", "torii setkey -nf new.setkey"},
          .argument = {"STATEMENT"},
          .options = {{"-c", "", "takes statements from standard input"},
-                     {"-f", "FILE", "takes statements from FILE"},
+                     {"-f", "FILE", "takes statements from FILE; - is standard input"},
                      {"-D", "", "dumps the security associations, with keys for root; with -P the policies"},
                      {"-F", "", "flushes the security associations; with -P the policies"},
-                     {"-P", "", "with -D or -F: the policies"}}},
+                     {"-x", "", "prints events as they happen, until Ctrl-C; -xx with seconds since 1970"},
+                     {"-P", "", "with -D or -F: the policies"},
+                     {"-n", "", "with -c or -f: checks the statements and does nothing"},
+                     {"-v", "", "says what each statement did; with -D one line more for each association"},
+                     {"-a", "", "with -D: dead associations too"},
+                     {"-p", "", "with -D: the ports of associations"},
+                     {"-l", "", "with -D: one short line each, again each second until Ctrl-C"},
+                     {"-H", "", "with -x: the events as the gateway sent them, in JSON"},
+                     {"-N", "", "without per-socket policies, of which there are none"},
+                     {"-k", "", "for scripts of Linux: policies in cover forwarded packets with and without it"},
+                     {"-r", "", "the same"}}},
         {.words = {"events"},
          .action = Action::events,
          .summary = "what happens on the gateway, as it happens, until Ctrl-C",

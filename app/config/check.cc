@@ -94,6 +94,18 @@ public:
             if (!problems_.under(element("neighbours", i))) neighbour(i);
     }
 
+    /// Rules of the packet filter name ports that are there.
+    void filter() {
+        const auto hook = [&](const std::string& path, const std::vector<control::FilterRule>& rules) {
+            for (std::size_t i = 0; i < rules.size(); ++i)
+                if (!rules[i].port.empty() && !port_named(c_, rules[i].port) && !problems_.under(element(path, i)))
+                    problems_.add(element(path, i),
+                                  "is for port " + in_quotes(rules[i].port) + ": there is " + port_names(c_));
+        };
+        hook("filter.wire", c_.filter_wire.rules);
+        hook("filter.clear", c_.filter_clear.rules);
+    }
+
 private:
     void port(std::size_t i) {
         const auto& port = c_.ports[i];
@@ -229,6 +241,7 @@ void check(const Configuration& configuration, unsigned cores, Problems& problem
     checking.ports();
     checking.routes();
     checking.neighbours();
+    checking.filter();
     checking.places();
 }
 

@@ -154,9 +154,29 @@ constexpr Choice roles[]{{"protected", int(PortRole::protected_port)},
                          {"unprotected", int(PortRole::unprotected_port)},
                          {"host", int(PortRole::host_port)}};
 constexpr Choice policies[]{{"discard", int(PolicyAction::discard)}, {"none", int(PolicyAction::bypass)}};
+constexpr Choice readable_keys[]{{"warn", int(ReadableKeys::warn)}, {"refuse", int(ReadableKeys::refuse)}};
 constexpr Choice levels[]{{"use", int(Level::use)}, {"require", int(Level::require)}};
 constexpr Choice log_levels[]{{"trace", 0}, {"debug", 1},    {"info", 2}, {"warning", 3},
                               {"error", 4}, {"critical", 5}, {"off", 6}};
+
+constexpr Choice filter_actions[]{{"pass", int(control::FilterAction::pass)},
+                                  {"block", int(control::FilterAction::block)}};
+
+template <auto hook>
+std::string add_rule(Configuration& c, const Value& value) {
+    auto rule = control::parse_filter_rule(value.text);
+    if (!rule) return ": " + rule.error().message;
+    if ((c.*hook).rules.size() == control::most_filter_rules)
+        return ": a hook holds at most " + std::to_string(control::most_filter_rules) + " rules";
+    (c.*hook).rules.push_back(*std::move(rule));
+    return {};
+}
+
+template <auto hook>
+std::string set_rest(Configuration& c, const Value& value) {
+    (c.*hook).otherwise = static_cast<control::FilterAction>(value.number);
+    return {};
+}
 
 std::string set_log_level(Configuration& c, const Value& value) {
     c.log_level = log_levels[value.number].name;
@@ -337,6 +357,45 @@ const Setting table[] = {
      .meaning = "The port it is on; wanted when `address` is link-local (fe80::).",
      .take = set<&N::port>},
 
+    {.path = "filter",
+     .kind = Kind::group,
+     .example = R"({ wire = ["pass in on wan proto esp"]; wire_default = "block"; })",
+     .meaning = "The packet filter: rules in order, the first that matches decides."},
+    {.path = "filter.wire",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["pass in on wan proto esp", "block in on wan"])",
+     .meaning = "Rules for packets as they are on a wire: before IPsec inbound, after IPsec outbound."},
+    {.path = "filter.wire.[]",
+     .example = R"("block in on wan proto tcp from any to any port 25")",
+     .meaning = "A rule, as `torii filter add` takes it.",
+     .take = add_rule<&C::filter_wire>},
+    {.path = "filter.clear",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["block in from 10.0.2.0/24 to 10.0.1.5"])",
+     .meaning = "Rules for packets on the other side of IPsec."},
+    {.path = "filter.clear.[]",
+     .example = R"("block in from 10.0.2.0/24 to 10.0.1.5")",
+     .meaning = "A rule, as `torii filter add` takes it.",
+     .take = add_rule<&C::filter_clear>},
+    {.path = "filter.wire_default",
+     .kind = Kind::choice,
+     .subject = "a default",
+     .choices = filter_actions,
+     .fallback = "\"pass\"",
+     .example = R"("block")",
+     .meaning = "What happens to packets that no rule of `wire` matches.",
+     .take = set_rest<&C::filter_wire>},
+    {.path = "filter.clear_default",
+     .kind = Kind::choice,
+     .subject = "a default",
+     .choices = filter_actions,
+     .fallback = "\"pass\"",
+     .example = R"("block")",
+     .meaning = "What happens to packets that no rule of `clear` matches.",
+     .take = set_rest<&C::filter_clear>},
+
     {.path = "ipsec",
      .kind = Kind::group,
      .example = R"({ setkey_file = "tokyo.setkey"; })",
@@ -352,6 +411,16 @@ const Setting table[] = {
      .example = "true",
      .meaning = "Take SAs with algorithms that RFC 8221 forbids or advises against, and ESP without integrity.",
      .take = set<&C::legacy>},
+    {.path = "ipsec.readable_keys",
+     .kind = Kind::choice,
+     .subject = "readable_keys",
+     .choices = readable_keys,
+     .fallback = "\"warn\"",
+     .example = R"("refuse")",
+     .meaning =
+         "What happens to a setkey file that holds keys and that others may read or write, be it loaded at start "
+         "or by `setkey -f`: a warning, or nothing of it is done.",
+     .take = set<&C::readable_keys>},
     {.path = "ipsec.def_policy",
      .kind = Kind::choice,
      .subject = "def_policy",

@@ -1,6 +1,9 @@
 #include "app/rpc/methods.h"
 
+#include "app/rpc/question.h"
+
 #include <array>
+#include <charconv>
 #include <exception>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -68,6 +71,15 @@ Json json_of(const control::DropStatus& drop) {
             {"total", drop.total},
             {"by_worker", drop.by_worker},
             {"untold", drop.untold}};
+}
+
+Json json_of(const control::FilterStatus& rule) {
+    return {
+        {"hook", rule.hook}, {"id", rule.id}, {"rule", rule.text}, {"packets", rule.packets}, {"octets", rule.octets}};
+}
+
+Json json_of(const control::StatStatus& stat) {
+    return {{"family", stat.family}, {"counter", stat.counter}, {"meaning", stat.meaning}, {"total", stat.total}};
 }
 
 Json json_of(const control::WorkerStatus& worker) {
@@ -209,6 +221,22 @@ Json json_of(const PacketSelector& packet) {
     return out;
 }
 
+Json json_of(const control::PolicyMention& policy) {
+    Json out{{"id", static_cast<std::uint32_t>(policy.id)}, {"place", policy.place}, {"text", policy.text}};
+    if (!policy.why.empty()) out["differs_in"] = policy.why;
+    return out;
+}
+
+Json json_of(const control::SaMention& sa) {
+    Json out{{"direction", name_of(sa.direction)}, {"request", json_of(sa.request)}, {"state", sa.state}};
+    if (sa.id) out["spi"] = static_cast<std::uint32_t>(sa.id->spi);
+    return out;
+}
+
+Json json_of(const control::Explanation::Step& step) { return {{"stage", step.stage}, {"text", step.text}}; }
+
+Json json_of(const control::SpdAnswer& answer);
+
 template <class Status>
 Json rows_of(const std::vector<Status>& rows) {
     Json out = Json::array();
@@ -216,7 +244,99 @@ Json rows_of(const std::vector<Status>& rows) {
     return out;
 }
 
+Json json_of(const control::SpdAnswer& answer) {
+    return {{"direction", name_of(answer.direction)},
+            {"asked", answer.asked},
+            {"action", name_of(answer.action)},
+            {"policies", answer.policies},
+            {"match", answer.match ? json_of(*answer.match) : Json{}},
+            {"nearly", rows_of(answer.nearly)},
+            {"hidden", rows_of(answer.hidden)}};
+}
+
+Json json_of(const control::Explanation& answer) {
+    return {{"fate", name_of(answer.fate)},
+            {"drop", answer.drop},
+            {"advice", answer.advice},
+            {"spd", rows_of(answer.spd)},
+            {"sas", rows_of(answer.sas)},
+            {"route", answer.route},
+            {"port", answer.port},
+            {"neighbour", answer.neighbour},
+            {"mac", answer.mac},
+            {"mtu", answer.mtu},
+            {"largest_octets", answer.largest_octets},
+            {"steps", rows_of(answer.steps)}};
+}
+
 // ---- methods
+
+std::string_view word(const Json& params, const char* name) {
+    return view(params.at(name).get_ref<const WipedString&>());
+}
+
+Result<Json> explain(const Call& call, const Json& params) {
+    TORII_TRY(const auto question, parse_question({.source = word(params, "source"),
+                                                   .destination = word(params, "destination"),
+                                                   .protocol = word(params, "protocol"),
+                                                   .ports = word(params, "ports"),
+                                                   .port = word(params, "port")}));
+    TORII_TRY(const auto answer, call.control.explain(question));
+    return json_of(answer);
+}
+
+// Changes of the filter: each a transaction of one operation.
+
+using control::ChangeFilter;
+
+Result<control::Outcome> change_filter(const Call& call, ChangeFilter change) {
+    std::vector<control::Located> transaction;
+    transaction.push_back({std::move(change), {}});
+    TORII_TRY(const auto outcomes, call.control.apply(std::move(transaction)));
+    return outcomes.at(0);
+}
+
+Result<std::uint32_t> parse_rule_id(std::string_view text) {
+    std::uint32_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (error != std::errc{} || end != text.data() + text.size() || id == 0)
+        return fail(Errc::bad_syntax, "'" + std::string{text} + "' is no rule's number: `filter list` has them");
+    return id;
+}
+
+Result<Json> add_filter_rule(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::add, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.rule, control::parse_filter_rule(word(params, "rule")));
+    if (const auto before = word(params, "before"); !before.empty()) {
+        TORII_TRY(change.id, parse_rule_id(before));
+    }
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"id", outcome.filter_rule}};
+}
+
+Result<Json> delete_filter_rule(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::remove, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.id, parse_rule_id(word(params, "id")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
+}
+
+Result<Json> flush_filter(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::flush, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
+}
+
+Result<Json> set_filter_default(const Call& call, const Json& params) {
+    ChangeFilter change{.kind = ChangeFilter::Kind::set_default, .hook = {}, .rule = {}};
+    TORII_TRY(change.hook, control::parse_hook(word(params, "hook")));
+    TORII_TRY(change.otherwise, control::parse_filter_action(word(params, "action")));
+    TORII_TRY(const auto outcome, change_filter(call, std::move(change)));
+    return Json{{"removed", outcome.removed}};
+}
 
 Result<Json> show_sa(const Call& call, const Json&) {
     Json out = Json::array();
@@ -242,10 +362,45 @@ Json output_of(std::string text) {
     return out;
 }
 
+bool flag(const Json& params, const char* name) { return params.value(name, false); }
+
+/// {"NAME": ["ADDRESS", ...], ...}
+Result<decltype(SetkeyText::hosts)> hosts_of(const Json& json) {
+    decltype(SetkeyText::hosts) hosts;
+    for (const auto& [name, addresses] : json.items()) {
+        if (!addresses.is_array() || addresses.size() > setkey::max_host_addresses || hosts.size() == setkey::max_hosts)
+            return fail(Errc::bad_value, "a host has an array of up to " + std::to_string(setkey::max_host_addresses) +
+                                             " addresses, and a text up to " + std::to_string(setkey::max_hosts) +
+                                             " hosts");
+        auto& list = hosts[std::string{view(name)}];
+        for (const Json& address : addresses) {
+            if (!address.is_string()) return fail(Errc::bad_value, "the address of a host must be a string");
+            list.emplace_back(view(address.get_ref<const WipedString&>()));
+        }
+    }
+    return hosts;
+}
+
 Result<Json> setkey_run(const Call& call, const Json& params) {
-    TORII_TRY(std::string output, call.setkey.run(view(params.at("text").get_ref<const WipedString&>()),
-                                                  view(params.at("file").get_ref<const WipedString&>()), call.keys));
-    return output_of(std::move(output));
+    SetkeyText text{.text = view(params.at("text").get_ref<const WipedString&>()),
+                    .file = view(params.at("file").get_ref<const WipedString&>()),
+                    .check = flag(params, "check"),
+                    .verbose = flag(params, "verbose"),
+                    .readable_by_others = flag(params, "readable_by_others")};
+    if (const auto hosts = params.find("hosts"); hosts != params.end()) {
+        TORII_TRY(text.hosts, hosts_of(*hosts));
+    }
+    TORII_TRY(SetkeyAnswer answer, call.setkey.run(text, call.keys));
+    Json out = output_of(std::move(answer.output));
+    if (!answer.warnings.empty()) out["warnings"] = answer.warnings;
+    for (const auto& [name, where] : answer.unknown_hosts)
+        out["unknown_hosts"].push_back({{"name", name}, {"where", where}});
+    return out;
+}
+
+Result<Json> setkey_dump_sas(const Call& call, const Json& params) {
+    return output_of(
+        call.setkey.dump_sas({call.keys, flag(params, "dead"), flag(params, "ports"), flag(params, "verbose")}));
 }
 
 Result<Json> subscribe(const Call& call, const Json&) {
@@ -260,6 +415,8 @@ struct Method {
     std::string_view text;
     std::vector<std::string_view> params;  // all are strings, all are needed
     Result<Json> (*run)(const Call&, const Json& params);
+    std::vector<std::string_view> flags = {};  // booleans, false unless given
+    std::string_view object = {};              // one more that may be given
 };
 
 std::span<const Method> methods() {
@@ -282,6 +439,10 @@ std::span<const Method> methods() {
                "every drop reason, its count and what to check",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.drops()); }},
+        Method{"show.stats",
+               "IPsec counters by address family, as netstat names them",
+               {},
+               [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.stats()); }},
         Method{"show.crypto",
                "kernels of each suite, their proof and their cycles",
                {},
@@ -298,12 +459,32 @@ std::span<const Method> methods() {
                "versions, gateway name, uptime",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return json_of(call.control.version()); }},
-        Method{"setkey.run", "applies statements whole or not at all", {"text", "file"}, setkey_run},
-        Method{
-            "setkey.dump_sas",
-            "as `setkey -D`; keys to uid 0 alone",
-            {},
-            [](const Call& call, const Json&) -> Result<Json> { return output_of(call.setkey.dump_sas(call.keys)); }},
+        Method{"explain",
+               "what would become of a packet, and why; empty params were not given",
+               {"source", "destination", "protocol", "ports", "port"},
+               explain},
+        Method{"filter.list",
+               "the packet filter's rules in order, each hook's default last, and what they counted",
+               {},
+               [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.filter()); }},
+        Method{"filter.add",
+               "adds a rule at the end, or before the one of that number",
+               {"hook", "rule", "before"},
+               add_filter_rule},
+        Method{"filter.delete", "removes the rule of that number", {"hook", "id"}, delete_filter_rule},
+        Method{"filter.flush", "removes all rules of a hook", {"hook"}, flush_filter},
+        Method{"filter.default", "pass or block what no rule matches", {"hook", "action"}, set_filter_default},
+        Method{"setkey.run",
+               "applies statements whole or not at all",
+               {"text", "file"},
+               setkey_run,
+               {"check", "verbose", "readable_by_others"},
+               "hosts"},
+        Method{"setkey.dump_sas",
+               "as `setkey -D`; keys to uid 0 alone",
+               {},
+               setkey_dump_sas,
+               {"dead", "ports", "verbose"}},
         Method{"setkey.dump_policies",
                "as `setkey -DP`",
                {},
@@ -316,8 +497,12 @@ std::span<const Method> methods() {
 
 Result<Json> help(const Call&, const Json&) {
     Json out = Json::array();
-    for (const Method& method : methods())
-        out.push_back({{"method", method.name}, {"params", method.params}, {"text", method.text}});
+    for (const Method& method : methods()) {
+        Json row{{"method", method.name}, {"params", method.params}, {"text", method.text}};
+        if (!method.flags.empty()) row["flags"] = method.flags;
+        if (!method.object.empty()) row["object"] = method.object;
+        out.push_back(std::move(row));
+    }
     return out;
 }
 
@@ -335,7 +520,18 @@ std::string mismatch(const Method& method, const Json& params) {
         if (found == params.end()) return "params lack '" + std::string{wanted} + "'";
         if (!found->is_string()) return "param '" + std::string{wanted} + "' must be a string";
     }
-    if (params.size() != method.params.size()) return "params hold more than " + std::string{method.name} + " takes";
+    std::size_t known = method.params.size();
+    for (const std::string_view name : method.flags) {
+        const auto found = params.find(WipedString{name});
+        if (found == params.end()) continue;
+        if (!found->is_boolean()) return "param '" + std::string{name} + "' must be true or false";
+        ++known;
+    }
+    if (const auto found = params.find(WipedString{method.object}); found != params.end() && !method.object.empty()) {
+        if (!found->is_object()) return "param '" + std::string{method.object} + "' must be an object";
+        ++known;
+    }
+    if (params.size() != known) return "params hold more than " + std::string{method.name} + " takes";
     return {};
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "control/explanation.h"
 #include "control/operations.h"
 #include "control/status.h"
 
@@ -35,12 +36,17 @@ public:
     virtual std::vector<PortStatus> ports() const = 0;
     virtual std::vector<RouteStatus> routes() const = 0;
     virtual std::vector<NeighbourStatus> neighbours() const = 0;
-    virtual std::vector<DropStatus> drops() const = 0;  // every reason, also those that never happened
+    virtual std::vector<DropStatus> drops() const = 0;     // every reason, also those that never happened
+    virtual std::vector<FilterStatus> filter() const = 0;  // each hook's rules in order, then its default
+    virtual std::vector<StatStatus> stats() const = 0;     // every counter of each family, also those that are 0
     virtual std::vector<WorkerStatus> workers() const = 0;
     virtual std::vector<CryptoStatus> crypto() const = 0;
     virtual VersionStatus version() const = 0;
     /// The exemptions that stand before the SPD, one sentence each: own ARP, ND, IKE (shown in `show policy`).
     virtual std::vector<std::string> exemptions() const = 0;
+    /// Walks a packet that nobody sent through the live tables. Errc::not_found: there is no such port;
+    /// Errc::bad_value: its addresses are of two families.
+    virtual Result<Explanation> explain(const Question& question) const = 0;
 };
 
 }  // namespace torii::control

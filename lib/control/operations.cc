@@ -1,5 +1,7 @@
 #include "control/operations.h"
 
+#include "control/explanation.h"
+
 namespace torii::control {
 
 std::string_view name_of(Padding padding) {
@@ -36,6 +38,16 @@ std::string_view name_of(Event::Kind kind) {
         case Event::Kind::sa_deleted: return "sa_deleted";
         case Event::Kind::policy_added: return "policy_added";
         case Event::Kind::policy_deleted: return "policy_deleted";
+    }
+    return "unknown";
+}
+
+std::string_view name_of(Explanation::Fate fate) {
+    switch (fate) {
+        case Explanation::Fate::drop: return "drop";
+        case Explanation::Fate::deliver: return "deliver";
+        case Explanation::Fate::forward: return "forward";
+        case Explanation::Fate::protect: return "protect";
     }
     return "unknown";
 }

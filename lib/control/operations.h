@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/secret_bytes.h"
+#include "control/filter_rule.h"
 #include "crypto/registry.h"
 #include "policy/policy.h"
 
@@ -108,9 +109,18 @@ struct DeletePolicy {
     Selector selector;
 };
 struct FlushPolicies {};
+/// One change of the packet filter.
+struct ChangeFilter {
+    enum class Kind : std::uint8_t { add, remove, flush, set_default };
+    Kind kind{};
+    Hook hook{};
+    FilterRule rule;           // add
+    std::uint32_t id = 0;      // add: stands before this rule, 0: at the end. remove: this rule
+    FilterAction otherwise{};  // set_default: for what no rule matches
+};
 
 using Operation = std::variant<AddSa, UpdateSa, GetSpi, DeleteSa, DeleteAllSas, FlushSas, AddPolicy, UpdatePolicy,
-                               DeletePolicy, FlushPolicies>;
+                               DeletePolicy, FlushPolicies, ChangeFilter>;
 
 /// Where an operation came from, for errors: "FILE:12". Empty: not from a text.
 struct Located {
@@ -123,6 +133,7 @@ struct Outcome {
     std::optional<Spi> spi;          // GetSpi
     std::optional<PolicyId> policy;  // AddPolicy, UpdatePolicy
     std::size_t removed = 0;         // deletes and flushes
+    std::uint32_t filter_rule = 0;   // ChangeFilter::Kind::add: its id
 };
 
 // ---- events, told to whoever listens

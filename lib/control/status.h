@@ -40,6 +40,22 @@ struct DropStatus {
     std::uint64_t untold = 0;  // of these, how often an ICMP error could have told the sender and was not sent
 };
 
+/// One rule of the packet filter, or with id 0 what a hook does with the rest.
+struct FilterStatus {
+    std::string hook;
+    std::uint32_t id = 0;
+    std::string text;
+    std::uint64_t packets = 0, octets = 0;
+};
+
+/// One counter of KAME's `netstat -s -p ipsec`.
+struct StatStatus {
+    std::string family;   // ipv4, ipv6; empty for what both share
+    std::string counter;  // in_success; of histograms in_esphist.aes-gcm-16
+    std::string meaning;
+    std::uint64_t total = 0;
+};
+
 struct WorkerStatus {
     unsigned index = 0, lcore = 0, core = 0;
     std::string polling;  // busy, adaptive

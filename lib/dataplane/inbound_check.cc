@@ -4,27 +4,27 @@
 
 namespace torii {
 
-namespace {
-
 bool answers(const InboundSa& sa, const Request& request, const Endpoints& ends) {
     return sa.protocol == request.protocol && sa.destination == ends.destination && sa.source == ends.source &&
            (sa.mode == Mode::any || sa.mode == request.mode) &&
            (request.level != Level::unique || sa.reqid.load(std::memory_order_relaxed) == request.reqid);
 }
 
-}  // namespace
+Endpoints ends_of(const Policy& policy, std::size_t request, const PacketSelector& selector) {
+    for (std::size_t inner = request + 1; inner-- > 0;)
+        if (policy.requests[inner].endpoints) return *policy.requests[inner].endpoints;
+    return {selector.source, selector.destination};
+}
 
 bool satisfies(const Policy& policy, const PacketSelector& selector, const Packet& p) {
     unsigned opened = 0;
-    for (auto request = policy.requests.rbegin(); request != policy.requests.rend(); ++request) {
-        if (request->protocol == IpsecProtocol::ipcomp) continue;
+    for (std::size_t i = policy.requests.size(); i-- > 0;) {
+        const Request& request = policy.requests[i];
+        if (request.protocol == IpsecProtocol::ipcomp) continue;
         const InboundSa* const sa = opened < p.opened ? p.used[opened] : nullptr;
-        const auto inner = std::find_if(request, policy.requests.rend(), [](const Request& r) { return r.endpoints; });
-        const Endpoints ends =
-            inner != policy.requests.rend() ? *inner->endpoints : Endpoints{selector.source, selector.destination};
-        if (sa != nullptr && answers(*sa, *request, ends))
+        if (sa != nullptr && answers(*sa, request, ends_of(policy, i, selector)))
             ++opened;
-        else if (request->level != Level::use)
+        else if (request.level != Level::use)
             return false;
     }
     return opened == p.opened;

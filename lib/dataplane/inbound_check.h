@@ -13,6 +13,12 @@ namespace torii {
 /// nothing and stand open whatever their level, because a sender leaves out what would not compress (RFC 3173 2.2).
 bool satisfies(const Policy& policy, const PacketSelector& selector, const Packet& packet);
 
+/// Whether an SA is what `request` asks for between these ends.
+bool answers(const InboundSa& sa, const Request& request, const Endpoints& ends);
+/// The ends that the SA of a policy's request number `request` stands between: its own, those of the tunnel it is
+/// around, or the packet's.
+Endpoints ends_of(const Policy& policy, std::size_t request, const PacketSelector& selector);
+
 /// Whether one of the policy's requests is an IPComp tunnel.
 bool asks_for_ipcomp_tunnel(const Policy& policy);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/retire_list.h"
+#include "filter/filter.h"
 #include "forward/next_hop.h"
 #include "forward/routes.h"
 #include "policy/spd.h"
@@ -52,12 +53,14 @@ inline bool is_per_pair(const Policy& policy) {
 struct Tables {
     std::atomic<const Rules*> rules{nullptr};
     std::atomic<const SpiIndex*> sad{nullptr};
+    std::atomic<const Filter*> filter{nullptr};  // null: no hook has anything to do
     NextHopTable hops;
     std::atomic<std::uint32_t> now_seconds{0};  // since some start: workers do not look at a clock
 
     ~Tables() {
         delete rules.load();
         delete sad.load();
+        delete filter.load();
     }
     template <class T>
     static void publish(std::atomic<const T*>& cell, std::unique_ptr<const T> next, RetireList& retired) {

@@ -19,8 +19,9 @@ bool is_for_many(const Address& destination) {
 }
 
 /// Whether the inbound policy lets the packet pass as it came: in clear, or through the SAs it was opened with.
-Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const Packet& p) {
+Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const Packet& p, Trail* trail) {
     const Found found = rules.inbound->find(selector);
+    if (trail) trail->inbound = found;
     if (found.needs_ports) return Drop::fragment_needs_ports;
     const PolicyAction action = found.policy ? found.policy->action : rules.default_action;
     switch (action) {
@@ -32,9 +33,10 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
 }
 
 /// Completes `verdict` for a packet that goes on: the outbound policy applies when it leaves by an unprotected port.
-Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
-                         Verdict verdict) {
+Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, Verdict verdict,
+                         Trail* trail) {
     const RouteAnswer route = rules.routes->find(selector.destination);
+    if (trail) trail->route = route;
     if (route.route != nullptr) verdict.hop = hops.find(route.neighbour, route.route->port);
     verdict.kind =
         route.route != nullptr && verdict.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
@@ -42,6 +44,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
     if (route.route != nullptr && rules.port_arrival[route.route->port] != Arrival::outside) return verdict;
 
     const Found found = rules.outbound->find(selector);
+    if (trail) trail->outbound = found;
     const PolicyAction action = found.policy ? found.policy->action : rules.default_action;
     if (found.needs_ports || action == PolicyAction::discard) {
         verdict.kind = Verdict::Kind::drop;
@@ -60,7 +63,8 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
 
 }  // namespace
 
-Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& p) {
+Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& p,
+               Trail* trail) {
     const Routes& routes = *rules.routes;
     Verdict verdict{.used_serial = cacheable_sa(p)};
     const auto dropped = [&](Drop reason) {
@@ -81,13 +85,14 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
             return dropped(Drop::link_local);
     }
     if (p.arrival == Arrival::outside)
-        if (const Drop reason = inbound_verdict(rules, selector, p); reason != Drop::none) return dropped(reason);
+        if (const Drop reason = inbound_verdict(rules, selector, p, trail); reason != Drop::none)
+            return dropped(reason);
     if (for_us) {
         verdict.kind = Verdict::Kind::local;
         if (p.arrival != Arrival::host) verdict.hop = rules.host_hop;
         return verdict;
     }
-    return outbound_verdict(rules, hops, selector, verdict);
+    return outbound_verdict(rules, hops, selector, verdict, trail);
 }
 
 bool is_settled(const Verdict& verdict) {

@@ -1,6 +1,8 @@
 // What becomes of a flow, decided from its first packet and the published rules; what the flow cache remembers. Worker
-// threads; reads published values and nothing else.
+// threads, and the control thread for `explain`; reads published values and nothing else.
 #pragma once
+
+#include <optional>
 
 #include "dataplane/tables.h"
 
@@ -20,8 +22,15 @@ struct Verdict {
 /// is checked each time, and its verdict stands for no other's.
 inline std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.used[0]->serial : 0; }
 
+/// What decide() came across, for whoever wants to tell why. Each is there when it was asked for.
+struct Trail {
+    std::optional<Found> inbound, outbound;
+    std::optional<RouteAnswer> route;
+};
+
 /// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route.
-Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& packet);
+Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& packet,
+               Trail* trail = nullptr);
 
 /// Whether the verdict holds as long as its rules. A flow to a neighbour that nobody has asked for yet is decided again
 /// until it is known, unless SAs take it elsewhere.

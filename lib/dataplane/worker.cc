@@ -6,12 +6,15 @@
 #include <algorithm>
 
 #include "dataplane/chain_size.h"
+#include "dataplane/filter_stage.h"
 #include "dataplane/flow_key.h"
 #include "dataplane/inbound_check.h"
 #include "dataplane/inbound_sas.h"
 #include "ip/ip.h"
 
 namespace torii {
+
+using control::Hook;
 
 namespace {
 
@@ -84,18 +87,22 @@ Worker::~Worker() = default;
 // ---- the life of a packet, on one page
 
 void Worker::carry() {
-    parse();                              // arrived_ -> encrypted_, clear_, control core
+    parse();  // arrived_ -> parsed_, control core
+    if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_);
+    sort();                               // parsed_ -> encrypted_, clear_
     while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
     classify();                           // clear_ -> protect_, leaving_, control core
     while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
-    emit();                               // leaving_ -> ports, control core (no MAC yet)
-    finish();                             // what was dropped on the way is counted and freed
+    if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops);
+    emit();    // leaving_ -> ports, control core (no MAC yet)
+    finish();  // what was dropped on the way is counted and freed
 }
 
 std::size_t Worker::turn() {
     std::size_t moved = 0;
     rules_ = tables_.rules.load(std::memory_order_acquire);
     sad_ = tables_.sad.load(std::memory_order_acquire);
+    filter_ = tables_.filter.load(std::memory_order_acquire);
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
         const std::size_t count =
@@ -175,7 +182,7 @@ void Worker::parse() {
             if (reason != Drop::none) [[unlikely]]
                 Batch::drop(p, reason);
             else
-                route_arrived(p);
+                parsed_.add(p);
         } else if (type == EtherType::ipv6) {
             p.ip += sizeof(EthernetHeader);
             take_ipv6(p, frame_octets - sizeof(EthernetHeader), ours);
@@ -195,7 +202,12 @@ void Worker::take_ipv6(Packet& p, std::size_t octets, bool ours) {
     const bool for_us = destination.is_multicast() || p.arrival == Arrival::host;
     if (is_discovery(p) && (for_us || rules_->routes->is_own(destination))) return punt(p, Punt::neighbour_discovery);
     if (!ours) return Batch::drop(p, Drop::multicast);
-    route_arrived(p);
+    parsed_.add(p);
+}
+
+void Worker::sort() {
+    for (Packet& p : parsed_.live()) route_arrived(p);
+    parsed_.clear();
 }
 
 /// IPsec goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
@@ -254,7 +266,9 @@ void Worker::open() {
     if (!esp.empty()) open_esp(*crypto_, jobs_, notices_, esp);
     if (!ah.empty()) open_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) open_ipcomp(deflate_, notices_, ipcomp);
+    count_opened(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
+        p.past_wire = true;
         if (const IpProtocol inner{p.protocol}; inner == IpProtocol::ipv4 || inner == IpProtocol::ipv6) [[unlikely]]
             leave_bare_tunnel(p, inner == IpProtocol::ipv4 ? Family::ipv4 : Family::ipv6);
         if (p.drop == Drop::none) route_arrived(p);
@@ -327,6 +341,7 @@ void Worker::classify() {
     }
     counters_.flow_misses.add(misses);
     counters_.flow_hits.add(count - misses);
+    if (asks_filter(Hook::clear)) filter_clear(*filter_, filter_counts_, clear_, {verdicts_.data(), count});
     count = 0;
     for (Packet& p : clear_.live()) act(p, verdicts_[count++]);
     clear_.clear();
@@ -393,7 +408,9 @@ void Worker::protect() {
     if (!esp.empty()) protect_esp(*crypto_, jobs_, notices_, esp);
     if (!ah.empty()) protect_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
+    count_protected(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
+        p.past_wire = false;
         if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
             p.outbound_sa = p.chain->sas[p.chain_step];
             protect_.add(p);
@@ -546,6 +563,7 @@ void Worker::finish() {
             continue;
         assert(p.drop != Drop::none);
         counters_.drops[static_cast<std::size_t>(p.drop)].add(1);
+        count_dropped(counters_.ipsec, p, p.drop);
         dropped[count++] = p.mbuf;
     }
     if (count != 0) rte_pktmbuf_free_bulk(dropped.data(), count);

@@ -79,8 +79,9 @@ public:
     /// (control) Asks run() to return.
     void stop() { stopping_.store(true, std::memory_order_relaxed); }
 
-    const WorkerCounters& counters() const { return counters_; }  // (control)
-    Notices& notices() { return notices_; }                       // (control) takes
+    const WorkerCounters& counters() const { return counters_; }          // (control)
+    const FilterCounts& filter_counts() const { return filter_counts_; }  // (control)
+    Notices& notices() { return notices_; }                               // (control) takes
     unsigned index() const { return setup_.index; }
     unsigned reassembling() const { return reassembler_.waiting(); }  // (control) packets that wait for fragments
     /// Registers with RCU; run() does it by itself.
@@ -93,6 +94,7 @@ private:
     // the pipeline, in order
     void carry();
     void parse();
+    void sort();
     void open();
     void classify();
     void protect();
@@ -105,6 +107,7 @@ private:
     void take_ipv6(Packet& packet, std::size_t octets, bool ours);
     void route_arrived(Packet& packet);
     bool is_whole(Packet& packet);
+    bool asks_filter(control::Hook hook) const { return filter_ != nullptr && filter_->active(hook); }
     bool may_go_without_sa(Packet& packet);
     void leave_bare_tunnel(Packet& packet, Family inner);
     void act(Packet& packet, const Verdict& verdict);
@@ -122,8 +125,10 @@ private:
     const Tables& tables_;
     const Rules* rules_ = nullptr;  // of this turn
     const SpiIndex* sad_ = nullptr;
+    const Filter* filter_ = nullptr;  // null: nothing to ask
     std::unique_ptr<CryptoEngine> crypto_;
     WorkerCounters counters_;
+    FilterCounts filter_counts_;
     Notices notices_;
     Flows flows_;
     CryptoJobs jobs_;
@@ -137,7 +142,7 @@ private:
 
     std::array<Packet, Batch::capacity> burst_;
     std::size_t burst_size_ = 0;
-    Batch arrived_, encrypted_, clear_, protect_, leaving_;
+    Batch arrived_, parsed_, encrypted_, clear_, protect_, leaving_;
 
     struct Outgoing {
         std::array<rte_mbuf*, Batch::capacity> frames;

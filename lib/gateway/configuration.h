@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "control/filter_rule.h"
 #include "net/address.h"
 #include "policy/policy.h"
 
@@ -46,6 +47,9 @@ struct NeighbourConfiguration {  // a static one
     std::string port;
 };
 
+/// What happens to a file that holds keys and that others may read.
+enum class ReadableKeys : std::uint8_t { warn, refuse };
+
 struct Configuration {
     std::string name = "torii";
     unsigned workers = 1;         // 1 .. 16
@@ -58,11 +62,19 @@ struct Configuration {
     std::vector<RouteConfiguration> routes;
     std::vector<NeighbourConfiguration> neighbours;
 
+    ReadableKeys readable_keys = ReadableKeys::warn;
     /// net.inet.ipsec.def_policy: bypass is KAME's `none`.
     PolicyAction default_policy = PolicyAction::discard;
     Level esp_trans_deflev = Level::use, esp_net_deflev = Level::use;
     Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
     bool prefer_old_sa = false;  // net.key.prefered_oldsa
+
+    /// By control::Hook; the first rule that matches decides.
+    struct FilterHook {
+        std::vector<control::FilterRule> rules;
+        control::FilterAction otherwise = control::FilterAction::pass;
+    };
+    FilterHook filter_wire, filter_clear;
 
     bool legacy = false;      // SAs may use what RFC 8221 forbids or advises against
     std::string setkey_file;  // loaded at start; empty: none

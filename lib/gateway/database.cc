@@ -151,6 +151,7 @@ struct Database::Run {
                     db.builder_.dismiss(*change.policy);
                     break;
                 case Change::Kind::policy_removed: db.spd_.restore(change.policy, change.order); break;
+                case Change::Kind::filter_changed: db.filter_ = change.filter; break;
             }
         journal.clear();
     }
@@ -294,6 +295,16 @@ struct Database::Run {
         if (!policy) return fail(Errc::not_found, "no policy " + op.selector.text());
         remove(policy);
         return Outcome{.removed = 1};
+    }
+    Result<Outcome> operator()(control::ChangeFilter& op) {
+        if (!op.rule.port.empty() && !db.builder_.is_port(op.rule.port))
+            return fail(Errc::not_found, "there is no port " + op.rule.port);
+        FilterLists next = *db.filter_;
+        TORII_TRY(const Outcome outcome, change(next, op));
+        Change step{.kind = Change::Kind::filter_changed, .sa = {}, .policy = {}, .filter = db.filter_};
+        db.filter_ = std::make_shared<const FilterLists>(std::move(next));
+        journal.push_back(std::move(step));
+        return outcome;
     }
     Result<Outcome> operator()(control::FlushPolicies&) {
         std::size_t removed = 0;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/operations.h"
+#include "gateway/filter_lists.h"
 #include "policy/spd.h"
 
 namespace torii {
@@ -54,12 +55,13 @@ struct SaTerms {
 /// One step of an applied transaction. `sa_kept` follows an `sa_removed` of the same SA: it was added again as it was,
 /// so it lives on with its numbers, window and counters, under new terms.
 struct Change {
-    enum class Kind : std::uint8_t { sa_added, sa_removed, sa_kept, policy_added, policy_removed };
+    enum class Kind : std::uint8_t { sa_added, sa_removed, sa_kept, policy_added, policy_removed, filter_changed };
     Kind kind{};
     SaPtr sa;
     PolicyPtr policy;
     std::uint64_t order = 0;  // of a removed policy, so that undoing restores its place
     SaTerms before{};         // of a kept SA
+    FilterListsPtr filter{};  // as it was before
 };
 using Journal = std::vector<Change>;
 
@@ -76,6 +78,7 @@ public:
         std::function<void(SaEntry&)> discard;
         std::function<Result<void>(Policy&)> admit;
         std::function<void(const Policy&)> dismiss;
+        std::function<bool(const std::string& port)> is_port;  // rules of the filter name them
     };
     Database(const Settings& settings, Builder builder) : settings_(settings), builder_(std::move(builder)) {}
 
@@ -93,6 +96,7 @@ public:
         return std::ranges::subrange(first, last) | std::views::values;
     }
     const Spd& spd() const { return spd_; }
+    const FilterListsPtr& filter() const { return filter_; }
 
 private:
     using SpiKey = std::tuple<Address, IpsecProtocol, Spi>;  // destination first: what makes an SA unique
@@ -112,6 +116,7 @@ private:
     std::map<std::uint32_t, SaPtr> by_serial_;
     std::map<EndsKey, SaPtr> by_ends_;  // each SA under reqid 0, and under its own when it has one
     Spd spd_;
+    FilterListsPtr filter_ = std::make_shared<const FilterLists>();
     std::uint32_t next_serial_ = 1;
     std::uint32_t next_policy_id_ = 1;
     std::uint32_t next_reqid_ = first_automatic_reqid;

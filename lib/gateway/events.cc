@@ -109,7 +109,8 @@ void Gateway::tell(const Journal& journal) {
     for (const Change& change : journal) {
         Event event;
         switch (change.kind) {
-            case Change::Kind::sa_kept: continue;
+            case Change::Kind::sa_kept:
+            case Change::Kind::filter_changed: continue;
             case Change::Kind::sa_added: event.kind = Event::Kind::sa_added; break;
             case Change::Kind::sa_removed:
                 if (database_->sas().contains(change.sa->serial)) continue;  // it lives on

@@ -82,6 +82,7 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
                                              g.publisher_->builder());
     TORII_CHECK(g.make_interfaces());
     g.make_workers();
+    TORII_CHECK(g.make_filter());
     return gateway;
 }
 
@@ -341,7 +342,12 @@ Surroundings Gateway::surroundings() {
                     if (const Port* const port = port_by_id(answer.route->port))
                         toward.mtu = static_cast<std::uint16_t>(port->wish().mtu);
                     return toward;
-                }};
+                },
+            .port_named = [this](const std::string& name) -> std::optional<std::uint16_t> {
+                const auto at =
+                    std::ranges::find_if(ports_, [&](const auto& port) { return port->wish().name == name; });
+                return at == ports_.end() ? std::nullopt : std::optional{(*at)->id()};
+            }};
 }
 
 const Port* Gateway::port_by_id(std::uint16_t id) const {
@@ -362,6 +368,7 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     TORII_TRY(auto outcomes, database_->apply(std::move(transaction), {unix_now, now_}, journal));
     publisher_->publish(journal, *database_);
+    remember_filter_counts();
     tell(journal);
     return outcomes;
 }

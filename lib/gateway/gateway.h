@@ -52,10 +52,13 @@ public:
     std::vector<control::RouteStatus> routes() const override;
     std::vector<control::NeighbourStatus> neighbours() const override;
     std::vector<control::DropStatus> drops() const override;
+    std::vector<control::FilterStatus> filter() const override;
+    std::vector<control::StatStatus> stats() const override;
     std::vector<control::WorkerStatus> workers() const override;
     std::vector<control::CryptoStatus> crypto() const override;
     control::VersionStatus version() const override;
     std::vector<std::string> exemptions() const override;
+    Result<control::Explanation> explain(const control::Question& question) const override;
 
     // ---- for tests and the bench
     Worker& worker(std::size_t index) { return *workers_[index]; }
@@ -70,6 +73,8 @@ private:
         void operator()(rte_rcu_qsbr* state) const { free(state); }
     };
 
+    struct Walk;  // of a packet that explain() makes up
+
     explicit Gateway(const Configuration& configuration, const Options& options);
     Result<void> open_ports();
     void take_link_local_addresses();
@@ -78,10 +83,14 @@ private:
     void make_workers();
     Result<void> make_interfaces();
     Result<void> make_routes();
+    Result<void> make_filter();
     Surroundings surroundings();
     std::vector<Route> route_list() const;
     const Port* port_by_id(std::uint16_t id) const;
     std::string port_name(std::uint16_t id) const;
+    std::pair<std::uint64_t, std::uint64_t> filter_count(control::Hook hook, std::uint16_t place) const;
+    void remember_filter_counts();
+    Result<Arrival> origin_of(const control::Question& question, control::Explanation& out) const;
 
     // the control core's half of the packet path (punts.cc)
     bool serve_punts(SteadyTime now);
@@ -145,6 +154,8 @@ private:
     SteadyTime now_{};
     IcmpRate icmp_rate_;
     std::vector<std::weak_ptr<Listener>> listeners_;
+    /// What stood at a rule's place of the workers' counts when it came there, by its id: packets, octets.
+    std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> filter_counts_before_;
     std::uint64_t notices_lost_told_ = 0;
 };
 

@@ -86,7 +86,8 @@ Database::Builder Publisher::builder() {
     return {.build = [this](SaEntry& entry) { return build(entry); },
             .discard = [this](SaEntry& entry) { release(entry); },
             .admit = [this](Policy& policy) { return admit(policy); },
-            .dismiss = [this](const Policy& policy) { dismiss(policy); }};
+            .dismiss = [this](const Policy& policy) { dismiss(policy); },
+            .is_port = [this](const std::string& port) { return surroundings_.port_named(port).has_value(); }};
 }
 
 /// An SA toward one of our own addresses is inbound; every other one is outbound, and so is one between two of ours.
@@ -241,6 +242,8 @@ void Publisher::publish(const Journal& journal, const Database& database) {
     for (auto& [id, how] : affected)
         if (const auto at = policies_.find(id); at != policies_.end()) refresh(at->second, how, database);
     if (policies_changed || pairs_stale_) publish_rules();
+    if (std::ranges::any_of(journal, [](const Change& c) { return c.kind == Change::Kind::filter_changed; }))
+        publish_filter(*database.filter());
     for (const auto& [serial, sa] : touched)
         if (!stays(sa)) retired_->add([this, sa] { release(*sa); });
 }
@@ -290,6 +293,20 @@ void Publisher::publish_rules() {
     rules->port_arrival = port_arrival_;
     rules->host_hop = host_hop_;
     Tables::publish<Rules>(tables_.rules, std::move(rules), *retired_);
+}
+
+void Publisher::publish_filter(const FilterLists& lists) {
+    std::array<Filter::HookRules, control::hooks> hooks;
+    for (std::size_t i = 0; i < hooks.size(); ++i) {
+        hooks[i].otherwise = lists.hooks[i].otherwise;
+        for (const FilterEntry& entry : lists.hooks[i].entries)
+            hooks[i].rules.push_back(
+                {.rule = entry.rule,
+                 .port = entry.rule.port.empty() ? NumberedRule::any_port : *surroundings_.port_named(entry.rule.port),
+                 .place = entry.place});
+    }
+    const bool any = std::ranges::any_of(hooks, &Filter::HookRules::active);
+    Tables::publish<Filter>(tables_.filter, any ? std::make_unique<const Filter>(hooks) : nullptr, *retired_);
 }
 
 // ---- chain cells

@@ -24,6 +24,7 @@ struct Surroundings {
         std::uint16_t mtu = 1500;
     };
     std::function<Toward(const Address&)> toward;  // may start ARP
+    std::function<std::optional<std::uint16_t>(const std::string&)> port_named;
 };
 
 class Publisher {
@@ -107,6 +108,7 @@ private:
     ChainCell* take_cell(PolicyId policy);
     void retire_cell(ChainCell* cell);
     void publish_rules();
+    void publish_filter(const FilterLists& lists);
 
     Settings settings_;
     const CryptoBook& crypto_;

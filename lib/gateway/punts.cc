@@ -177,6 +177,7 @@ rte_mbuf* Gateway::allocate() {
 
 void Gateway::forget(rte_mbuf* mbuf, Drop reason) {
     control_counters_.drops[static_cast<std::size_t>(reason)].add(1);
+    count_dropped(control_counters_.ipsec, carried(*mbuf), reason);
     rte_pktmbuf_free(mbuf);
 }
 

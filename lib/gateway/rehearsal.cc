@@ -13,7 +13,8 @@ Result<void> rehearse(std::vector<control::Located> transaction, const Configura
                        },
                        .discard = [](const SaEntry&) {},
                        .admit = [](const Policy&) -> Result<void> { return {}; },
-                       .dismiss = [](const Policy&) {}}};
+                       .dismiss = [](const Policy&) {},
+                       .is_port = [](const std::string&) { return true; }}};
     Journal journal;
     TORII_CHECK(database.apply(std::move(transaction), {}, journal));
     return {};

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "observe/ipsec_counters.h"
 #include "packet/drop.h"
 #include "sa/security_association.h"
 
@@ -20,6 +21,7 @@ struct alignas(64) WorkerCounters {
     Counter flow_hits, flow_misses;
     std::array<Counter, drop_count> drops;
     std::array<PortCounters, max_ports> ports;
+    IpsecCountersByFamily ipsec;
 };
 
 }  // namespace torii

@@ -63,6 +63,10 @@ namespace torii {
       "It came in clear, or through other SAs, than the inbound policy requires. Compare `torii setkey -DP` on both "  \
       "ends.")                                                                                                         \
     X(no_sa, "The policy requires an SA that is not there. Check `torii show sa` for its addresses and reqid.")        \
+    X(filter_wire,                                                                                                     \
+      "A rule of the packet filter's hook wire blocks it, or the hook's default. Check `torii filter list`.")          \
+    X(filter_clear,                                                                                                    \
+      "A rule of the packet filter's hook clear blocks it, or the hook's default. Check `torii filter list`.")         \
     X(fragment_needs_ports,                                                                                            \
       "A fragment without ports met a policy that asks for ports. Use policies without ports for fragmented traffic.") \
     X(fragment_in_transport, "Transport mode is not applied to fragments (RFC 4303 3.3.4). Lower the sender's MTU.")   \

@@ -80,13 +80,15 @@ struct Packet {
     std::uint8_t opened = 0;      // how many of `used` there are
     std::uint8_t nesting = 0;     // IPsec headers it came out of, IPComp too
     bool fragment = false;
-    std::uint16_t mtu = 0;  // with Punt::too_big: what would have fitted
     Family family = Family::ipv4;
     // of IPv6 alone
     std::uint8_t next_header_at = 0;             // offset of the octet that names `protocol`
     std::uint8_t fragment_at = 0;                // offset of the fragment header; 0: there is none
     bool waypoint = false;                       // a routing header sends it on from its destination
     bool made_here = false;                      // a tunnel's packet of ours: we may cut it, as nobody else may
+    // of both
+    bool past_wire = false;  // owes the filter's hook wire nothing on its way out: it passed, or came out of IPsec
+    std::uint16_t mtu = 0;   // with Punt::too_big: what would have fitted
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
 
     Ipv4Header& ipv4() const { return *reinterpret_cast<Ipv4Header*>(ip); }

@@ -1,35 +1,24 @@
 // Matching one rule against one packet, and how both are written.
 #include "policy/selector.h"
 
+#include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <string_view>
 
 namespace torii {
 
 namespace {
 
-/// The words setkey takes and prints; a number where it has none.
-std::string protocol_text(std::uint8_t protocol) {
-    switch (protocol) {
-        case 1: return "icmp";
-        case 2: return "igmp";
-        case 4: return "ip4";
-        case 6: return "tcp";
-        case 17: return "udp";
-        case 33: return "dccp";
-        case 41: return "ipv6";
-        case 47: return "gre";
-        case 50: return "esp";
-        case 51: return "ah";
-        case 58: return "icmp6";
-        case 89: return "ospf";
-        case 103: return "pim";
-        case 108: return "ipcomp";
-        case 112: return "vrrp";
-        case 132: return "sctp";
-        case 136: return "udplite";
-        default: return std::to_string(protocol);
-    }
-}
+struct ProtocolName {
+    std::uint8_t number;
+    std::string_view name;  // the first of a number is the one that is written
+};
+constexpr ProtocolName protocol_names[] = {
+    {1, "icmp"},  {2, "igmp"},  {4, "ip4"},      {4, "ipv4"},   {6, "tcp"},    {17, "udp"},      {33, "dccp"},
+    {41, "ipv6"}, {47, "gre"},  {50, "esp"},     {51, "ah"},    {58, "icmp6"}, {58, "icmpv6"},   {58, "ipv6-icmp"},
+    {89, "ospf"}, {103, "pim"}, {108, "ipcomp"}, {112, "vrrp"}, {132, "sctp"}, {136, "udplite"},
+};
 
 std::string range_text(const PortRange& ports) {
     if (ports.is_any()) return "any";
@@ -42,6 +31,20 @@ std::string prefix_text(const Prefix& prefix) { return prefix.is_host() ? prefix
 std::string in_brackets(std::string_view text) { return "[" + std::string{text} + "]"; }
 
 }  // namespace
+
+std::string protocol_text(std::uint8_t protocol) {
+    const auto* const row = std::ranges::find(protocol_names, protocol, &ProtocolName::number);
+    return row == std::end(protocol_names) ? std::to_string(protocol) : std::string{row->name};
+}
+
+std::optional<std::uint8_t> parse_protocol(std::string_view text) {
+    const auto* const row = std::ranges::find(protocol_names, text, &ProtocolName::name);
+    if (row != std::end(protocol_names)) return row->number;
+    std::uint8_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+    return number;
+}
 
 std::string Selector::text() const {
     if (protocol && is_icmp(*protocol)) {
@@ -70,6 +73,21 @@ Match matches(const Selector& rule, const PacketSelector& packet) {
     const bool inside =
         rule.source_ports.contains(packet.source_port) && rule.destination_ports.contains(packet.destination_port);
     return inside ? Match::yes : Match::no;
+}
+
+std::string_view near_miss(const Selector& rule, const PacketSelector& packet) {
+    const auto matches_with = [&](auto widen) {
+        Selector wider = rule;
+        widen(wider);
+        return matches(wider, packet) == Match::yes;
+    };
+    if (matches(rule, packet) == Match::yes) return {};
+    if (matches_with([&](Selector& s) { s.source = Prefix::host(packet.source); })) return "source address";
+    if (matches_with([&](Selector& s) { s.destination = Prefix::host(packet.destination); }))
+        return "destination address";
+    if (matches_with([&](Selector& s) { s.protocol = packet.protocol; })) return "protocol";
+    if (matches_with([&](Selector& s) { s.source_ports = s.destination_ports = PortRange::any(); })) return "ports";
+    return {};
 }
 
 }  // namespace torii

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "net/address.h"
 
@@ -25,6 +26,11 @@ constexpr bool has_ports(std::uint8_t protocol) {
 }
 /// ICMP and ICMPv6, which carry a type and a code instead.
 constexpr bool is_icmp(std::uint8_t protocol) { return protocol == 1 || protocol == 58; }
+
+/// The word for a protocol, or its number where there is none: "tcp", "esp", "253".
+std::string protocol_text(std::uint8_t protocol);
+/// Its number, from a word or digits; nothing for what is neither.
+std::optional<std::uint8_t> parse_protocol(std::string_view text);
 
 /// One rule's reach. ICMP keeps its type in `source_ports` and its code in `destination_ports`, as PF_KEY does.
 /// A rule that asks for ports reaches the protocols that have them and no other: asked of GRE or ESP it reaches
@@ -57,5 +63,8 @@ enum class Match : std::uint8_t {
     needs_ports,  // all matches but the ports, which the rule asks for and the packet does not tell
 };
 Match matches(const Selector& rule, const PacketSelector& packet);
+/// The one thing that keeps `rule` from matching: "source address", "destination address", "protocol" or "ports" (for
+/// ICMP the type and code). Empty when it matches, and when more than one thing is in the way.
+std::string_view near_miss(const Selector& rule, const PacketSelector& packet);
 
 }  // namespace torii

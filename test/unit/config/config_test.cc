@@ -26,9 +26,11 @@ routes = (
     { destination = "0.0.0.0/0"; via = "203.0.113.1"; port = "wan"; }
 );
 neighbours = ( { address = "20.0.0.2"; mac = "02:00:5e:10:00:02"; } );
+filter = { wire = [ "pass in on wan proto esp", "block in on wan" ]; clear = ( "block fragments" );
+           wire_default = "pass"; clear_default = "block"; };
 ipsec = {
     setkey_file = "keys/tokyo.setkey"; def_policy = "none"; prefered_oldsa = true;
-    legacy = true;
+    legacy = true; readable_keys = "refuse";
     esp_trans_deflev = "require"; esp_net_deflev = "require"; ah_trans_deflev = "require"; ah_net_deflev = "use";
 };
 control = { socket = "tokyo.sock"; };
@@ -100,6 +102,7 @@ TEST_CASE("a file with every setting reads into what it says") {
     CHECK(c.ah_net_deflev == Level::use);
     CHECK(c.prefer_old_sa);
     CHECK(c.legacy);
+    CHECK(c.readable_keys == ReadableKeys::refuse);
     CHECK(config::summary(c).find("\n           legacy algorithms may be used\n") != std::string::npos);
     CHECK(c.setkey_file == "/etc/torii/keys/tokyo.setkey");
     CHECK(c.control_socket == "/etc/torii/tokyo.sock");
@@ -134,6 +137,7 @@ TEST_CASE("the defaults the manual names are those of the code") {
     const std::pair<std::string_view, int> choices[] = {{"gateway.polling", int(c.polling)},
                                                         {"ports.[].role", int(p.role)},
                                                         {"ipsec.def_policy", int(c.default_policy)},
+                                                        {"ipsec.readable_keys", int(c.readable_keys)},
                                                         {"ipsec.esp_trans_deflev", int(c.esp_trans_deflev)},
                                                         {"ipsec.esp_net_deflev", int(c.esp_net_deflev)},
                                                         {"ipsec.ah_trans_deflev", int(c.ah_trans_deflev)},
@@ -328,6 +332,23 @@ TEST_CASE("ports do not share names, devices, addresses or networks") {
          "have two networks"},
     });
     CHECK(error_of(port("addresses = [\"20.0.0.1/24\", \"20.0.0.2/24\"];")) == "no error");
+}
+
+TEST_CASE("rules of the packet filter are understood, and for ports that are there") {
+    const auto read = config::from_text(
+        with_wan(R"(filter = { wire = ["pass in on wan proto esp", "block"]; clear_default = "block"; };)"), "FILE",
+        two_cores);
+    REQUIRE(read);
+    REQUIRE(read->filter_wire.rules.size() == 2);
+    CHECK(read->filter_wire.rules[0].text() == "pass in on wan proto esp");
+    CHECK(read->filter_wire.otherwise == control::FilterAction::pass);
+    CHECK(read->filter_clear.otherwise == control::FilterAction::block);
+    check_all({
+        {with_wan(R"(filter = { wire = ["blok in"]; };)"),
+         "FILE:2: filter.wire.[0] is \"blok in\": pass or block is wanted, not 'blok'"},
+        {with_wan(R"(filter = { clear = ["block", "pass on lan"]; };)"),
+         "FILE:2: filter.clear.[1] is for port \"lan\": there is wan"},
+    });
 }
 
 TEST_CASE("cores are as many as threads, and on this machine") {

@@ -2,6 +2,7 @@
 // never be seen, two policies, and events on demand.
 #pragma once
 
+#include <algorithm>
 #include <list>
 #include <memory>
 #include <vector>
@@ -35,7 +36,12 @@ public:
         }
     }
 
-    Result<std::vector<control::Outcome>> apply(std::vector<control::Located>) override {
+    Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override {
+        if (transaction.size() == 1)
+            if (const auto* const op = std::get_if<control::ChangeFilter>(&transaction[0].operation)) {
+                filter_changes.push_back(*op);
+                return std::vector<control::Outcome>{{.removed = 3, .filter_rule = 7}};
+            }
         return fail(Errc::unsupported, "the fake gateway changes nothing");
     }
     void each_sa(const std::function<bool(const control::SaView&)>& visit) const override {
@@ -97,6 +103,27 @@ public:
         return {"0.1.0", "22.11.5", "2.0.0", "3.0.15", gateway_name, 93784, false};
     }
     std::vector<std::string> exemptions() const override { return {"ARP of the gateway itself passes."}; }
+    std::vector<control::FilterStatus> filter() const override {
+        return {{"wire", 1, "block in on wan proto tcp from any to any port 25", 12, 720},
+                {"wire", 0, "pass what no rule matches", 1000, 90000}};
+    }
+    std::vector<control::StatStatus> stats() const override {
+        return {{"ipv4", "in_success", "inbound packets processed successfully", 12}};
+    }
+    Result<control::Explanation> explain(const control::Question& question) const override {
+        asked = question;
+        control::Explanation out;
+        out.steps = {{"packet", question.packet.text()}};
+        out.spd.push_back({.direction = Direction::outbound,
+                           .asked = true,
+                           .action = PolicyAction::bypass,
+                           .policies = 2,
+                           .match = control::PolicyMention{PolicyId{2}, 2, "everything", ""},
+                           .nearly = {{PolicyId{1}, 1, "nearly everything", "protocol"}}});
+        return out;
+    }
+    mutable control::Question asked;
+    std::vector<control::ChangeFilter> filter_changes;
 
     unsigned sas = 1;
     std::uint64_t bad_icv = 5;
@@ -111,14 +138,31 @@ private:
 /// A setkey language that tells what it was given.
 inline rpc::Setkey fake_setkey() {
     return {
-        .run = [](std::string_view text, std::string_view file, rpc::Keys) -> Result<std::string> {
-            if (text.find("wrong") != std::string_view::npos)
-                return fail(Errc::bad_syntax, std::string{file} + ":1: unknown statement at 'wrong'");
-            return "ran " + std::string{text};
+        .run = [](const rpc::SetkeyText& text, rpc::Keys) -> Result<rpc::SetkeyAnswer> {
+            const std::string file{text.file};
+            if (text.text.find("wrong") != std::string_view::npos) {
+                const auto line = 1 + std::ranges::count(text.text.substr(0, text.text.find("wrong")), '\n');
+                return fail(Errc::bad_syntax, file + ":" + std::to_string(line) + ": unknown statement at 'wrong'");
+            }
+            rpc::SetkeyAnswer answer;
+            for (const std::string name : {"localhost", "no-such.invalid"}) {
+                const auto known = text.hosts.find(name);
+                if (text.text.find(name) != std::string_view::npos && known == text.hosts.end())
+                    answer.unknown_hosts.push_back({name, file + ":1"});
+                if (known != text.hosts.end())
+                    for (const std::string& address : known->second) answer.output += name + " " + address + "\n";
+            }
+            if (!answer.unknown_hosts.empty()) return answer;
+            answer.output += (text.check     ? "checked "
+                              : text.verbose ? "told of "
+                                             : "ran ") +
+                             std::string{text.text.substr(text.text.find_first_not_of('\n'))};
+            if (text.readable_by_others) answer.warnings.push_back(file + " is readable by others");
+            return answer;
         },
-        .dump_sas = [](rpc::Keys keys) -> std::string {
-            return keys == rpc::Keys::shown ? "20.0.0.1 20.0.0.2 E: aes-cbc 73697874\n"
-                                            : "20.0.0.1 20.0.0.2 E: aes-cbc\n";
+        .dump_sas = [](const rpc::Setkey::Dump& dump) -> std::string {
+            return std::string{"20.0.0.1 20.0.0.2 E: aes-cbc"} + (dump.keys == rpc::Keys::shown ? " 73697874" : "") +
+                   (dump.dead ? " dead" : "") + (dump.ports ? " ports" : "") + (dump.verbose ? " verbose" : "") + "\n";
         },
         .dump_policies = [] { return std::string{"10.0.1.0/24[any] 10.0.2.0/24[any] any\n"}; },
     };

@@ -59,6 +59,9 @@ public:
     std::vector<control::CryptoStatus> crypto() const override { return {}; }
     control::VersionStatus version() const override { return {}; }
     std::vector<std::string> exemptions() const override { return {}; }
+    std::vector<control::FilterStatus> filter() const override { return {}; }
+    std::vector<control::StatStatus> stats() const override { return {}; }
+    Result<control::Explanation> explain(const control::Question&) const override { return fail(Errc::unsupported); }
 
 private:
     static control::SaView view(const Sa& sa) {
@@ -133,6 +136,7 @@ private:
                     return policy.direction == remove.direction && policy.selector == remove.selector;
                 })};
     }
+    static control::Outcome perform(control::ChangeFilter&) { return {}; }
     control::Outcome perform(control::FlushPolicies&) {
         const auto removed = policies.size();
         policies.clear();

@@ -1,0 +1,75 @@
+#include "observe/ipsec_counters.h"
+
+#include <optional>
+
+namespace torii {
+
+namespace {
+
+/// The family of the IP header the packet stands at.
+std::size_t family_place(const Packet& p) { return std::to_integer<unsigned>(*p.ip) >> 4 == 6 ? 1 : 0; }
+
+/// What KAME counts of this drop; nothing of most.
+std::optional<IpsecStat> stat_of(const Packet& p, Drop reason) {
+    const bool inbound = p.arrival == Arrival::outside;
+    const bool ah = p.protocol == static_cast<std::uint8_t>(IpsecProtocol::ah);
+    switch (reason) {
+        case Drop::policy_discard:
+        case Drop::no_policy:
+        case Drop::policy_mismatch:
+        case Drop::fragment_needs_ports: return inbound ? IpsecStat::in_polvio : IpsecStat::out_polvio;
+        case Drop::unknown_spi:
+        case Drop::unknown_cpi: return IpsecStat::in_nosa;
+        case Drop::no_sa: return IpsecStat::out_nosa;
+        case Drop::lifetime_exceeded: return p.outbound_sa != nullptr ? IpsecStat::out_nosa : IpsecStat::in_nosa;
+        case Drop::replayed: return ah ? IpsecStat::in_ahreplay : IpsecStat::in_espreplay;
+        case Drop::bad_icv: return ah ? IpsecStat::in_ahauthfail : IpsecStat::in_espauthfail;
+        case Drop::esp_truncated:
+        case Drop::bad_ah_header:
+        case Drop::bad_ipcomp:
+        case Drop::decompressed_too_big:
+        case Drop::bad_padding:
+        case Drop::bad_inner_protocol:
+        case Drop::bad_ecn:
+        case Drop::nested_too_deep: return IpsecStat::in_inval;
+        case Drop::sequence_exhausted:
+        case Drop::fragment_in_transport: return IpsecStat::out_inval;
+        case Drop::no_room: return p.outbound_sa != nullptr ? IpsecStat::out_nomem : IpsecStat::in_nomem;
+        case Drop::no_route: return IpsecStat::out_noroute;
+        default: return std::nullopt;
+    }
+}
+
+}  // namespace
+
+void count_opened(IpsecCountersByFamily& counters, const Batch& batch) {
+    for (const Packet& p : batch.live()) {
+        const InboundSa* const sa = p.inbound_sa;
+        if (sa == nullptr) {
+            IpsecCounters& c = counters[family_place(p)];
+            c[IpsecStat::in_success].add(1);
+            c.in[IpsecCounters::place_of(IpsecProtocol::ipcomp)][0].add(1);
+            continue;
+        }
+        IpsecCounters& c = counters[sa->destination.is_v4() ? 0 : 1];
+        c[IpsecStat::in_success].add(1);
+        c.in[IpsecCounters::place_of(sa->protocol)][static_cast<std::size_t>(sa->suite)].add(1);
+        if (sa->icv_octets != 0)
+            c[sa->protocol == IpsecProtocol::ah ? IpsecStat::in_ahauthsucc : IpsecStat::in_espauthsucc].add(1);
+    }
+}
+
+void count_protected(IpsecCountersByFamily& counters, const Batch& batch) {
+    for (const Packet& p : batch.live()) {
+        const OutboundSa& sa = *p.outbound_sa;
+        IpsecCounters& c = counters[family_place(p)];
+        c[IpsecStat::out_success].add(1);
+        c.out[IpsecCounters::place_of(sa.protocol)][static_cast<std::size_t>(sa.suite)].add(1);
+    }
+}
+
+void count_dropped(IpsecCountersByFamily& counters, const Packet& packet, Drop reason) {
+    if (const auto stat = stat_of(packet, reason)) counters[family_place(packet)][*stat].add(1);
+}
+
+}  // namespace torii

@@ -1,0 +1,106 @@
+// netstat's IPsec counters: each packet moves exactly those that KAME's would, and no others.
+#include "catch.h"
+#include "office.h"
+
+using namespace torii;
+using namespace torii::test;
+
+namespace {
+
+using Counts = std::map<std::string, std::uint64_t>;
+
+/// The IPv4 counters that are not 0.
+Counts counts(Wires& gateway) {
+    Counts out;
+    for (const auto& stat : gateway.gateway().stats()) {
+        if (stat.total == 0 || stat.family.empty()) continue;
+        CHECK(stat.family == "ipv4");
+        out[stat.counter] = stat.total;
+    }
+    return out;
+}
+
+const Octets packet = datagram("10.0.1.5", "10.0.2.5");
+constexpr std::string_view bundle = R"(
+add 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -r 8 -E aes-cbc "sixteen octets!!" -A hmac-sha1 "twenty octets of key";
+add 20.0.0.1 20.0.0.2 ah 0x1002 -m transport -r 8 -A hmac-sha256 "an ah key of thirty-two octets!!";
+spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require ah/transport//require;
+spdadd 10.0.1.0/24 10.0.2.0/24 any -P in ipsec esp/tunnel/20.0.0.1-20.0.0.2/require ah/transport//require;
+)";
+
+Octets without_last_octet_right(Octets wire) {
+    wire.back() ^= std::byte{1};
+    return wire;
+}
+
+}  // namespace
+
+TEST_CASE("each IPsec header put on and taken off counts once, by algorithm and with its authentication") {
+    Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
+    tokyo.setkey(bundle);
+    newyork.setkey(bundle);
+    const auto wire = pass(tokyo, office, {packet, packet}, world);
+    REQUIRE(wire.size() == 2);
+    CHECK(counts(tokyo) == Counts{{"out_success", 4}, {"out_esphist.aes-cbc", 2}, {"out_ahhist.hmac-sha256", 2}});
+    REQUIRE(pass(newyork, world, wire, office).size() == 2);
+    CHECK(counts(newyork) == Counts{{"in_success", 4},
+                                    {"in_ahauthsucc", 2},
+                                    {"in_espauthsucc", 2},
+                                    {"in_esphist.aes-cbc", 2},
+                                    {"in_ahhist.hmac-sha256", 2}});
+}
+
+TEST_CASE("what is refused moves the counter of its reason and no success") {
+    Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
+    tokyo.setkey(office_setkey);
+    newyork.setkey(office_setkey);  // without the inbound policy of newyork: refused after opening
+    const auto wire = pass(tokyo, office, {packet}, world);
+    REQUIRE(wire.size() == 1);
+    SECTION("a wrong ICV") {
+        pass(newyork, world, {without_last_octet_right(wire[0])}, office);
+        CHECK(counts(newyork) == Counts{{"in_espauthfail", 1}});
+    }
+    SECTION("a policy that does not take it, and then a replay") {
+        pass(newyork, world, wire, office);
+        Counts expected{{"in_success", 1}, {"in_espauthsucc", 1}, {"in_esphist.aes-gcm-16", 1}, {"in_polvio", 1}};
+        CHECK(counts(newyork) == expected);
+        pass(newyork, world, wire, office);
+        expected["in_espreplay"] = 1;
+        CHECK(counts(newyork) == expected);
+    }
+    SECTION("an SPI nobody has") {
+        newyork.setkey("flush;");
+        pass(newyork, world, wire, office);
+        CHECK(counts(newyork) == Counts{{"in_nosa", 1}});
+    }
+    SECTION("clear text where a tunnel is required") {
+        newyork.setkey(
+            "spdflush; spdadd 10.0.1.0/24 10.0.2.0/24 any -P in ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;");
+        pass(newyork, world, {packet}, office);
+        CHECK(counts(newyork) == Counts{{"in_polvio", 1}});
+    }
+}
+
+TEST_CASE("what may not leave moves the outbound counters") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(R"(spdadd 10.0.1.0/24 10.0.2.0/24 tcp -P out discard;
+                    spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;
+                    spdadd 0.0.0.0/0 0.0.0.0/0 any -P out none;)");
+    pass(tokyo, office, {packet, packet}, world);
+    CHECK(counts(tokyo) == Counts{{"out_nosa", 2}});
+    pass(tokyo, office, {ipv4("10.0.1.5", "10.0.2.5", 6, Octets(20))}, world);
+    CHECK(counts(tokyo) == Counts{{"out_nosa", 2}, {"out_polvio", 1}});
+    pass(tokyo, office, {datagram("10.0.1.5", "99.0.0.1")}, world);
+    CHECK(counts(tokyo) == Counts{{"out_nosa", 2}, {"out_polvio", 1}, {"out_noroute", 1}});
+}
+
+TEST_CASE("the flow cache's look-ups and misses are told as KAME tells those of its SPD cache") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(office_setkey);
+    pass(tokyo, office, {packet}, world);
+    pass(tokyo, office, {packet}, world);
+    for (const auto& stat : tokyo.gateway().stats()) {
+        if (stat.counter == "spdcachelookup") CHECK(stat.total == 2);
+        if (stat.counter == "spdcachemiss") CHECK(stat.total == 1);
+    }
+}
