@@ -118,6 +118,11 @@ Result<void> serve(const Configuration& configuration) {
     loop->set_poll([&] { return gateway->poll(EventLoop::Clock::now()); });
     loop->set_turn(std::chrono::milliseconds{1});
 
+    std::unique_ptr<rpc::Server> sockets;
+    if (!configuration.policy_socket.empty()) {
+        TORII_TRY(sockets, rpc::Server::open(*loop, *gateway, setkey_language(*gateway, configuration),
+                                             configuration.policy_socket, {.sockets_alone = true}));
+    }
     TORII_TRY(auto server, rpc::Server::open(*loop, *gateway, setkey_language(*gateway, configuration),
                                              configuration.control_socket));
 
@@ -132,6 +137,7 @@ Result<void> serve(const Configuration& configuration) {
     tell_service_manager("STOPPING=1");
     log::info("gateway " + configuration.name + " ends");
     server.reset();
+    sockets.reset();
     gateway->stop();
     return {};
 }

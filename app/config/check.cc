@@ -57,10 +57,11 @@ public:
 
     void socket() {
         constexpr std::size_t longest = 107;  // sockaddr_un's room
-        if (c_.control_socket.size() > longest)
-            problems_.add("control.socket", "is " + in_quotes(c_.control_socket) + ", " +
-                                                std::to_string(c_.control_socket.size()) +
-                                                " octets with its folder: a socket's path has 1 to 107 octets");
+        for (const auto& [name, path] :
+             {std::pair{"control.socket", &c_.control_socket}, std::pair{"control.policy_socket", &c_.policy_socket}})
+            if (path->size() > longest)
+                problems_.add(name, "is " + in_quotes(*path) + ", " + std::to_string(path->size()) +
+                                        " octets with its folder: a socket's path has 1 to 107 octets");
     }
 
     void ports() {

@@ -216,7 +216,7 @@ std::string parse_problem(std::string_view told, const std::string& line) {
 
 /// The file's own paths count from its folder.
 void resolve_paths(Configuration& c, const std::filesystem::path& folder) {
-    for (std::string* const path : {&c.setkey_file, &c.control_socket, &c.log_file})
+    for (std::string* const path : {&c.setkey_file, &c.control_socket, &c.policy_socket, &c.log_file})
         if (!path->empty()) *path = (folder / *path).lexically_normal().string();
 }
 

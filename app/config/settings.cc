@@ -479,6 +479,13 @@ const Setting table[] = {
      .meaning = "Path of the control socket, at most 107 octets; only its owner may open it.",
      .take = set_file<&C::control_socket>},
 
+    {.path = "control.policy_socket",
+     .fallback = "none",
+     .example = R"("/run/torii-policy.sock")",
+     .meaning = "Path of a second socket, open to everybody, through which programs give their own sockets policies "
+                "(libtorii-socket).",
+     .take = set_file<&C::policy_socket>},
+
     {.path = "log", .kind = Kind::group, .example = R"({ level = "debug"; })", .meaning = "The gateway's log."},
     {.path = "log.file",
      .fallback = "standard error",

@@ -86,7 +86,8 @@ Result<void> LineServer::bind_and_listen() {
     TORII_TRY(const auto address, socket_address(path_));
     if (const auto slash = path_.rfind('/'); slash != std::string::npos && slash != 0) {
         const std::string directory = path_.substr(0, slash);
-        if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return system_error("making " + directory);
+        if (mkdir(directory.c_str(), limits_.sockets_alone ? 0755 : 0700) != 0 && errno != EEXIST)
+            return system_error("making " + directory);
     }
     TORII_CHECK(clear_stale(path_, address));
     listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -94,6 +95,7 @@ Result<void> LineServer::bind_and_listen() {
     // Before bind: the file then never exists with a wider mode.
     if (fchmod(listener_, 0600) != 0) return system_error("mode of " + path_);
     if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return system_error(path_);
+    if (limits_.sockets_alone && chmod(path_.c_str(), 0666) != 0) return system_error("mode of " + path_);
     struct stat ours {};
     if (lstat(path_.c_str(), &ours) != 0) return system_error(path_);
     device_ = ours.st_dev;

@@ -29,6 +29,7 @@ struct Limits {
     std::size_t lines_a_turn = 16;              // of one client, so that it cannot hold the loop
     std::chrono::milliseconds stalled{10'000};  // unread answers and not one octet taken: closed
     std::size_t batch = 64;                     // requests in one JSON-RPC batch
+    bool sockets_alone = false;                 // for everybody (mode 0666), who may speak for sockets of their own
 };
 
 /// Who is at the other end (SO_PEERCRED, at the time it connected).
@@ -53,9 +54,9 @@ public:
         std::string too_many;
     };
 
-    /// Makes the socket at `path` with mode 0600, and its directory with 0700 when that is missing. The socket of a
-    /// process that died is replaced. Errc::exists when a living process listens there; Errc::bad_value for a path a
-    /// socket cannot have; Errc::io otherwise. `loop` outlives the server.
+    /// Makes the socket at `path` with mode 0600 (0666 and 0755 with Limits::sockets_alone), and its directory with
+    /// 0700 when that is missing. The socket of a process that died is replaced. Errc::exists when a living process
+    /// listens there; Errc::bad_value for a path a socket cannot have; Errc::io otherwise. `loop` outlives the server.
     static Result<std::unique_ptr<LineServer>> open(EventLoop& loop, std::string path, const Limits& limits,
                                                     Handlers handlers);
     /// Closes every client and removes the socket, unless another process's has taken its place.

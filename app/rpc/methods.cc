@@ -24,6 +24,8 @@ constexpr int method_failed = -32000;  // the method's own error; data.code is E
 constexpr unsigned max_depth = 16;
 constexpr unsigned max_values = 4096;
 
+constexpr std::string_view socket_method = "socket.bind";  // the one method for callers that may do nothing else
+
 std::string_view view(const WipedString& text) { return {text.data(), text.size()}; }
 
 WipedString text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
@@ -408,6 +410,16 @@ Result<Json> subscribe(const Call& call, const Json&) {
     return Json{{"subscribed", true}};
 }
 
+Result<Json> socket_bind(const Call& call, const Json& params) {
+    const std::string_view number = view(params.at("fd").get_ref<const WipedString&>());
+    int fd = -1;
+    if (std::from_chars(number.data(), number.data() + number.size(), fd).ptr != number.data() + number.size() ||
+        fd < 0)
+        return fail(Errc::bad_value, "fd is the caller's descriptor, a number");
+    TORII_TRY(const auto policies, call.bind_socket(fd, view(params.at("policy").get_ref<const WipedString&>())));
+    return Json{{"policies", policies}};
+}
+
 Result<Json> help(const Call&, const Json&);
 
 struct Method {
@@ -490,6 +502,10 @@ std::span<const Method> methods() {
                {},
                [](const Call& call, const Json&) -> Result<Json> { return output_of(call.setkey.dump_policies()); }},
         Method{"events.subscribe", "sends each event as a notification `event` from now on", {}, subscribe},
+        Method{socket_method,
+               "gives a socket of the caller a policy while this connection stands",
+               {"fd", "policy"},
+               socket_bind},
         Method{"help", "this list", {}, help},
     };
     return table;
@@ -563,6 +579,7 @@ Json answer_request(const Call& call, const Json& request) {
     const auto params = request.find("params");
     for (const Method& method : methods()) {
         if (method.name != view(name->get_ref<const WipedString&>())) continue;
+        if (call.sockets_alone && method.name != socket_method) break;
         Json out = run(call, method, params == request.end() ? none : *params, answer_id);
         return notification ? Json{} : out;
     }

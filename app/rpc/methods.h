@@ -45,6 +45,7 @@ struct Setkey {
     };
     std::function<std::string(const Dump& dump)> dump_sas;  // as `setkey -D`
     std::function<std::string()> dump_policies;             // as `setkey -DP`
+    std::function<Result<Policy>(std::string_view statement)> policy;  // what one spdadd adds
 };
 
 /// What a request may touch: made anew for each line.
@@ -53,7 +54,10 @@ struct Call {
     const Setkey& setkey;
     Keys keys = Keys::redacted;
     std::size_t max_batch = 64;
+    bool sockets_alone = false;       // the caller may only speak for its sockets
     std::function<void()> subscribe;  // the caller gets events from now on
+    /// Gives the caller's socket, by its descriptor, a policy; how many of the SPD's kind that makes.
+    std::function<Result<std::size_t>(int fd, std::string_view policy)> bind_socket;
 };
 
 /// Answers one line: a request, a notification (no answer: empty) or a batch. Never throws for anything `line` may

@@ -14,6 +14,7 @@ Result<std::unique_ptr<Server>> Server::open(EventLoop& loop, control::ControlPl
         .drained = [&self](ClientId client) { self.tell_losses(client); },
         .gone =
             [&self](ClientId client) {
+                self.sockets_.release(client);
                 self.lost_.erase(client);
                 if (self.lost_.empty()) self.listening_.reset();
             },
@@ -33,7 +34,9 @@ WipedString Server::answer_line(ClientId client, const Peer& peer, std::string_v
         .setkey = setkey_,
         .keys = peer.uid == 0 ? Keys::shown : Keys::redacted,
         .max_batch = limits_.batch,
+        .sockets_alone = limits_.sockets_alone,
         .subscribe = [this, client] { subscribe(client); },
+        .bind_socket = [&](int fd, std::string_view policy) { return sockets_.bind(client, peer, fd, policy); },
     };
     return answer(call, line);
 }

@@ -9,6 +9,7 @@
 #include "app/event_loop.h"
 #include "app/rpc/line_server.h"
 #include "app/rpc/methods.h"
+#include "app/rpc/socket_policies.h"
 #include "base/error.h"
 #include "control/control_plane.h"
 
@@ -18,6 +19,7 @@ class Server {
 public:
     /// Serves `control` and `setkey` at the Unix socket `path` while the Server lives; LineServer::open tells how the
     /// socket is made and its errors. `loop` and `control` outlive it.
+    /// With Limits::sockets_alone everybody may connect, and ask for policies of their own sockets and nothing else.
     static Result<std::unique_ptr<Server>> open(EventLoop& loop, control::ControlPlane& control, Setkey setkey,
                                                 std::string path, const Limits& limits = {});
     Server(const Server&) = delete;
@@ -28,7 +30,7 @@ public:
 
 private:
     Server(control::ControlPlane& control, Setkey setkey, const Limits& limits)
-        : control_(control), setkey_(std::move(setkey)), limits_(limits) {}
+        : control_(control), setkey_(std::move(setkey)), limits_(limits), sockets_(control, setkey_.policy) {}
     WipedString answer_line(ClientId client, const Peer& peer, std::string_view line);
     void subscribe(ClientId client);
     void tell(const control::Event& event);
@@ -37,6 +39,7 @@ private:
     control::ControlPlane& control_;
     Setkey setkey_;
     Limits limits_;
+    SocketPolicies sockets_;
     std::map<ClientId, std::uint64_t> lost_;  // events each subscriber missed since it was last told
     std::shared_ptr<void> listening_;         // held while there are subscribers
     std::unique_ptr<LineServer> lines_;       // last: its clients go first

@@ -199,4 +199,13 @@ Result<Program> parse(std::string_view text, std::string_view file_name, const H
     return Parser{text, file_name, hosts}.parse();
 }
 
+Result<Policy> parse_policy(std::string_view statement) {
+    TORII_TRY(Program program, parse(statement, "policy"));
+    const bool alone =
+        program.operations.size() == 1 && program.queries_before.empty() && program.queries_after.empty();
+    auto* const add = alone ? std::get_if<control::AddPolicy>(&program.operations.front().operation) : nullptr;
+    if (add == nullptr) return fail(Errc::bad_syntax, "one policy was expected, and nothing else");
+    return std::move(add->policy);
+}
+
 }  // namespace torii::setkey

@@ -72,6 +72,9 @@ std::size_t manual_counter_keys(const Program& program);
 /// (understood, and not offered) or no_room (a limit above). Keys go straight into SecretBytes and never into an error.
 Result<Program> parse(std::string_view text, std::string_view file_name, const Hosts& hosts = {});
 
+/// The policy of a text that is one spdadd and nothing else; Errc::bad_syntax for any other.
+Result<Policy> parse_policy(std::string_view statement);
+
 /// Whether `program` may have the SAs it adds: those with an algorithm that RFC 8221 forbids or advises against, or ESP
 /// without integrity, need `allowed` or the text's own word (Program::legacy). Returns what such SAs it has, as one
 /// sentence for the log; empty: none. Errc::unsupported with the first one's "FILE:LINE".

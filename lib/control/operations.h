@@ -108,7 +108,10 @@ struct DeletePolicy {
     Direction direction;
     Selector selector;
 };
-struct FlushPolicies {};
+struct FlushPolicies {};     // the SPD's; sockets keep theirs
+struct DeleteSocketPolicy {  // one that AddPolicy made for a socket; nothing happens when it is gone already
+    PolicyId policy{};
+};
 /// One change of the packet filter.
 struct ChangeFilter {
     enum class Kind : std::uint8_t { add, remove, flush, set_default };
@@ -120,7 +123,7 @@ struct ChangeFilter {
 };
 
 using Operation = std::variant<AddSa, UpdateSa, GetSpi, DeleteSa, DeleteAllSas, FlushSas, AddPolicy, UpdatePolicy,
-                               DeletePolicy, FlushPolicies, ChangeFilter>;
+                               DeletePolicy, FlushPolicies, DeleteSocketPolicy, ChangeFilter>;
 
 /// Where an operation came from, for errors: "FILE:12". Empty: not from a text.
 struct Located {

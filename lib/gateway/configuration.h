@@ -79,7 +79,8 @@ struct Configuration {
     bool legacy = false;      // SAs may use what RFC 8221 forbids or advises against
     std::string setkey_file;  // loaded at start; empty: none
     std::string control_socket = "/run/torii/control.sock";
-    std::string log_file;  // empty: standard error
+    std::string policy_socket;  // for everybody's own sockets; empty: none
+    std::string log_file;       // empty: standard error
     std::string log_level = "info";
     std::string only_kernels;  // CryptoBook::Options::only
     bool time_kernels = true;

@@ -132,7 +132,7 @@ struct Database::Run {
     }
     void remove(const PolicyPtr& policy) {
         const std::uint64_t order = db.spd_.order_of(*policy);
-        (void)db.spd_.remove(policy->direction, policy->selector);
+        (void)db.spd_.remove(policy->direction, policy->selector, policy->owner);
         journal.push_back({Change::Kind::policy_removed, {}, policy, order});
     }
     void undo() {
@@ -147,7 +147,7 @@ struct Database::Run {
                     set_terms(*change.sa, change.before);
                     break;
                 case Change::Kind::policy_added:
-                    (void)db.spd_.remove(change.policy->direction, change.policy->selector);
+                    (void)db.spd_.remove(change.policy->direction, change.policy->selector, change.policy->owner);
                     db.builder_.dismiss(*change.policy);
                     break;
                 case Change::Kind::policy_removed: db.spd_.restore(change.policy, change.order); break;
@@ -310,10 +310,17 @@ struct Database::Run {
         std::size_t removed = 0;
         for (const Direction direction : {Direction::inbound, Direction::outbound})
             for (const PolicyPtr& policy : db.spd_.in_order(direction)) {
+                if (policy->owner != PolicyOwner::spd) continue;
                 remove(policy);
                 ++removed;
             }
         return Outcome{.removed = removed};
+    }
+    Result<Outcome> operator()(control::DeleteSocketPolicy& op) {
+        const PolicyPtr policy = db.spd_.find(op.policy);
+        if (!policy || policy->owner == PolicyOwner::spd) return Outcome{};
+        remove(policy);
+        return Outcome{.removed = 1};
     }
 };
 

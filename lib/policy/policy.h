@@ -55,8 +55,13 @@ inline constexpr std::size_t max_requests = 4;  // transforms in one bundle: bou
 
 enum class PolicyId : std::uint32_t {};  // KAME's spid; never reused while the process lives
 
+/// Whose a policy is, in the order in which their policies are searched: KAME's rule that a privileged socket's beats
+/// the SPD and an unprivileged one's applies only where the SPD has no match. Sockets' own policies go with the socket.
+enum class PolicyOwner : std::uint8_t { privileged_socket, spd, socket };
+
 struct Policy {
     PolicyId id{};
+    PolicyOwner owner = PolicyOwner::spd;
     Direction direction = Direction::outbound;
     Selector selector;
     PolicyAction action = PolicyAction::discard;

@@ -16,14 +16,14 @@ std::string told(Direction direction, const Selector& selector) {
 }  // namespace
 
 Result<void> Spd::add(PolicyPtr policy) {
-    if (by_selector_.contains({policy->direction, policy->selector}))
+    if (by_selector_.contains({policy->direction, policy->selector, policy->owner}))
         return fail(Errc::exists, "an " + told(policy->direction, policy->selector) + " is there already");
     put(std::move(policy), next_order_++);
     return {};
 }
 
-Result<PolicyPtr> Spd::remove(Direction direction, const Selector& selector) {
-    const auto known = by_selector_.find({direction, selector});
+Result<PolicyPtr> Spd::remove(Direction direction, const Selector& selector, PolicyOwner owner) {
+    const auto known = by_selector_.find({direction, selector, owner});
     if (known == by_selector_.end()) return fail(Errc::not_found, "there is no " + told(direction, selector));
     auto taken = ordered_[index_of(direction)].extract(known->second);
     by_selector_.erase(known);
@@ -37,17 +37,17 @@ void Spd::restore(PolicyPtr policy, std::uint64_t order) {
 }
 
 void Spd::put(PolicyPtr policy, std::uint64_t order) {
-    const Place place{-std::int64_t{policy->priority}, order};
+    const Place place{policy->owner, -std::int64_t{policy->priority}, order};
     [[maybe_unused]] const bool new_selector =
-        by_selector_.emplace(Key{policy->direction, policy->selector}, place).second;
+        by_selector_.emplace(Key{policy->direction, policy->selector, policy->owner}, place).second;
     [[maybe_unused]] const bool new_id = by_id_.emplace(static_cast<std::uint32_t>(policy->id), policy).second;
     [[maybe_unused]] const bool new_place =
         ordered_[index_of(policy->direction)].emplace(place, std::move(policy)).second;
     assert(new_selector && new_id && new_place);
 }
 
-PolicyPtr Spd::find(Direction direction, const Selector& selector) const {
-    const auto known = by_selector_.find({direction, selector});
+PolicyPtr Spd::find(Direction direction, const Selector& selector, PolicyOwner owner) const {
+    const auto known = by_selector_.find({direction, selector, owner});
     return known == by_selector_.end() ? nullptr : ordered_[index_of(direction)].at(known->second);
 }
 
@@ -66,7 +66,7 @@ std::vector<PolicyPtr> Spd::in_order(Direction direction) const {
 }
 
 std::uint64_t Spd::order_of(const Policy& policy) const {
-    const auto known = by_selector_.find({policy.direction, policy.selector});
+    const auto known = by_selector_.find({policy.direction, policy.selector, policy.owner});
     return known == by_selector_.end() ? 0 : known->second.order;
 }
 

@@ -1,12 +1,14 @@
 // The security policy database: an ordered list in which the first match wins (RFC 4301 4.4.1). Ordered by priority,
-// then by addition; spdupdate moves an entry to the end of its priority, as KAME's does. This is the authoritative
-// form that the control core edits; workers see an SpdIndex built from it.
+// then by addition, between the policies of privileged sockets and those of others; spdupdate moves an entry to the end
+// of its priority, as KAME's does. This is the authoritative form that the control core edits; workers see an SpdIndex
+// built from it.
 #pragma once
 
 #include <array>
 #include <map>
 #include <memory>
 #include <span>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -20,15 +22,16 @@ using PolicyPtr = std::shared_ptr<const Policy>;
 /// Control thread only.
 class Spd {
 public:
-    /// Errc::exists when a policy of the same selector and direction is there. Logarithmic. The caller sees to it
-    /// that ids differ.
+    /// Errc::exists when a policy of the same owner, selector and direction is there. Logarithmic. The caller sees to
+    /// it that ids differ.
     Result<void> add(PolicyPtr policy);
     /// Errc::not_found when nothing has that selector and direction. Returns what was removed.
-    Result<PolicyPtr> remove(Direction direction, const Selector& selector);
+    Result<PolicyPtr> remove(Direction direction, const Selector& selector, PolicyOwner owner = PolicyOwner::spd);
     /// Puts `policy` back where it was removed from: the same place in the order, as order_of() told it before the
     /// removal. For undoing a transaction; nothing may have taken its selector meanwhile.
     void restore(PolicyPtr policy, std::uint64_t order);
-    PolicyPtr find(Direction direction, const Selector& selector) const;  // null when absent
+    PolicyPtr find(Direction direction, const Selector& selector,
+                   PolicyOwner owner = PolicyOwner::spd) const;  // null when absent
     PolicyPtr find(PolicyId id) const;
     std::size_t size() const;
     /// In search order.
@@ -38,11 +41,12 @@ public:
 
 private:
     struct Place {
+        PolicyOwner owner;
         std::int64_t descending_priority;  // negated priority, so that ascending order is search order
         std::uint64_t order;
         friend auto operator<=>(const Place&, const Place&) = default;
     };
-    using Key = std::pair<Direction, Selector>;
+    using Key = std::tuple<Direction, Selector, PolicyOwner>;
     void put(PolicyPtr policy, std::uint64_t order);
 
     std::array<std::map<Place, PolicyPtr>, 2> ordered_;  // by direction

@@ -25,8 +25,9 @@ SEES = {
     'app': ROOMS + ['ike'],
     'ike': ['base', 'net', 'policy/selector', 'control'],
     'cli': ['base'],
+    'socket': ['base', 'net', 'policy/policy', 'policy/selector', 'cli/json'],
 }
-WITHOUT_DPDK = ['base', 'net', 'crypto', 'policy', 'control', 'ike', 'cli']
+WITHOUT_DPDK = ['base', 'net', 'crypto', 'policy', 'control', 'ike', 'cli', 'socket']
 # Ten seconds of compile time each, so they stay in the few .cc files that need them.
 SLOW_HEADERS = re.compile(r'(nlohmann|spdlog|CLI)/')
 
@@ -73,7 +74,7 @@ def room_of(path):
     parts = path.split('/')
     if parts[0] == 'lib' and len(parts) > 2:
         return parts[1]
-    return parts[0] if parts[0] in ('app', 'ike', 'cli') else None
+    return parts[0] if parts[0] in ('app', 'ike', 'cli', 'socket') else None
 
 
 def resolve(top, includer, included):
@@ -89,7 +90,7 @@ def may_include(room, target):
     """True if files of `room` may include the file `target`."""
     if room_of(target) == room or room_of(target) in SEES[room]:
         return True
-    return any('/' in seen and target.startswith(f'lib/{seen}.') for seen in SEES[room])
+    return any('/' in seen and target.startswith((f'lib/{seen}.', f'{seen}.')) for seen in SEES[room])
 
 
 def bad_include(top, path, quoted, included):

@@ -55,6 +55,21 @@ TEST_CASE("policies are searched by priority, the higher first, then in order of
     CHECK(order(spd_of({policy(1, office, INT32_MIN), policy(2, web, INT32_MAX)})) == "2 1");
 }
 
+TEST_CASE("a privileged socket's policy beats the SPD, another socket's comes behind it (KAME)") {
+    const auto of = [](std::uint32_t id, PolicyOwner owner, std::int32_t priority) {
+        Policy out = *policy(id, office, priority);
+        out.owner = owner;
+        return std::make_shared<const Policy>(out);
+    };
+    Spd spd = spd_of({of(1, PolicyOwner::socket, 1000), of(2, PolicyOwner::spd, 0),
+                      of(3, PolicyOwner::privileged_socket, -1000), policy(4, web, 5)});
+    CHECK(order(spd) == "3 4 2 1");
+    CHECK(spd.find(Direction::outbound, rule(office))->id == PolicyId{2});  // the SPD's own
+    CHECK_FALSE(spd.add(of(5, PolicyOwner::socket, 3)));
+    REQUIRE(spd.remove(Direction::outbound, rule(office), PolicyOwner::privileged_socket));
+    CHECK(order(spd) == "4 2 1");
+}
+
 TEST_CASE("the directions are two lists") {
     const auto spd = spd_of({policy(1, office), policy(2, office, 0, Direction::inbound), policy(3, web)});
     CHECK(order(spd) == "1 3");

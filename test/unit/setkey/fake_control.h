@@ -142,6 +142,9 @@ private:
         policies.clear();
         return {{}, {}, removed};
     }
+    control::Outcome perform(control::DeleteSocketPolicy& op) {
+        return {{}, {}, std::erase_if(policies, [&](const Policy& policy) { return policy.id == op.policy; })};
+    }
 };
 
 }  // namespace torii::test
