@@ -6,11 +6,36 @@
 #include <sys/socket.h>
 
 #include <charconv>
-#include <filesystem>
+#include <fstream>
 
 namespace torii {
 
 namespace {
+
+/// The interface of an af_packet device, or nothing.
+std::string interface_of(const std::string& device) {
+    constexpr std::string_view key = "iface=";
+    const auto at = device.find(key);
+    if (device.rfind("net_af_packet", 0) != 0 || at == device.npos) return {};
+    return device.substr(at + key.size(), device.find(',', at) - at - key.size());
+}
+
+bool is_set(const std::filesystem::path& setting) {
+    std::ifstream file{setting};
+    int value = 0;
+    return file >> value && value != 0;
+}
+
+/// Sets `setting` of the interface, unless it is; nothing to do where the kernel does not have it.
+Result<void> set(const std::filesystem::path& settings, const std::string& interface, const std::string& setting) {
+    const auto path = settings / interface / setting;
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored) || is_set(path)) return {};
+    std::ofstream{path} << "1\n" << std::flush;
+    if (is_set(path)) return {};
+    return fail(Errc::io, "the kernel's own stack takes packets of " + interface + " past the gateway: echo 1 > " +
+                              path.string());
+}
 
 /// The packet socket's interface, or 0 when `fd` is none.
 unsigned packet_socket_interface(int fd) {
@@ -25,11 +50,17 @@ unsigned packet_socket_interface(int fd) {
 
 }  // namespace
 
+Result<void> keep_kernel_out(const std::string& device, const std::filesystem::path& settings) {
+    const std::string interface = interface_of(device);
+    if (interface.empty()) return {};
+    TORII_CHECK(set(settings / "ipv6/conf", interface, "disable_ipv6"));
+    if (is_set(settings / "ipv4/conf/all/rp_filter")) return {};  // the stricter of the two is in force
+    return set(settings / "ipv4/conf", interface, "rp_filter");
+}
+
 std::uint64_t PacketSocketLosses::of(const std::string& device) {
-    constexpr std::string_view key = "iface=";
-    const auto at = device.find(key);
-    if (device.rfind("net_af_packet", 0) != 0 || at == device.npos) return 0;
-    const std::string interface = device.substr(at + key.size(), device.find(',', at) - at - key.size());
+    const std::string interface = interface_of(device);
+    if (interface.empty()) return 0;
     std::uint64_t& lost = lost_[interface];
     const unsigned index = if_nametoindex(interface.c_str());
     std::error_code ignored;

@@ -23,6 +23,7 @@ SUITES = {
     'oracle': ('oracle', 'release', 300),
     'malformed': ('malformed', 'asan', 300),
     'daemon': ('daemon', 'release', 120),
+    'faq': ('faq', 'release', 180),
     'interop': ('interop', 'release', 300),
     'bench-smoke': ('bench', 'release', 60),
     'demo': ('demo', 'release', 180),

@@ -9,6 +9,8 @@
 #include "app/config/settings.h"
 #include "app/setkey/setkey.h"
 #include "config/source_root.h"
+#include "net/headers.h"
+#include "policy/spd.h"
 
 using namespace torii;
 
@@ -40,6 +42,33 @@ std::string values_of(const config::Setting& s) {
     return "string";
 }
 
+/// The policies that a text adds in one direction, in the order a packet meets them.
+std::vector<PolicyPtr> policies_of(const std::string& text, Direction direction) {
+    Spd spd;
+    auto program = setkey::parse(text, "example");
+    REQUIRE(program);
+    std::uint32_t id = 0;
+    for (control::Located& located : program->operations)
+        if (auto* const add = std::get_if<control::AddPolicy>(&located.operation)) {
+            add->policy.id = PolicyId{++id};
+            REQUIRE(spd.add(std::make_shared<const Policy>(std::move(add->policy))));
+        }
+    return spd.in_order(direction);
+}
+
+/// What the text's policies say about TCP between these two.
+PolicyAction said_of(const std::string& text, Direction direction, const char* source, std::uint16_t source_port,
+                     const char* destination, std::uint16_t destination_port) {
+    const auto policies = policies_of(text, direction);
+    const Found found = find_linear(policies, {.source = *Address::parse(source),
+                                               .destination = *Address::parse(destination),
+                                               .source_port = source_port,
+                                               .destination_port = destination_port,
+                                               .protocol = static_cast<std::uint8_t>(IpProtocol::tcp)});
+    REQUIRE(found.policy != nullptr);
+    return found.policy->action;
+}
+
 }  // namespace
 
 TEST_CASE("every example reads, its keys lie beside it, and legacy ones have leave") {
@@ -56,7 +85,24 @@ TEST_CASE("every example reads, its keys lie beside it, and legacy ones have lea
         CHECK(setkey::check_legacy(*program, read->legacy));
         ++examples;
     }
-    CHECK(examples == 10);
+    CHECK(examples == 24);
+}
+
+TEST_CASE("the mail server's exceptions for itself hold in front of the policies for all, and are dead behind them") {
+    const std::string text = contents(root / "configs/faq/08-mail-server/server.setkey");
+    const auto at = text.find("spdadd"), for_all = text.find("spdadd 10.1.1.1[110] 0.0.0.0/0");
+    REQUIRE(for_all != text.npos);
+    const std::string swapped = text.substr(0, at) + text.substr(for_all) + text.substr(at, for_all - at);
+    const char *server = "10.1.1.1", *client = "20.1.1.1";
+
+    CHECK(said_of(text, Direction::outbound, server, 110, server, 1024) == PolicyAction::bypass);
+    CHECK(said_of(text, Direction::inbound, server, 1024, server, 110) == PolicyAction::bypass);
+    CHECK(said_of(swapped, Direction::outbound, server, 110, server, 1024) == PolicyAction::protect);
+    CHECK(said_of(swapped, Direction::inbound, server, 1024, server, 110) == PolicyAction::protect);
+    for (const std::string& order : {text, swapped}) {
+        CHECK(said_of(order, Direction::outbound, server, 110, client, 1024) == PolicyAction::protect);
+        CHECK(said_of(order, Direction::inbound, client, 1024, server, 110) == PolicyAction::protect);
+    }
 }
 
 TEST_CASE("the office VPN's example is the picture of the manual") {
