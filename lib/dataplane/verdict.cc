@@ -49,6 +49,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
     verdict.kind =
         route.route != nullptr && verdict.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
     verdict.reason = Drop::none;
+    if (selector.destination.is_link_local()) verdict.kind = Verdict::Kind::glean;  // our answer: the port is known
     if (route.route != nullptr && rules.port_arrival[route.route->port] != Arrival::outside) return verdict;
 
     const Found found = meet(*rules.outbound, selector, second);
@@ -93,7 +94,8 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
             return dropped(reason);
     if (for_us) {
         verdict.kind = Verdict::Kind::local;
-        if (p.arrival != Arrival::host) verdict.hop = rules.host_hop;
+        // Link-local addresses are the ports' own: the host port's stack has others.
+        if (p.arrival != Arrival::host && !selector.destination.is_link_local()) verdict.hop = rules.host_hop;
         return verdict;
     }
     return outbound_verdict(rules, hops, selector, verdict, second, trail);

@@ -373,6 +373,7 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     p.next_hop = verdict.hop;
     if (verdict.kind == Verdict::Kind::local) {
         if (verdict.hop == HopIndex::none) return punt(p, Punt::local);
+        p.made_here = true;  // its way ends here: the host port's stack gets in pieces what IPsec brought whole
         return leaving_.add(p);
     }
     const bool counts_hops = p.arrival == Arrival::outside || p.arrival == Arrival::inside;

@@ -25,10 +25,6 @@ TypeAndCode type_and_code(IcmpError::Cause cause) {  // RFC 4443 3.1 to 3.3
     return {time_exceeded, 0};
 }
 
-Address address_of(const std::array<std::uint8_t, 16>& octets) {
-    return Address::from_octets(std::as_bytes(std::span{octets}));
-}
-
 }  // namespace
 
 bool answer_icmpv6_echo(std::span<std::byte> packet) {
@@ -48,7 +44,7 @@ bool answer_icmpv6_echo(std::span<std::byte> packet) {
 
 bool wants_icmpv6_error(std::span<const std::byte> offender, const UpperLayer& upper) {
     const auto& about = *reinterpret_cast<const Ipv6Header*>(offender.data());
-    const Address sender = address_of(about.source), receiver = address_of(about.destination);
+    const Address sender = Address::v6(about.source), receiver = Address::v6(about.destination);
     if (sender.is_unspecified() || sender.is_multicast() || sender.is_link_local() || receiver.is_multicast())
         return false;
     if (upper.protocol != IpProtocol::icmpv6) return true;

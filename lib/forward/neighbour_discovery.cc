@@ -23,10 +23,6 @@ constexpr std::uint32_t router_flag = 1u << 31, solicited_flag = 1u << 30, overr
 constexpr std::uint8_t hop_limit = 255;  // no router lets one with 255 through, so the sender is on the link
 constexpr std::size_t option_unit = 8;
 
-Address address_of(const std::array<std::uint8_t, 16>& octets) {
-    return Address::from_octets(std::as_bytes(std::span{octets}));
-}
-
 std::uint8_t option_of(DiscoveryType type) {
     return type == DiscoveryType::solicitation ? source_option : target_option;
 }
@@ -84,9 +80,9 @@ std::optional<NeighbourMessage> parse_neighbour_message(std::span<const std::byt
     if (ip.hop_limit != hop_limit || read.icmp.code != 0 || icmpv6_checksum(ip, octets.data(), octets.size()) != 0)
         return {};
     NeighbourMessage message{.type = *type,
-                             .source = address_of(ip.source),
-                             .destination = address_of(ip.destination),
-                             .target = address_of(read.target),
+                             .source = Address::v6(ip.source),
+                             .destination = Address::v6(ip.destination),
+                             .target = Address::v6(read.target),
                              .mac = {}};
     if (*type == DiscoveryType::advertisement) {
         message.router = (read.icmp.rest & router_flag) != 0;
@@ -127,12 +123,12 @@ Address link_local_address(const MacAddress& mac) {
     const auto& m = mac.octets;
     const std::array<std::uint8_t, 16> octets{
         0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(m[0] ^ 2), m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
-    return address_of(octets);
+    return Address::v6(octets);
 }
 
 Address solicited_node(const Address& address) {
     const auto& a = address.raw();
-    return address_of({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a[13], a[14], a[15]});
+    return Address::v6({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a[13], a[14], a[15]});
 }
 
 MacAddress multicast_mac(const Address& group) {
@@ -140,6 +136,6 @@ MacAddress multicast_mac(const Address& group) {
     return {{0x33, 0x33, a[12], a[13], a[14], a[15]}};
 }
 
-Address all_nodes() { return address_of({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}); }
+Address all_nodes() { return Address::v6({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}); }
 
 }  // namespace torii

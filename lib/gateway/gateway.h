@@ -104,6 +104,7 @@ private:
     bool room_for_answers() const;
     void serve(rte_mbuf* mbuf, SteadyTime now);
     void serve_arp(rte_mbuf* mbuf, SteadyTime now);
+    void serve_discovery(rte_mbuf* mbuf, SteadyTime now);
     void serve_local(rte_mbuf* mbuf);
     void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
     void await_sa(rte_mbuf* mbuf, SteadyTime now);

@@ -1,8 +1,11 @@
-// The control core's half of the packet path: ARP, packets for our own addresses, packets that wait for a neighbour,
-// and the ICMP errors about those that cannot go on. What it sends goes back through a worker (inject).
+// The control core's half of the packet path: ARP and neighbour discovery, packets for our own addresses, packets that
+// wait for a neighbour, and the ICMP errors about those that cannot go on. What it sends goes back through a worker
+// (inject).
 #include <algorithm>
 
+#include "forward/icmpv6.h"
 #include "gateway/gateway.h"
+#include "ip/ip.h"
 
 namespace torii {
 
@@ -16,6 +19,13 @@ constexpr bool is_ipsec(IpProtocol protocol) {
 }
 
 std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
+
+/// What an IPv6 packet carries; of a later fragment there is no beginning to show.
+UpperLayer upper_layer(const Packet& p) {
+    const bool later =
+        p.fragment_at != 0 && reinterpret_cast<const FragmentHeader*>(p.ip + p.fragment_at)->offset_octets() != 0;
+    return {IpProtocol{p.protocol}, {p.payload(), later ? 0 : p.payload_octets()}};
+}
 
 }  // namespace
 
@@ -43,7 +53,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
     Packet& p = carried(*mbuf);
     switch (p.punt) {
         case Punt::arp: return serve_arp(mbuf, now);
-        case Punt::neighbour_discovery: return forget(mbuf, Drop::local_unwanted);
+        case Punt::neighbour_discovery: return serve_discovery(mbuf, now);
         case Punt::local: return serve_local(mbuf);
         case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
         case Punt::too_big: return report(mbuf, too_big(p.mtu), Drop::too_big);
@@ -57,9 +67,14 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
 void Gateway::await_neighbour(rte_mbuf* mbuf, SteadyTime now) {
     Packet& p = carried(*mbuf);
     if (p.next_hop == HopIndex::none) {
-        const RouteAnswer answer = routes_->find(p.destination());
-        if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
-        p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
+        const Address destination = p.destination();
+        const RouteAnswer answer = routes_->find(destination);
+        if (destination.is_link_local())  // an answer of ours: it leaves where the question came in
+            p.next_hop = neighbours_->want(destination, p.port, now);
+        else if (answer.route == nullptr)
+            return report(mbuf, net_unreachable, Drop::no_route);
+        else
+            p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
         if (p.next_hop == HopIndex::none) return report(mbuf, host_unreachable, Drop::neighbour_table_full);
     }
     p.resume = Resume::transmit;
@@ -115,10 +130,18 @@ void Gateway::serve_arp(rte_mbuf* mbuf, SteadyTime now) {
     rte_pktmbuf_free(mbuf);
 }
 
+void Gateway::serve_discovery(rte_mbuf* mbuf, SteadyTime now) {
+    const Packet& p = carried(*mbuf);
+    const auto& ethernet = *reinterpret_cast<const EthernetHeader*>(p.ip - sizeof(EthernetHeader));
+    const Drop reason = neighbours_->arrived(p.port, MacAddress{ethernet.source}, ip_octets(p), now);
+    if (reason != Drop::none) return forget(mbuf, reason);
+    rte_pktmbuf_free(mbuf);
+}
+
 /// Echo requests are answered; everything else finds nobody here.
 void Gateway::serve_local(rte_mbuf* mbuf) {
     Packet& p = carried(*mbuf);
-    if (answer_echo(ip_octets(p))) {
+    if (p.family == Family::ipv4 ? answer_echo(ip_octets(p)) : answer_icmpv6_echo(ip_octets(p))) {
         p.arrival = Arrival::self;
         p.opened = 0;
         p.resume = Resume::classify;
@@ -144,49 +167,54 @@ void Gateway::report(rte_mbuf* mbuf, const IcmpError& error, Drop reason) {
     Packet reply;
     reply.mbuf = mbuf;
     reply.ip = at;
-    reply.ip_octets = static_cast<std::uint16_t>(message.size());
-    reply.ip_header_octets = sizeof(Ipv4Header);
-    reply.protocol = static_cast<std::uint8_t>(IpProtocol::icmp);
+    reply.family = p.family;
+    (void)parse_ip(p.family, reply, message.size());
     reply.arrival = Arrival::self;
     reply.resume = Resume::classify;
     carried(*mbuf) = reply;
     inject(mbuf);
 }
 
-/// The ICMP error about `offender`, or nothing when there may be none (RFC 1122 3.2.2), no more now (RFC 1812 4.3.2.8),
-/// or when it would have to leave in clear.
+/// The ICMP error about `offender`, or nothing when there may be none (RFC 1122 3.2.2, RFC 4443 2.4 e), no more now
+/// (RFC 1812 4.3.2.8), or when it would have to leave in clear.
 std::vector<std::byte> Gateway::error_about(const Packet& offender, const IcmpError& error) {
-    if (!wants_icmp_error(ip_octets(offender)) || !icmp_rate_.ready(now_)) return {};
+    const bool v4 = offender.family == Family::ipv4;
+    const bool wanted =
+        v4 ? wants_icmp_error(ip_octets(offender)) : wants_icmpv6_error(ip_octets(offender), upper_layer(offender));
+    if (!wanted || !icmp_rate_.ready(now_)) return {};
     const std::optional<Address> source = error_source(offender);
     if (!source) return {};
     icmp_rate_.spend();
-    return icmp_error(ip_octets(offender), source->v4_number(), error);
+    return v4 ? icmp_error(ip_octets(offender), source->v4_number(), error)
+              : icmpv6_error(ip_octets(offender), *source, error);
 }
 
 /// What programs send through the host port bears our address as well, and is theirs until an SA has taken it.
 bool Gateway::is_made_by_us(const Packet& p) const {
     if (p.arrival == Arrival::host) return is_ipsec(IpProtocol{p.protocol});
-    return p.arrival == Arrival::self || routes_->is_own(Address::v4(p.ipv4().source));
+    return p.arrival == Arrival::self || routes_->is_own(p.source());
 }
 
 /// Where an error about `offender` comes from: the arrival port's address; for a packet out of an SA, one of ours for
 /// which the way back to the sender is protected, or none. The host port's stack believes nobody who bears its own
 /// address, but whoever it spoke to: that is where its route through us leads.
 std::optional<Address> Gateway::error_source(const Packet& offender) const {
-    if (offender.arrival == Arrival::host) return Address::v4(offender.ipv4().destination);
+    if (offender.arrival == Arrival::host) return offender.destination();
     const Rules& rules = *publisher_->tables().rules.load();
+    const bool v4 = offender.family == Family::ipv4;
     std::optional<Address> at_port;
     for (std::size_t i = 0; i < ports_.size(); ++i)
         for (const InterfaceAddress& a : configuration_.ports[i].addresses) {
-            if (!a.address.is_v4()) continue;
+            if (a.address.family() != offender.family || a.address.is_link_local()) continue;
             if (offender.opened == 0) {
                 if (!at_port || ports_[i]->id() == offender.port) at_port = a.address;
                 continue;
             }
-            const PacketSelector back{.source = a.address,
-                                      .destination = Address::v4(offender.ipv4().source),
-                                      .source_port = 3,
-                                      .protocol = static_cast<std::uint8_t>(IpProtocol::icmp)};
+            const PacketSelector back{
+                .source = a.address,
+                .destination = offender.source(),
+                .source_port = static_cast<std::uint16_t>(v4 ? 3 : 1),  // type: unreachable
+                .protocol = static_cast<std::uint8_t>(v4 ? IpProtocol::icmp : IpProtocol::icmpv6)};
             const Found found = rules.outbound->find(back);
             if (found.policy == nullptr || found.policy->action != PolicyAction::protect) continue;
             const auto kind = cell_of(rules, *found.policy, back.source, back.destination).read().kind();
