@@ -3,27 +3,22 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "app/config/read.h"
 #include "app/event_loop.h"
 #include "app/log.h"
 #include "app/packet_sockets.h"
 #include "app/rpc/server.h"
-#include "app/setkey/setkey.h"
-#include "base/secret_bytes.h"
+#include "app/service_manager.h"
+#include "app/statements.h"
 #include "dataplane/eal.h"
 #include "gateway/devargs.h"
 #include "gateway/gateway.h"
@@ -48,80 +43,6 @@ void lock_memory() {
     log::warning(std::string{"memory cannot be locked ("} + std::strerror(errno) +
                  "): keys may be swapped to disk. Give toriid CAP_IPC_LOCK and CAP_SYS_RESOURCE (root has them), or "
                  "run without swap.");
-}
-
-setkey::DumpOptions dump_options(rpc::Keys keys) {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return {.show_keys = keys == rpc::Keys::shown,
-            .pid = static_cast<std::uint32_t>(getpid()),
-            .now_unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count()};
-}
-
-const control::SaSpec* spec_of(const control::Operation& operation) {
-    if (const auto* const add = std::get_if<control::AddSa>(&operation)) return &add->spec;
-    if (const auto* const update = std::get_if<control::UpdateSa>(&operation)) return &update->spec;
-    return nullptr;
-}
-
-/// What we send is padded as RFC 4303 2.4 wants it, whatever -f says.
-void tell_of_padding(const setkey::Program& program) {
-    const auto count = std::ranges::count_if(program.operations, [](const control::Located& located) {
-        const control::SaSpec* const spec = spec_of(located.operation);
-        return spec != nullptr && spec->padding != control::Padding::sequential;
-    });
-    if (count != 0)
-        log::info(std::to_string(count) +
-                  " SAs have -f random-pad or zero-pad: any padding is taken from their peers; what this gateway sends "
-                  "is padded with 1, 2, 3, ... all the same (RFC 4303 2.4).");
-}
-
-/// RFC 8221 section 3: manual keys and counter modes do not go together, because a counter could repeat.
-void warn_of_manual_counters(const setkey::Program& program) {
-    if (const std::size_t count = setkey::manual_counter_keys(program); count != 0)
-        log::warning(std::to_string(count) +
-                     " SAs have manual keys for a counter-mode cipher, which RFC 8221 section 3 forbids: "
-                     "should this machine's clock ever go back, IVs repeat and the traffic can be read. Use IKE, or "
-                     "keys for tests only.");
-}
-
-/// Parses a text, and refuses legacy SAs unless `legacy` or the text itself allows them.
-Result<setkey::Program> parse_setkey(std::string_view text, std::string_view name, bool legacy) {
-    TORII_TRY(auto program, setkey::parse(text, name));
-    TORII_TRY(const auto legacy_sas, setkey::check_legacy(program, legacy));
-    if (!legacy_sas.empty()) log::warning(std::string{name} + ": " + legacy_sas);
-    for (const std::string& warning : program.warnings) log::warning(warning);
-    return program;
-}
-
-Result<std::string> run_setkey(control::ControlPlane& control, std::string_view text, std::string_view name,
-                               bool legacy, rpc::Keys keys) {
-    TORII_TRY(auto program, parse_setkey(text, name, legacy));
-    warn_of_manual_counters(program);
-    tell_of_padding(program);
-    return setkey::run(control, std::move(program), dump_options(keys));
-}
-
-Result<SecretText> read_secret_file(const std::string& path) {
-    struct stat about {};
-    if (stat(path.c_str(), &about) == 0 && (about.st_mode & (S_IRGRP | S_IROTH)) != 0)
-        log::warning(path + " holds keys and is readable by others: chmod 600 " + path);
-    std::ifstream file{path};
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) return fail(Errc::io, "cannot read " + path);
-    return SecretText{std::move(text).str()};
-}
-
-/// Loads the setkey file whole. `replace` empties both databases first, in the same transaction.
-Result<void> load_setkey_file(control::ControlPlane& control, const Configuration& configuration, bool replace) {
-    const std::string& path = configuration.setkey_file;
-    if (path.empty()) return {};
-    TORII_TRY(const auto text, read_secret_file(path));
-    const SecretText whole{(replace ? "flush; spdflush; " : "") +
-                           text.view()};  // on the first line: its number stays right
-    TORII_TRY(const auto output, run_setkey(control, whole.view(), path, configuration.legacy, rpc::Keys::redacted));
-    if (!output.empty()) log::info(output);
-    return {};
 }
 
 std::vector<std::string> pci_devices(const Configuration& configuration) {
@@ -171,9 +92,9 @@ Result<void> serve(const Configuration& configuration) {
     TORII_TRY(const auto gateway, Gateway::make(configuration, {.ring_losses = [&](const PortConfiguration& port) {
                                                     return losses.of(port.device);
                                                 }}));
-    TORII_CHECK(load_setkey_file(*gateway, configuration, false));
+    TORII_CHECK(load_statements(*gateway, configuration));  // before a packet moves
     reload = [&] {
-        const auto loaded = load_setkey_file(*gateway, configuration, true);
+        const auto loaded = load_statements(*gateway, configuration);
         if (loaded)
             log::info("reloaded " + configuration.setkey_file);
         else
@@ -186,19 +107,17 @@ Result<void> serve(const Configuration& configuration) {
     loop->set_poll([&] { return gateway->poll(EventLoop::Clock::now()); });
     loop->set_turn(std::chrono::milliseconds{1});
 
-    rpc::Setkey language{
-        .run = [&](std::string_view text, std::string_view file,
-                   rpc::Keys keys) { return run_setkey(*gateway, text, file, configuration.legacy, keys); },
-        .dump_sas = [&](rpc::Keys keys) { return setkey::dump_sas(*gateway, dump_options(keys)); },
-        .dump_policies = [&] { return setkey::dump_policies(*gateway, dump_options(rpc::Keys::redacted)); }};
-    TORII_TRY(auto server, rpc::Server::open(*loop, *gateway, std::move(language), configuration.control_socket));
+    TORII_TRY(auto server, rpc::Server::open(*loop, *gateway, setkey_language(*gateway, configuration),
+                                             configuration.control_socket));
 
     gateway->start();
     log::info("gateway " + configuration.name + " runs: " + std::to_string(configuration.ports.size()) + " ports, " +
               std::to_string(configuration.workers) + " workers");
     std::puts("toriid: ready");
     std::fflush(stdout);
+    tell_service_manager("READY=1");
     loop->run();
+    tell_service_manager("STOPPING=1");
     log::info("gateway " + configuration.name + " ends");
     server.reset();
     gateway->stop();
@@ -239,14 +158,11 @@ int main(int argc, char** argv) {
     if (!configuration) return complain(configuration.error());
     guard_memory();
     if (!check.empty()) {
-        if (!configuration->setkey_file.empty()) {
-            const auto text = read_secret_file(configuration->setkey_file);
-            if (!text) return complain(text.error());
-            auto program = parse_setkey(text->view(), configuration->setkey_file, configuration->legacy);
-            if (!program) return complain(program.error());
-            if (const auto tried = rehearse(std::move(program->operations), *configuration); !tried)
-                return complain(tried.error());
-        }
+        auto program = read_statements(*configuration);
+        if (!program) return complain(program.error());
+        for (const std::string& warning : program->warnings) std::cerr << "toriid: " << warning << '\n';
+        if (const auto tried = rehearse(std::move(program->operations), *configuration); !tried)
+            return complain(tried.error());
         std::cout << config::summary(*configuration);
         return 0;
     }

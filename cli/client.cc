@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 namespace torii::cli {
@@ -27,6 +28,11 @@ Errc code_named(std::string_view name) {
 }
 
 }  // namespace
+
+std::string usual_socket() {
+    const char* const from_environment = std::getenv("TORII_SOCKET");
+    return from_environment != nullptr && *from_environment != 0 ? from_environment : "/run/torii/control.sock";
+}
 
 void catch_interrupts() {
     struct sigaction action {};

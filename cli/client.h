@@ -12,6 +12,9 @@
 
 namespace torii::cli {
 
+/// Where toriid listens unless told otherwise: TORII_SOCKET, else /run/torii/control.sock.
+std::string usual_socket();
+
 class Client {
 public:
     explicit Client(std::string path) : path_(std::move(path)) {}

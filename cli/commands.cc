@@ -64,12 +64,19 @@ const Command* command_at(const std::vector<std::string_view>& path) {
     return nullptr;
 }
 
-/// Whether `word` is one flag, or several joined ones as in -DP.
+bool needs_value(const Command& command, std::string_view name) {
+    const auto option = std::ranges::find(command.options, name, &Option::name);
+    return option != command.options.end() && !option->value.empty();
+}
+
+/// Whether `word` is one flag, or several joined ones as in -DP; only the last may take a value, as in -nf FILE.
 bool take_short_flags(const Command& command, std::string_view word, Invocation& out) {
-    for (const char letter : word.substr(1)) {
-        const auto found = std::ranges::find_if(
-            command.options, [&](const Option& option) { return option.name.size() == 2 && option.name[1] == letter; });
-        if (found == command.options.end() || (!found->value.empty() && word.size() != 2)) return false;
+    for (std::size_t i = 1; i < word.size(); ++i) {
+        const auto found = std::ranges::find_if(command.options, [&](const Option& option) {
+            return option.name.size() == 2 && option.name[1] == word[i];
+        });
+        if (found == command.options.end()) return false;
+        if (!found->value.empty() && i + 1 != word.size()) return false;
         out.options.emplace_back(found->name, "");
     }
     return true;
@@ -88,8 +95,8 @@ Result<void> take_option(std::span<const std::string>& rest, Invocation& out) {
     }
     if (!take_short_flags(command, word, out))
         return fail(Errc::bad_syntax, command.name() + " has no option '" + printable(word) + "'");
+    if (!needs_value(command, out.options.back().first)) return {};
     const auto option = std::ranges::find(command.options, out.options.back().first, &Option::name);
-    if (option->value.empty()) return {};
     if (rest.empty())
         return fail(Errc::bad_syntax,
                     std::string{option->name} + " needs a " + std::string{option->value} + " behind it");
@@ -101,10 +108,17 @@ Result<void> take_option(std::span<const std::string>& rest, Invocation& out) {
 /// setkey takes one of its options, or a statement.
 Result<void> check_setkey(const Invocation& given) {
     std::size_t asked = given.arguments.empty() ? 0 : 1;
-    for (const std::string_view option : {"-c", "-f", "-D", "-F"}) asked += given.has(option);
-    if (asked == 0) return fail(Errc::bad_syntax, "setkey needs one of -c, -f FILE, -D, -DP, -F, -FP");
-    if (asked > 1) return fail(Errc::bad_syntax, "setkey takes only one of -c, -f FILE, -D, -F");
-    if (given.has("-P") && !given.has("-D") && !given.has("-F")) return fail(Errc::bad_syntax, "-P goes with -D or -F");
+    for (const std::string_view option : {"-c", "-f", "-D", "-F", "-x"}) asked += given.has(option);
+    if (asked == 0) return fail(Errc::bad_syntax, "setkey needs one of -c, -f FILE, -D, -DP, -F, -FP, -x");
+    if (asked > 1) return fail(Errc::bad_syntax, "setkey takes only one of -c, -f FILE, -D, -F, -x");
+    const bool tables = given.has("-D") || given.has("-F");
+    for (const std::string_view option : {"-P", "-p", "-a", "-N"})
+        if (given.has(option) && !tables) return fail(Errc::bad_syntax, std::string{option} + " goes with -D or -F");
+    if (given.has("-l") && (!given.has("-D") || given.has("-P")))
+        return fail(Errc::bad_syntax, "-l goes with -D alone");
+    if (given.has("-n") && !given.has("-c") && !given.has("-f"))
+        return fail(Errc::bad_syntax, "-n goes with -c or -f FILE");
+    if (given.has("-H") && !given.has("-x")) return fail(Errc::bad_syntax, "-H goes with -x");
     return {};
 }
 

@@ -95,7 +95,12 @@ std::string print_json(const Value& value, bool compact) {
 
 std::string request_line(std::string_view method, const Params& params) {
     Json request{{"jsonrpc", "2.0"}, {"id", 1}, {"method", method}};
-    for (const auto& [name, value] : params) request["params"][std::string{name}] = value;
+    for (const auto& [name, value] : params) {
+        Json& member = request["params"][std::string{name}];
+        if (const auto* const text = std::get_if<std::string_view>(&value)) member = *text;
+        if (const auto* const flag = std::get_if<bool>(&value)) member = *flag;
+        if (const auto* const hosts = std::get_if<const Hosts*>(&value)) member = **hosts;
+    }
     return request.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
@@ -34,7 +36,11 @@ Result<Value> parse_json(std::string_view text);
 /// One valid JSON document, indented, ending with a newline; on one line without the newline when `compact`.
 std::string print_json(const Value& value, bool compact = false);
 
-using Params = std::vector<std::pair<std::string_view, std::string_view>>;
+/// Host names and their addresses as text.
+using Hosts = std::map<std::string, std::vector<std::string>>;
+/// Of a request; borrowed.
+using Param = std::variant<std::string_view, bool, const Hosts*>;
+using Params = std::vector<std::pair<std::string_view, Param>>;
 /// A JSON-RPC 2.0 request on one line, with its newline.
 std::string request_line(std::string_view method, const Params& params);
 

@@ -1,7 +1,6 @@
 // `torii`: the command line of the gateway. With a command it runs that one; without it is a shell.
 
 #include <clocale>
-#include <cstdlib>
 #include <iostream>
 
 #include "cli/shell.h"
@@ -11,8 +10,6 @@ namespace {
 using namespace torii;
 using namespace torii::cli;
 
-constexpr const char* default_socket = "/run/torii/control.sock";
-
 struct Arguments {
     std::string socket;
     std::vector<std::string> words = {};
@@ -21,8 +18,7 @@ struct Arguments {
 
 /// Takes torii's own options out of the words, wherever they stand.
 Result<Arguments> arguments_of(std::span<char*> given) {
-    const char* from_environment = std::getenv("TORII_SOCKET");
-    Arguments out{.socket = from_environment != nullptr && *from_environment != 0 ? from_environment : default_socket};
+    Arguments out{.socket = usual_socket()};
     for (std::size_t i = 0; i < given.size(); ++i) {
         const std::string_view word = given[i];
         if (word == "--version") {

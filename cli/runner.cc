@@ -1,37 +1,15 @@
 #include "cli/runner.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
-#include <memory>
 
-#include "base/secret_bytes.h"
+#include "cli/events.h"
+#include "cli/output.h"
 
 namespace torii::cli {
 
 namespace {
-
-constexpr std::size_t max_text_octets = 15u << 20;  // toriid takes lines of 16 MiB; line ends grow by one octet in JSON
-
-void wipe_text(std::string& text) { wipe(std::as_writable_bytes(std::span{text})); }
-
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-/// What a setkey method printed, as whole lines.
-void print_output(const Value& answer) {
-    const std::string text = printable(answer["output"].text, true);
-    print(text);
-    if (!text.empty() && !text.ends_with('\n')) print("\n");
-}
-
-void complain(std::string_view text) {
-    std::fflush(stdout);
-    const std::string line = "torii: " + printable(text, true) + '\n';
-    std::fwrite(line.data(), 1, line.size(), stderr);
-}
 
 const Value& rows_of(const View& view, const Value& answer) {
     return view.member.empty() ? answer : answer[view.member];
@@ -56,33 +34,6 @@ Value& rows_of(const View& view, Value& answer) {
         if (member == view.member) return value;
     }
     return answer;
-}
-
-std::string selector_text(const Value& packet) {
-    const auto end = [&](std::string_view address, std::string_view port) {
-        return packet[address].text + (packet[port].is_null() ? "" : "[" + packet[port].text + "]");
-    };
-    return end("source", "source_port") + " -> " + end("destination", "destination_port") + " protocol " +
-           packet["protocol"].text;
-}
-
-std::string clock_text(std::uint64_t unix_milliseconds) {
-    const auto seconds = static_cast<std::time_t>(unix_milliseconds / 1000);
-    std::tm local{};
-    localtime_r(&seconds, &local);
-    char day[32], out[48];
-    std::strftime(day, sizeof day, "%H:%M:%S", &local);
-    std::snprintf(out, sizeof out, "%s.%03u", day, static_cast<unsigned>(unix_milliseconds % 1000));
-    return out;
-}
-
-Result<std::string> read_file(const std::string& name) {
-    if (name == "-") return read_all(stdin);
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(name.c_str(), "re"), std::fclose};
-    if (!file) return fail(Errc::io, name + ": " + std::strerror(errno));
-    auto text = read_all(file.get());
-    if (!text) return std::unexpected(std::move(text).error().in(name));
-    return text;
 }
 
 /// The manual page when `words` name one command, else a line for each they begin.
@@ -127,39 +78,6 @@ Result<Value> narrowed(const Command& command, Value answer, const std::string& 
                 command.name() + ": there is no '" + name + "'; there is " + (there.empty() ? "none" : there));
 }
 
-std::string event_text(const Value& event) {
-    std::string out = event["kind"].text;
-    if (const Value& sa = event["sa"]; !sa.is_null()) {
-        char spi[16];
-        std::snprintf(spi, sizeof spi, "0x%08x", static_cast<unsigned>(sa["spi"].count()));
-        out += "  " + sa["protocol"].text;
-        if (const Value& request = event["request"]; !request.is_null()) out += "/" + request["mode"].text;
-        out += " " + sa["source"].text + " -> " + sa["destination"].text;
-        if (sa["spi"].count() != 0) out += std::string{" spi "} + spi;
-    }
-    if (!event["policy"].is_null()) out += "  policy " + event["policy"].text;
-    if (!event["sequence"].is_null()) out += "  sequence " + event["sequence"].text;
-    if (!event["packet"].is_null()) out += "  packet " + selector_text(event["packet"]);
-    if (event["repeated"].count() > 1) out += "  (" + event["repeated"].text + " times)";
-    return printable(out);
-}
-
-Result<std::string> read_all(std::FILE* stream) {
-    std::string out;
-    char octets[65536];
-    std::size_t count = 0;
-    while ((count = std::fread(octets, 1, sizeof octets, stream)) > 0) {
-        out.append(octets, count);
-        if (out.size() > max_text_octets) {
-            wipe_text(out);
-            return fail(Errc::no_room,
-                        "more than " + std::to_string(max_text_octets >> 20) + " MiB of statements: split them");
-        }
-    }
-    if (std::ferror(stream)) return fail(Errc::io, std::string{"reading: "} + std::strerror(errno));
-    return out;
-}
-
 ExitCode Runner::run(std::span<const std::string> words, std::string_view line) {
     const auto invocation = parse(words);
     if (!invocation) {
@@ -181,7 +99,7 @@ Result<void> Runner::perform(const Invocation& invocation, std::string_view line
     switch (invocation.command->action) {
         case Action::show:
         case Action::drops: return show(invocation);
-        case Action::setkey: return setkey(invocation, line);
+        case Action::setkey: return run_setkey(client_, invocation, line, read_statements_);
         case Action::events: return events(invocation);
         case Action::help: {
             TORII_TRY(const auto text, help_for(invocation.arguments));
@@ -205,57 +123,12 @@ Result<void> Runner::show(const Invocation& invocation) {
     return {};
 }
 
-Result<void> Runner::setkey(const Invocation& invocation, std::string_view line) {
-    const bool policies = invocation.has("-P");
-    if (invocation.has("-D")) {
-        TORII_TRY(const Value answer, client_.ask(policies ? "setkey.dump_policies" : "setkey.dump_sas"));
-        print_output(answer);
-        return {};
-    }
-    if (invocation.has("-F")) return run_statements(policies ? "spdflush;" : "flush;", policies ? "-FP" : "-F");
-    if (invocation.has("-c")) {
-        TORII_TRY(std::string text, read_statements_());
-        return run_statements(std::move(text), "stdin");
-    }
-    if (const auto file = invocation.value("-f")) {
-        TORII_TRY(std::string text, read_file(std::string{*file}));
-        return run_statements(std::move(text), *file);
-    }
-    const std::size_t statement = split(line).list.at(1).begin;  // behind the word setkey
-    std::string text{line.substr(statement)};
-    if (text.find_last_of(';') == std::string::npos) text += ';';
-    return run_statements(std::move(text), "statement");
-}
-
-Result<void> Runner::run_statements(std::string text, std::string_view file) {
-    const auto answer = client_.ask("setkey.run", {{"text", text}, {"file", file}});
-    wipe_text(text);
-    if (!answer) return std::unexpected(answer.error());
-    print_output(*answer);
-    return {};
-}
-
 Result<void> Runner::events(const Invocation& invocation) {
-    TORII_CHECK(client_.ask(invocation.command->method));
-    for (;;) {
-        const auto notification = client_.next_notification();
-        if (interrupted != 0) {
-            if (isatty(STDOUT_FILENO) == 1) print("\n");  // behind the terminal's ^C
-            break;
-        }
-        if (!notification) return std::unexpected(notification.error());
-        const Value& event = (*notification)["params"];
-        if ((*notification)["method"].text == "events.lost") {
-            complain(event["lost"].text + " events were lost here: they came faster than they were read");
-        } else {
-            print(invocation.has("--json") ? print_json(event, true)
-                                           : clock_text(event["unix_milliseconds"].count()) + "  " + event_text(event));
-            print("\n");
-        }
-        if (std::fflush(stdout) != 0) break;  // run() tells why
-    }
-    client_.close();  // ends the subscription
-    return {};
+    const bool json = invocation.has("--json");
+    return follow_events(client_, [&](const Value& event) {
+        if (json) return print_json(event, true);
+        return clock_text(event["unix_milliseconds"].count(), 3) + "  " + event_text(event);
+    });
 }
 
 std::vector<std::string> Runner::live_names(const Command& command) {

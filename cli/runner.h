@@ -2,8 +2,6 @@
 // The one-shot command and the shell both stand on it. One thread.
 #pragma once
 
-#include <cstdio>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +10,7 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/setkey.h"
 
 namespace torii::cli {
 
@@ -24,14 +23,8 @@ std::string draw(const Command& command, const Value& answer, bool all = false);
 /// The answer with only the rows that bear `name` among their names. Errc::not_found names those there are.
 Result<Value> narrowed(const Command& command, Value answer, const std::string& name);
 
-/// One event on one line, without the time. Pure.
-std::string event_text(const Value& event);
-
 class Runner {
 public:
-    /// Where `setkey -c` takes its statements from: standard input, or the shell's own lines.
-    using ReadStatements = std::function<Result<std::string>()>;
-
     Runner(std::string socket, ReadStatements read_statements)
         : client_(std::move(socket)), read_statements_(std::move(read_statements)) {}
 
@@ -48,16 +41,11 @@ public:
 private:
     Result<void> perform(const Invocation& invocation, std::string_view line);
     Result<void> show(const Invocation& invocation);
-    Result<void> setkey(const Invocation& invocation, std::string_view line);
-    Result<void> run_statements(std::string text, std::string_view file);
     Result<void> events(const Invocation& invocation);
 
     Client client_;
     ReadStatements read_statements_;
     bool left_ = false;
 };
-
-/// All of `stream`, for `setkey -c` of a one-shot command and for -f. Errc::no_room beyond what toriid takes.
-Result<std::string> read_all(std::FILE* stream);
 
 }  // namespace torii::cli

@@ -366,18 +366,31 @@ std::vector<Command> table() {
          .summary = "security associations and policies in the setkey language",
          .manual =
              "Gives statements of the setkey language to the gateway, from standard input or a file. They are "
-             "applied whole or not at all; an error names file, line and token. Flags may be joined: -DP is -D -P.\n"
+             "applied whole or not at all; an error names file, line and token. From a terminal -c applies each "
+             "statement "
+             "as its semicolon is read. Flags may be joined: -DP is -D -P. The program `setkey` takes the same.\n"
+             "Host names are looked up here, not by the gateway; one with several addresses stands for all of them.\n"
              "In the shell `setkey STATEMENT;` runs one statement, and `setkey -c` reads statements up to a line "
              "that holds only a dot. Lines with keys are not kept in the history. `show algorithms` has what -E and -A "
              "take.",
          .examples = {"torii setkey -f /etc/torii/ipsec.conf", "echo 'spdflush; flush;' | torii setkey -c",
-                      "torii setkey -D", "torii setkey -DP", "torii setkey -F -P"},
+                      "torii setkey -D", "torii setkey -DP", "torii setkey -F -P", "torii setkey -nf new.setkey"},
          .argument = {"STATEMENT"},
          .options = {{"-c", "", "takes statements from standard input"},
-                     {"-f", "FILE", "takes statements from FILE"},
+                     {"-f", "FILE", "takes statements from FILE; - is standard input"},
                      {"-D", "", "dumps the security associations, with keys for root; with -P the policies"},
                      {"-F", "", "flushes the security associations; with -P the policies"},
-                     {"-P", "", "with -D or -F: the policies"}}},
+                     {"-x", "", "prints events as they happen, until Ctrl-C; -xx with seconds since 1970"},
+                     {"-P", "", "with -D or -F: the policies"},
+                     {"-n", "", "with -c or -f: checks the statements and does nothing"},
+                     {"-v", "", "says what each statement did; with -D one line more for each association"},
+                     {"-a", "", "with -D: dead associations too"},
+                     {"-p", "", "with -D: the ports of associations"},
+                     {"-l", "", "with -D: one short line each, again each second until Ctrl-C"},
+                     {"-H", "", "with -x: the events as the gateway sent them, in JSON"},
+                     {"-N", "", "without per-socket policies, of which there are none"},
+                     {"-k", "", "for scripts of Linux: policies in cover forwarded packets with and without it"},
+                     {"-r", "", "the same"}}},
         {.words = {"events"},
          .action = Action::events,
          .summary = "what happens on the gateway, as it happens, until Ctrl-C",

@@ -146,6 +146,7 @@ constexpr Choice roles[]{{"protected", int(PortRole::protected_port)},
                          {"unprotected", int(PortRole::unprotected_port)},
                          {"host", int(PortRole::host_port)}};
 constexpr Choice policies[]{{"discard", int(PolicyAction::discard)}, {"none", int(PolicyAction::bypass)}};
+constexpr Choice readable_keys[]{{"warn", int(ReadableKeys::warn)}, {"refuse", int(ReadableKeys::refuse)}};
 constexpr Choice levels[]{{"use", int(Level::use)}, {"require", int(Level::require)}};
 constexpr Choice log_levels[]{{"trace", 0}, {"debug", 1},    {"info", 2}, {"warning", 3},
                               {"error", 4}, {"critical", 5}, {"off", 6}};
@@ -343,6 +344,16 @@ const Setting table[] = {
      .example = "true",
      .meaning = "Take SAs with algorithms that RFC 8221 forbids or advises against, and ESP without integrity.",
      .take = set<&C::legacy>},
+    {.path = "ipsec.readable_keys",
+     .kind = Kind::choice,
+     .subject = "readable_keys",
+     .choices = readable_keys,
+     .fallback = "\"warn\"",
+     .example = R"("refuse")",
+     .meaning =
+         "What happens to a setkey file that holds keys and that others may read or write, be it loaded at start "
+         "or by `setkey -f`: a warning, or nothing of it is done.",
+     .take = set<&C::readable_keys>},
     {.path = "ipsec.def_policy",
      .kind = Kind::choice,
      .subject = "def_policy",

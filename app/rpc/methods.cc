@@ -242,10 +242,45 @@ Json output_of(std::string text) {
     return out;
 }
 
+bool flag(const Json& params, const char* name) { return params.value(name, false); }
+
+/// {"NAME": ["ADDRESS", ...], ...}
+Result<decltype(SetkeyText::hosts)> hosts_of(const Json& json) {
+    decltype(SetkeyText::hosts) hosts;
+    for (const auto& [name, addresses] : json.items()) {
+        if (!addresses.is_array() || addresses.size() > setkey::max_host_addresses || hosts.size() == setkey::max_hosts)
+            return fail(Errc::bad_value, "a host has an array of up to " + std::to_string(setkey::max_host_addresses) +
+                                             " addresses, and a text up to " + std::to_string(setkey::max_hosts) +
+                                             " hosts");
+        auto& list = hosts[std::string{view(name)}];
+        for (const Json& address : addresses) {
+            if (!address.is_string()) return fail(Errc::bad_value, "the address of a host must be a string");
+            list.emplace_back(view(address.get_ref<const WipedString&>()));
+        }
+    }
+    return hosts;
+}
+
 Result<Json> setkey_run(const Call& call, const Json& params) {
-    TORII_TRY(std::string output, call.setkey.run(view(params.at("text").get_ref<const WipedString&>()),
-                                                  view(params.at("file").get_ref<const WipedString&>()), call.keys));
-    return output_of(std::move(output));
+    SetkeyText text{.text = view(params.at("text").get_ref<const WipedString&>()),
+                    .file = view(params.at("file").get_ref<const WipedString&>()),
+                    .check = flag(params, "check"),
+                    .verbose = flag(params, "verbose"),
+                    .readable_by_others = flag(params, "readable_by_others")};
+    if (const auto hosts = params.find("hosts"); hosts != params.end()) {
+        TORII_TRY(text.hosts, hosts_of(*hosts));
+    }
+    TORII_TRY(SetkeyAnswer answer, call.setkey.run(text, call.keys));
+    Json out = output_of(std::move(answer.output));
+    if (!answer.warnings.empty()) out["warnings"] = answer.warnings;
+    for (const auto& [name, where] : answer.unknown_hosts)
+        out["unknown_hosts"].push_back({{"name", name}, {"where", where}});
+    return out;
+}
+
+Result<Json> setkey_dump_sas(const Call& call, const Json& params) {
+    return output_of(
+        call.setkey.dump_sas({call.keys, flag(params, "dead"), flag(params, "ports"), flag(params, "verbose")}));
 }
 
 Result<Json> subscribe(const Call& call, const Json&) {
@@ -260,6 +295,8 @@ struct Method {
     std::string_view text;
     std::vector<std::string_view> params;  // all are strings, all are needed
     Result<Json> (*run)(const Call&, const Json& params);
+    std::vector<std::string_view> flags = {};  // booleans, false unless given
+    std::string_view object = {};              // one more that may be given
 };
 
 std::span<const Method> methods() {
@@ -298,12 +335,17 @@ std::span<const Method> methods() {
                "versions, gateway name, uptime",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return json_of(call.control.version()); }},
-        Method{"setkey.run", "applies statements whole or not at all", {"text", "file"}, setkey_run},
-        Method{
-            "setkey.dump_sas",
-            "as `setkey -D`; keys to uid 0 alone",
-            {},
-            [](const Call& call, const Json&) -> Result<Json> { return output_of(call.setkey.dump_sas(call.keys)); }},
+        Method{"setkey.run",
+               "applies statements whole or not at all",
+               {"text", "file"},
+               setkey_run,
+               {"check", "verbose", "readable_by_others"},
+               "hosts"},
+        Method{"setkey.dump_sas",
+               "as `setkey -D`; keys to uid 0 alone",
+               {},
+               setkey_dump_sas,
+               {"dead", "ports", "verbose"}},
         Method{"setkey.dump_policies",
                "as `setkey -DP`",
                {},
@@ -316,8 +358,12 @@ std::span<const Method> methods() {
 
 Result<Json> help(const Call&, const Json&) {
     Json out = Json::array();
-    for (const Method& method : methods())
-        out.push_back({{"method", method.name}, {"params", method.params}, {"text", method.text}});
+    for (const Method& method : methods()) {
+        Json row{{"method", method.name}, {"params", method.params}, {"text", method.text}};
+        if (!method.flags.empty()) row["flags"] = method.flags;
+        if (!method.object.empty()) row["object"] = method.object;
+        out.push_back(std::move(row));
+    }
     return out;
 }
 
@@ -335,7 +381,18 @@ std::string mismatch(const Method& method, const Json& params) {
         if (found == params.end()) return "params lack '" + std::string{wanted} + "'";
         if (!found->is_string()) return "param '" + std::string{wanted} + "' must be a string";
     }
-    if (params.size() != method.params.size()) return "params hold more than " + std::string{method.name} + " takes";
+    std::size_t known = method.params.size();
+    for (const std::string_view name : method.flags) {
+        const auto found = params.find(WipedString{name});
+        if (found == params.end()) continue;
+        if (!found->is_boolean()) return "param '" + std::string{name} + "' must be true or false";
+        ++known;
+    }
+    if (const auto found = params.find(WipedString{method.object}); found != params.end() && !method.object.empty()) {
+        if (!found->is_object()) return "param '" + std::string{method.object} + "' must be an object";
+        ++known;
+    }
+    if (params.size() != known) return "params hold more than " + std::string{method.name} + " takes";
     return {};
 }
 

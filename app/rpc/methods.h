@@ -5,10 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/rpc/wiped.h"
+#include "app/setkey/setkey.h"
 #include "base/error.h"
 #include "control/control_plane.h"
 
@@ -17,12 +20,31 @@ namespace torii::rpc {
 /// Whether a dump may show keys: to uid 0 alone.
 enum class Keys : bool { redacted, shown };
 
+/// A text of the setkey language, and what its bringer says of it.
+struct SetkeyText {
+    std::string_view text, file;  // `file` is its name in errors
+    /// Addresses of the host names in it, as they were looked up.
+    std::map<std::string, std::vector<std::string>, std::less<>> hosts{};
+    bool check = false;               // setkey's -n: nothing is done
+    bool verbose = false;             // setkey's -v
+    bool readable_by_others = false;  // the file it came from
+};
+struct SetkeyAnswer {
+    std::string output;                                // what its dumps and gets print
+    std::vector<std::string> warnings{};               // one sentence each
+    std::vector<setkey::UnknownHost> unknown_hosts{};  // not empty: nothing was done, for SetkeyText::hosts lack these
+};
+
 /// The setkey language, given by whoever has it.
 struct Setkey {
-    /// Applies `text` whole or not at all; `file` is its name in errors. Returns what its dumps and gets print.
-    std::function<Result<std::string>(std::string_view text, std::string_view file, Keys keys)> run;
-    std::function<std::string(Keys keys)> dump_sas;  // as `setkey -D`
-    std::function<std::string()> dump_policies;      // as `setkey -DP`
+    /// Applies a text whole or not at all.
+    std::function<Result<SetkeyAnswer>(const SetkeyText& text, Keys keys)> run;
+    struct Dump {
+        Keys keys = Keys::redacted;
+        bool dead = false, ports = false, verbose = false;  // -a, -p, -v
+    };
+    std::function<std::string(const Dump& dump)> dump_sas;  // as `setkey -D`
+    std::function<std::string()> dump_policies;             // as `setkey -DP`
 };
 
 /// What a request may touch: made anew for each line.

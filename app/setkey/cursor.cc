@@ -1,5 +1,6 @@
 #include "app/setkey/cursor.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace torii::setkey {
@@ -34,6 +35,18 @@ Result<void> Cursor::end_statement() {
     lexer_.inside_policy(false);
     take();
     return {};
+}
+
+Result<std::vector<Address>> Cursor::host() {
+    const auto known = hosts_->find(token().text);
+    const bool asked = std::ranges::find(unknown_hosts_, token().text, &UnknownHost::name) != unknown_hosts_.end();
+    if (known == hosts_->end() && !asked) {
+        if (unknown_hosts_.size() == max_hosts)
+            return fail(Errc::no_room, "a text takes at most " + std::to_string(max_hosts) + " host names");
+        unknown_hosts_.push_back({std::string{token().text}, where(token().line)});
+    }
+    take();
+    return known == hosts_->end() ? std::vector<Address>{} : known->second;
 }
 
 std::unexpected<Error> Cursor::fail(Errc code, std::string_view message, const Token& at) const {

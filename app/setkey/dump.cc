@@ -82,6 +82,13 @@ std::string lifetime_text(const SaView& sa, std::int64_t now) {
            limits("", spec.hard.packets, spec.soft.packets);
 }
 
+/// What KAME's has no place for.
+std::string verbose_text(const SaView& sa) {
+    return std::string{sa.inbound ? "\tinbound" : "\toutbound"} + " worker=" + std::to_string(sa.worker) +
+           " sequence=" + std::to_string(sa.sequence) + " bad_icv=" + std::to_string(sa.icv_failures) +
+           " replayed=" + std::to_string(sa.replays) + "\n";
+}
+
 bool is_shown(const SaView& sa, const DumpOptions& options) {
     if (sa.state == SaState::dead && !options.show_dead) return false;
     return !options.protocol || *options.protocol == sa.spec.id.protocol;
@@ -124,7 +131,8 @@ std::string policy_entry(const control::PolicyView& view, const DumpOptions& opt
 
 std::string sa_text(const SaView& sa, const DumpOptions& options, std::size_t remaining) {
     const SaSpec& spec = sa.spec;
-    std::string out = spec.id.source.text() + " " + spec.id.destination.text() + " \n\t";
+    const std::string port = options.with_ports ? "[0]" : "";  // SAs have no ports without NAT traversal
+    std::string out = spec.id.source.text() + port + " " + spec.id.destination.text() + port + " \n\t";
     out.append(name_of(spec.id.protocol)).append(" mode=").append(name_of(spec.mode));
     out += " spi=" + number_and_hex(static_cast<std::uint32_t>(spec.id.spi));
     out += " reqid=" + number_and_hex(static_cast<std::uint32_t>(spec.reqid)) + "\n";
@@ -138,6 +146,7 @@ std::string sa_text(const SaView& sa, const DumpOptions& options, std::size_t re
     out += "\tseq=" + hex8(static_cast<std::uint32_t>(sa.sequence)) + " replay=" + std::to_string(spec.replay_octets);
     out += " flags=" + hex8(flags_of(spec)) + " state=" + std::string{name_of(sa.state)} + " \n";
     out += lifetime_text(sa, options.now_unix_seconds);
+    if (options.verbose) out += verbose_text(sa);
     return out + "\tsadb_seq=" + std::to_string(remaining) + " pid=" + std::to_string(options.pid) + " refcnt=0\n";
 }
 

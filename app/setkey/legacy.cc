@@ -9,13 +9,6 @@ namespace {
 
 using control::SaSpec;
 
-/// Of an SA, or null.
-const SaSpec* spec_of(const control::Operation& operation) {
-    if (const auto* const add = std::get_if<control::AddSa>(&operation)) return &add->spec;
-    if (const auto* const update = std::get_if<control::UpdateSa>(&operation)) return &update->spec;
-    return nullptr;
-}
-
 /// "3des-cbc", "aes-cbc without integrity"; empty when nothing is wrong with it. A cipher that stands alone leaves
 /// packets to whoever cares to alter them (RFC 4303 1; RFC 8221 4).
 std::string legacy_of(const SaSpec& spec) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "app/setkey/forward_twins.h"
 #include "app/setkey/grammar.h"
 #include "app/setkey/setkey.h"
 
@@ -10,12 +11,13 @@ namespace {
 
 class Parser {
 public:
-    Parser(std::string_view text, std::string_view file_name) : in_(text, file_name) {}
+    Parser(std::string_view text, std::string_view file_name, const Hosts& hosts) : in_(text, file_name, hosts) {}
 
     Result<Program> parse() {
         while (in_.token().kind != Token::Kind::end && !left_) TORII_CHECK(statement());
         program_.legacy = in_.says_legacy();
         program_.warnings = in_.warnings();
+        program_.unknown_hosts = in_.unknown_hosts();
         return std::move(program_);
     }
 
@@ -35,50 +37,73 @@ private:
         return in_.end_statement();
     }
 
-    void emit(control::Operation operation) {
-        program_.operations.push_back({std::move(operation), std::move(where_)});
-    }
+    void emit(control::Operation operation) { program_.operations.push_back({std::move(operation), where_}); }
     void ask(Query query) {
-        query.where = std::move(where_);
+        query.where = where_;
         (program_.operations.empty() ? program_.queries_before : program_.queries_after).push_back(std::move(query));
     }
 
-    Result<void> add() {
-        TORII_TRY(auto spec, parse_sa(in_));
-        emit(control::AddSa{std::move(spec)});
+    /// For each pair of addresses reads what stands behind them anew, so that no key is copied.
+    template <class Rest>
+    Result<void> for_each_pair(Rest rest) {
+        TORII_TRY(const auto pairs, parse_addresses(in_));
+        const Cursor behind = in_;
+        for (const Endpoints& ends : pairs) {
+            in_ = behind;
+            TORII_CHECK(rest(ends));
+        }
         return {};
+    }
+    Result<void> add() {
+        return for_each_pair([this](const Endpoints& ends) -> Result<void> {
+            TORII_TRY(auto spec, parse_sa(in_, ends));
+            emit(control::AddSa{std::move(spec)});
+            return {};
+        });
     }
     Result<void> update() {
-        TORII_TRY(auto spec, parse_sa(in_));
-        emit(control::UpdateSa{std::move(spec)});
-        return {};
-    }
-    /// An SA's name, and options that KAME takes here as well.
-    Result<control::SaSpec> named_sa() {
-        control::SaSpec spec;
-        TORII_TRY(spec.id, parse_sa_id(in_));
-        TORII_CHECK(parse_extensions(in_, spec));
-        return spec;
+        return for_each_pair([this](const Endpoints& ends) -> Result<void> {
+            TORII_TRY(auto spec, parse_sa(in_, ends));
+            emit(control::UpdateSa{std::move(spec)});
+            return {};
+        });
     }
     Result<void> getspi() {
-        TORII_TRY(const auto spec, named_sa());
-        emit(control::GetSpi{spec.id, spec.mode, spec.reqid});
-        return {};
+        return for_each_pair([this](const Endpoints& ends) -> Result<void> {
+            control::SaSpec spec;
+            TORII_TRY(spec.id, parse_sa_id(in_, ends));
+            TORII_CHECK(parse_extensions(in_, spec));
+            emit(control::GetSpi{spec.id, spec.mode, spec.reqid});
+            return {};
+        });
+    }
+    /// The name of one SA, and options that KAME takes here as well.
+    Result<control::SaId> named_sa() {
+        const Token first = in_.token();
+        TORII_TRY(const auto pairs, parse_addresses(in_));
+        if (pairs.size() != 1)
+            return in_.fail(Errc::bad_value, "these hosts have several addresses, and this takes one SA", first);
+        control::SaSpec unused;
+        TORII_TRY(const auto id, parse_sa_id(in_, pairs.front()));
+        if (in_.token().is("-m")) in_.warn("a mode means nothing here: the SPI names the SA");
+        TORII_CHECK(parse_extensions(in_, unused));
+        return id;
     }
     Result<void> remove() {
-        TORII_TRY(const auto spec, named_sa());
-        emit(control::DeleteSa{spec.id});
+        TORII_TRY(const auto id, named_sa());
+        emit(control::DeleteSa{id});
         return {};
     }
     Result<void> remove_all() {
-        TORII_TRY(const auto addresses, parse_addresses(in_));
-        TORII_TRY(const auto protocol, parse_protocol_filter(in_));
-        emit(control::DeleteAllSas{addresses.source, addresses.destination, protocol});
-        return {};
+        return for_each_pair([this](const Endpoints& ends) -> Result<void> {
+            TORII_TRY(const auto protocol, parse_protocol_filter(in_));
+            emit(control::DeleteAllSas{ends.source, ends.destination, protocol});
+            return {};
+        });
     }
     Result<void> get() {
-        TORII_TRY(const auto spec, named_sa());
-        ask({Query::Kind::get, spec.id, {}, {}});
+        TORII_TRY(const auto id, named_sa());
+        ask({Query::Kind::get, id, {}, {}});
         return {};
     }
     Result<void> flush() {
@@ -92,7 +117,7 @@ private:
         return {};
     }
 
-    /// What stands before -P, and the direction behind it.
+    /// What stands before -P, and the direction behind it, whose word stays the last token taken.
     Result<Policy> policy_head() {
         if (in_.token().is("tagged")) return in_.fail(Errc::unsupported, "packet tags are not offered");
         Policy policy;
@@ -103,25 +128,21 @@ private:
         TORII_TRY(policy.direction, parse_direction(in_));
         return policy;
     }
-    Result<Policy> policy() {
+    template <class Operation>
+    Result<void> make_policy() {
         TORII_TRY(auto policy, policy_head());
+        const bool forward = in_.last().is("fwd");
         TORII_CHECK(parse_action(in_, policy));
-        return policy;
-    }
-    Result<void> spdadd() {
-        TORII_TRY(auto added, policy());
-        emit(control::AddPolicy{std::move(added)});
+        if (!twins_.made(policy, forward)) emit(Operation{std::move(policy)});
         return {};
     }
-    Result<void> spdupdate() {
-        TORII_TRY(auto updated, policy());
-        emit(control::UpdatePolicy{std::move(updated)});
-        return {};
-    }
+    Result<void> spdadd() { return make_policy<control::AddPolicy>(); }
+    Result<void> spdupdate() { return make_policy<control::UpdatePolicy>(); }
     Result<void> spddelete() {  // the direction is enough; a whole policy is taken as well, as KAME does
         TORII_TRY(auto policy, policy_head());
+        const bool forward = in_.last().is("fwd");
         if (!in_.token().is(';')) TORII_CHECK(parse_action(in_, policy));
-        emit(control::DeletePolicy{policy.direction, policy.selector});
+        if (!twins_.removed(policy, forward)) emit(control::DeletePolicy{policy.direction, policy.selector});
         return {};
     }
     Result<void> spddump() {
@@ -129,6 +150,7 @@ private:
         return {};
     }
     Result<void> spdflush() {
+        twins_ = {};
         emit(control::FlushPolicies{});
         return {};
     }
@@ -139,6 +161,7 @@ private:
 
     Cursor in_;
     Program program_;
+    ForwardTwins twins_;
     std::string where_;  // of the statement in hand
     std::size_t count_ = 0;
     bool left_ = false;
@@ -169,11 +192,11 @@ Parser::Production Parser::production_of(const Token& name) {
 
 }  // namespace
 
-Result<Program> parse(std::string_view text, std::string_view file_name) {
+Result<Program> parse(std::string_view text, std::string_view file_name, const Hosts& hosts) {
     if (text.size() > max_text_octets)
         return fail(Errc::no_room,
                     std::string{file_name} + ": a text takes at most " + std::to_string(max_text_octets) + " octets");
-    return Parser{text, file_name}.parse();
+    return Parser{text, file_name, hosts}.parse();
 }
 
 }  // namespace torii::setkey

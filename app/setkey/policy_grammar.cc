@@ -41,7 +41,7 @@ Result<std::int32_t> parse_priority(Cursor& in) {
 /// source-destination
 Result<Endpoints> parse_endpoints(Cursor& in) {
     if (in.token().is("me") || in.token().is("any"))
-        return in.fail(Errc::unsupported, "me-any and any-me are not offered: write both addresses");
+        return in.fail(Errc::unsupported, "me-any and any-me wait for an IKE that fills them in: write both addresses");
     TORII_TRY(const auto source, parse_address(in, std::nullopt));
     TORII_CHECK(parse_no_port(in));
     if (!in.take_if('-')) return in.fail(Errc::bad_syntax, "'-' and the tunnel's destination are needed");
@@ -114,10 +114,8 @@ Result<Request> parse_request(Cursor& in) {
 }  // namespace
 
 Result<Direction> parse_direction(Cursor& in) {
-    if (in.take_if("in")) return Direction::inbound;
+    if (in.take_if("in") || in.take_if("fwd")) return Direction::inbound;
     if (in.take_if("out")) return Direction::outbound;
-    if (in.token().is("fwd"))
-        return in.fail(Errc::unsupported, "fwd is not offered: in covers forwarded packets as well");
     return in.fail(Errc::bad_syntax, "a direction is needed: in or out");
 }
 

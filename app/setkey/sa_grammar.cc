@@ -1,6 +1,8 @@
 // What names an SA, the options that shape it, and its algorithms with their keys. From the SPI on an error quotes the
 // last word that was understood, and an algorithm instead of its key: what was not understood could be key material.
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <limits>
 
 #include "app/setkey/grammar.h"
@@ -24,18 +26,28 @@ std::optional<IpsecProtocol> protocol_of(const Token& token) {
     return std::nullopt;
 }
 
-bool is_known_elsewhere(const Token& token) {
-    return token.is("esp-old") || token.is("ah-old") || token.is("esp-udp") || token.is("tcp");
+/// Protocols that setkey has elsewhere, and those whose SAs they are among: KAME tells SAs apart no further.
+struct NotOffered {
+    std::string_view word, why;
+    std::optional<IpsecProtocol> among;
+};
+constexpr NotOffered not_offered[] = {
+    {"esp-old", "ESP as in RFC 1827, without sequence numbers, is not offered: write esp", IpsecProtocol::esp},
+    {"ah-old", "AH as in RFC 1826, without sequence numbers, is not offered: write ah", IpsecProtocol::ah},
+    {"esp-udp", "ESP in UDP (RFC 3948) is not offered in this version", IpsecProtocol::esp},
+    {"tcp", "tcp is TCP-MD5 (RFC 2385), which signs a host's own sessions: a gateway has none", std::nullopt},
+};
+const NotOffered* not_offered_here(const Token& token) {
+    const auto* const row = std::ranges::find_if(not_offered, [&](const NotOffered& r) { return token.is(r.word); });
+    return row == std::end(not_offered) ? nullptr : row;
 }
-
-constexpr const char* not_offered = "this protocol is not offered in this version, only esp, ah and ipcomp are";
 
 Result<IpsecProtocol> parse_offered_protocol(Cursor& in) {
     if (const auto protocol = protocol_of(in.token())) {
         in.take();
         return *protocol;
     }
-    if (is_known_elsewhere(in.token())) return in.fail(Errc::unsupported, not_offered);
+    if (const auto* const row = not_offered_here(in.token())) return in.fail(Errc::unsupported, row->why);
     return in.fail(Errc::bad_syntax, "a protocol is needed: esp, ah or ipcomp");
 }
 
@@ -222,18 +234,20 @@ Result<void> parse_algorithms(Cursor& in, SaSpec& spec) {
 
 Result<std::optional<IpsecProtocol>> parse_protocol_filter(Cursor& in) {
     if (in.token().is(';')) return std::nullopt;
-    const auto protocol = protocol_of(in.token());
-    if (!protocol && is_known_elsewhere(in.token())) return in.fail(Errc::unsupported, not_offered);
+    auto protocol = protocol_of(in.token());
+    if (const auto* const row = not_offered_here(in.token())) {
+        if (!row->among) return in.fail(Errc::unsupported, row->why);
+        protocol = row->among;
+    }
     if (!protocol) return in.fail(Errc::bad_syntax, "esp, ah, ipcomp or ';' is needed");
     in.take();
     return protocol;
 }
 
-Result<SaId> parse_sa_id(Cursor& in) {
-    TORII_TRY(const auto addresses, parse_addresses(in));
+Result<SaId> parse_sa_id(Cursor& in, const Endpoints& ends) {
     TORII_TRY(const auto protocol, parse_offered_protocol(in));
     TORII_TRY(const auto spi, parse_spi(in));
-    return SaId{addresses.source, addresses.destination, protocol, spi};
+    return SaId{ends.source, ends.destination, protocol, spi};
 }
 
 Result<void> parse_extensions(Cursor& in, SaSpec& spec) {
@@ -243,9 +257,9 @@ Result<void> parse_extensions(Cursor& in, SaSpec& spec) {
     return {};
 }
 
-Result<SaSpec> parse_sa(Cursor& in) {
+Result<SaSpec> parse_sa(Cursor& in, const Endpoints& ends) {
     SaSpec spec;
-    TORII_TRY(spec.id, parse_sa_id(in));
+    TORII_TRY(spec.id, parse_sa_id(in, ends));
     if (static_cast<std::uint32_t>(spec.id.spi) < 256 && spec.id.protocol != IpsecProtocol::ipcomp)
         return in.fail(Errc::bad_value, "the SPIs 0 to 255 are reserved (RFC 4303 2.1)", in.last());
     TORII_CHECK(parse_extensions(in, spec));

@@ -31,18 +31,55 @@ std::optional<PortRange> range_of(std::string_view text) {
     return *high == 0 ? PortRange::any() : PortRange{*low, *high};
 }
 
-/// -4, -6, -n or several of them in one: the last family wins; -n asks for what is always so.
-Result<std::optional<Family>> parse_family(Cursor& in) {
+/// What -4, -6 and -n ask of addresses.
+struct Asked {
     std::optional<Family> only;
+    bool numeric = false;
+};
+
+/// -4, -6, -n or several of them in one: the last family wins.
+Result<Asked> parse_asked(Cursor& in) {
+    Asked asked;
     while (in.token().kind == Token::Kind::word && in.token().text.front() == '-') {
         const auto letters = in.token().text.substr(1);
         if (letters.empty() || letters.find_first_not_of("46n") != letters.npos)
             return in.fail(Errc::bad_syntax, "before the addresses only -4, -6 and -n may stand");
-        for (const char letter : letters)
-            if (letter != 'n') only = letter == '4' ? Family::ipv4 : Family::ipv6;
+        for (const char letter : letters) {
+            if (letter == 'n') asked.numeric = true;
+            if (letter != 'n') asked.only = letter == '4' ? Family::ipv4 : Family::ipv6;
+        }
         in.take();
     }
-    return only;
+    return asked;
+}
+
+/// Whether the token is written as a host name is (RFC 1123 2.1) and can be no number.
+bool is_name(const Token& token) {
+    constexpr std::size_t longest = 253;
+    const auto is_letter = [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; };
+    const auto in_name = [&](char c) {
+        return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+    };
+    return token.kind == Token::Kind::word && token.text.size() <= longest &&
+           std::ranges::all_of(token.text, in_name) && std::ranges::any_of(token.text, is_letter);
+}
+
+/// An address, or a host name and all its addresses of the family that was asked for. None: the name is not known yet.
+Result<std::vector<Address>> parse_host(Cursor& in, const Asked& asked) {
+    const Token name = in.token();
+    if (!is_name(name) || Address::parse(name.text)) {
+        TORII_TRY(const auto address, parse_address(in, asked.only));
+        return std::vector{address};
+    }
+    if (asked.numeric) return in.fail(Errc::bad_value, "-n asks for numeric addresses");
+    TORII_TRY(auto addresses, in.host());
+    if (addresses.empty()) return addresses;
+    if (asked.only) std::erase_if(addresses, [&](const Address& a) { return a.family() != *asked.only; });
+    if (addresses.empty())
+        return in.fail(Errc::bad_value,
+                       asked.only == Family::ipv4 ? "this host has no IPv4 address" : "this host has no IPv6 address",
+                       name);
+    return addresses;
 }
 
 /// [number], [low-high], [any] or [service]; none of them: any.
@@ -62,15 +99,21 @@ Result<PortRange> parse_ports(Cursor& in) {
 struct Range {
     Prefix prefix;
     PortRange ports;
+    bool known = true;  // else its host's address is not known yet, and the prefix means nothing
 };
-Result<Range> parse_range(Cursor& in, std::optional<Family> only) {
-    TORII_TRY(const auto base, parse_address(in, only));
+Result<Range> parse_range(Cursor& in, const Asked& asked) {
+    const Token name = in.token();
+    TORII_TRY(const auto hosts, parse_host(in, asked));
+    if (hosts.size() > 1)
+        return in.fail(Errc::bad_value,
+                       "this host has several addresses, and a policy takes one: write it, or -4 or -6", name);
+    const Address base = hosts.empty() ? Address::any(Family::ipv6) : hosts.front();
     std::uint64_t length = base.bits();
     if (in.take_if('/')) {
         TORII_TRY(length, in.number("a prefix length of this address", 0, base.bits()));
     }
     TORII_TRY(const auto ports, parse_ports(in));
-    return Range{Prefix{base, static_cast<unsigned>(length)}, ports};
+    return Range{Prefix{base, static_cast<unsigned>(length)}, ports, !hosts.empty()};
 }
 
 Result<std::optional<std::uint8_t>> parse_protocol(Cursor& in) {
@@ -111,10 +154,9 @@ Result<Address> parse_address(Cursor& in, std::optional<Family> only) {
     if (token.kind != Token::Kind::word) return in.fail(Errc::bad_syntax, "an address is needed");
     const auto address = Address::parse(token.text);
     if (!address) {
-        const bool letters =
-            std::ranges::any_of(token.text, [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; });
-        const bool name = letters && token.text.find(':') == token.text.npos;
-        if (name) return in.fail(Errc::unsupported, "names are not looked up here: an address is needed");
+        if (is_name(token))
+            return in.fail(Errc::unsupported,
+                           "a numeric address is needed here: names are for the ends of SAs and policies");
         return in.fail(Errc::bad_value, "this is not an IPv4 or IPv6 address");
     }
     if (only && address->family() != *only)
@@ -133,24 +175,30 @@ Result<void> parse_no_port(Cursor& in) {
     return {};
 }
 
-Result<Endpoints> parse_addresses(Cursor& in) {
-    TORII_TRY(const auto only, parse_family(in));
-    TORII_TRY(const auto source, parse_address(in, only));
+Result<std::vector<Endpoints>> parse_addresses(Cursor& in) {
+    TORII_TRY(const auto asked, parse_asked(in));
+    TORII_TRY(const auto sources, parse_host(in, asked));
     TORII_CHECK(parse_no_port(in));
     const Token second = in.token();
-    TORII_TRY(const auto destination, parse_address(in, only));
-    if (source.family() != destination.family())
+    TORII_TRY(const auto destinations, parse_host(in, asked));
+    std::vector<Endpoints> pairs;
+    for (const Address& source : sources)
+        for (const Address& destination : destinations)
+            if (source.family() == destination.family()) pairs.push_back({source, destination});
+    const bool known = !sources.empty() && !destinations.empty();
+    if (known && pairs.empty())
         return in.fail(Errc::bad_value, "source and destination are of different families", second);
     TORII_CHECK(parse_no_port(in));
-    return Endpoints{source, destination};
+    if (!known) pairs.push_back({});
+    return pairs;
 }
 
 Result<Selector> parse_selector(Cursor& in) {
-    TORII_TRY(const auto only, parse_family(in));
-    TORII_TRY(const auto source, parse_range(in, only));
+    TORII_TRY(const auto asked, parse_asked(in));
+    TORII_TRY(const auto source, parse_range(in, asked));
     const Token second = in.token();
-    TORII_TRY(const auto destination, parse_range(in, only));
-    if (source.prefix.family() != destination.prefix.family())
+    TORII_TRY(const auto destination, parse_range(in, asked));
+    if (source.known && destination.known && source.prefix.family() != destination.prefix.family())
         return in.fail(Errc::bad_value, "source and destination are of different families", second);
     Selector selector{source.prefix, destination.prefix, source.ports, destination.ports, {}};
     const Token upper = in.token();
@@ -158,8 +206,10 @@ Result<Selector> parse_selector(Cursor& in) {
     if (has_no_ports(selector.protocol) && !(source.ports.is_any() && destination.ports.is_any()))
         return in.fail(Errc::bad_value, "this protocol has no ports; icmp takes 'type,code' behind it", upper);
     if (in.token().kind == Token::Kind::word && in.token().text.front() != '-') {
+        if (selector.protocol == gre)
+            return in.fail(Errc::unsupported, "keys of GRE are not offered: a policy takes all of it");
         if (!has_type(selector.protocol))
-            return in.fail(Errc::unsupported, "only icmp and icmp6 take more than their name in this version");
+            return in.fail(Errc::bad_syntax, "only icmp and icmp6 take a type and a code behind their name");
         TORII_CHECK(parse_type_and_code(in, selector));
     }
     return selector;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,18 @@ inline constexpr std::size_t max_statements = 1'000'000;        // bounds what a
 inline constexpr std::uint32_t max_replay_octets = 65'536 / 8;  // the widest replay window, in -r's unit of 8 packets
 inline constexpr std::uint32_t max_unique_id = first_automatic_reqid - 1;  // KAME's IPSEC_MANUAL_REQID_MAX
 
+inline constexpr std::size_t max_hosts = 256;          // names in one text
+inline constexpr std::size_t max_host_addresses = 32;  // of one name
+
+/// What host names mean. They are looked up by whoever brings a text, never by the control core, which would have to
+/// wait for the answer.
+using Hosts = std::map<std::string, std::vector<Address>, std::less<>>;
+
+/// A host name that the Hosts lack, and where it stands first: "FILE:LINE".
+struct UnknownHost {
+    std::string name, where;
+};
+
 /// A statement that changes nothing and has an answer.
 struct Query {
     enum class Kind : std::uint8_t { get, dump, spddump };
@@ -34,21 +47,30 @@ struct Query {
 /// policy. A query sees the state before the transaction when no operation stands before it in the text, and the state
 /// after the whole transaction otherwise. Not copyable: it holds keys.
 struct Program {
-    bool legacy = false;                // the text has the comment "# torii: legacy"
-    std::vector<std::string> warnings;  // "FILE:LINE: ..." about what was taken and should not be written
+    bool legacy = false;                     // the text has the comment "# torii: legacy"
+    std::vector<std::string> warnings;       // "FILE:LINE: ..." about what was taken and should not be written
+    std::vector<UnknownHost> unknown_hosts;  // not empty: the text must be parsed again with these, and run() refuses
     std::vector<Query> queries_before;
     std::vector<control::Located> operations;
     std::vector<Query> queries_after;
 };
 
+/// The SA that an operation adds or updates; null for every other operation.
+const control::SaSpec* spec_of(const control::Operation& operation);
+
+/// Whether `program` brings a key along: what a file that others may read should not do.
+bool holds_keys(const Program& program);
+
 /// How many SAs `program` gives a key for a cipher in counter mode, be it by add or by update: what RFC 8221 section 3
 /// forbids of manual keys.
 std::size_t manual_counter_keys(const Program& program);
 
-/// Parses the whole of `text`, or nothing. `file_name` is what errors and `where` call it; nothing is opened.
+/// Parses the whole of `text`, or nothing. `file_name` is what errors and `where` call it; nothing is opened and no
+/// name is looked up but in `hosts`. Where an SA's host has several addresses, there is an operation for each pair of
+/// one family.
 /// Errors: "FILE:LINE: MESSAGE at 'TOKEN'" of the first fault: bad_syntax, bad_value, bad_key_length, unsupported
 /// (understood, and not offered) or no_room (a limit above). Keys go straight into SecretBytes and never into an error.
-Result<Program> parse(std::string_view text, std::string_view file_name);
+Result<Program> parse(std::string_view text, std::string_view file_name, const Hosts& hosts = {});
 
 /// Whether `program` may have the SAs it adds: those with an algorithm that RFC 8221 forbids or advises against, or ESP
 /// without integrity, need `allowed` or the text's own word (Program::legacy). Returns what such SAs it has, as one
@@ -58,14 +80,17 @@ Result<std::string> check_legacy(const Program& program, bool allowed);
 struct DumpOptions {
     bool show_keys = false;                   // the caller decides who may see them
     bool show_dead = false;                   // setkey's -a
+    bool with_ports = false;                  // setkey's -p
+    bool verbose = false;                     // setkey's -v
     std::optional<IpsecProtocol> protocol{};  // these SAs alone
     std::uint32_t pid = 0;                    // told as KAME tells the asking process
     std::int64_t now_unix_seconds = 0;        // printed in the process's time zone, as ctime(3) does
 };
 
-/// Applies `program` and returns what its queries answer, in their order. On an error nothing was changed; its message
-/// starts with the failing statement's "FILE:LINE". A `get` behind the transaction that finds nothing says so in its
-/// answer, for the transaction stands.
+/// Applies `program` and returns what its queries answer, in their order; with DumpOptions::verbose also a line for
+/// each operation, with what it brought about. On an error nothing was changed; its message starts with the failing
+/// statement's "FILE:LINE". A `get` behind the transaction that finds nothing says so in its answer, for the
+/// transaction stands.
 Result<std::string> run(control::ControlPlane& control, Program program, const DumpOptions& options);
 
 /// The SAD as `setkey -D` prints it; "No SAD entries." when there is none.
@@ -75,6 +100,8 @@ std::string dump_policies(const control::ControlPlane& control, const DumpOption
 
 /// One SA as `setkey -D` prints it; `remaining` counts the entries that follow it in the dump.
 std::string sa_text(const control::SaView& sa, const DumpOptions& options, std::size_t remaining = 0);
+/// One operation as a statement begins: "add 20.0.0.1 20.0.0.2 esp 4097". Keys are left out.
+std::string operation_text(const control::Operation& operation);
 /// One request as a policy writes it: "esp/tunnel/20.0.0.1-20.0.0.2/require".
 std::string request_text(const Request& request);
 /// What stands behind -P in the statement that makes `policy`, its parts joined by `delimiter`.

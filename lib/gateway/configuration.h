@@ -46,6 +46,9 @@ struct NeighbourConfiguration {  // a static one
     std::string port;
 };
 
+/// What happens to a file that holds keys and that others may read.
+enum class ReadableKeys : std::uint8_t { warn, refuse };
+
 struct Configuration {
     std::string name = "torii";
     unsigned workers = 1;         // 1 .. 16
@@ -58,6 +61,7 @@ struct Configuration {
     std::vector<RouteConfiguration> routes;
     std::vector<NeighbourConfiguration> neighbours;
 
+    ReadableKeys readable_keys = ReadableKeys::warn;
     /// net.inet.ipsec.def_policy: bypass is KAME's `none`.
     PolicyAction default_policy = PolicyAction::discard;
     Level esp_trans_deflev = Level::use, esp_net_deflev = Level::use;

@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/events.h"
 
 #include "catch.h"
 #include "cli/runner.h"
@@ -83,12 +84,20 @@ TEST_CASE("setkey's flags may be joined and exclude each other") {
     }
     CHECK(parsed("setkey -f x").value().value("-f") == "x");
     CHECK(parsed("setkey add a b esp 1 -E null;").value().arguments.size() == 7);
-    CHECK(refusal("setkey") == "setkey needs one of -c, -f FILE, -D, -DP, -F, -FP");
-    CHECK(refusal("setkey -D -F") == "setkey takes only one of -c, -f FILE, -D, -F");
-    CHECK(refusal("setkey -P") == "setkey needs one of -c, -f FILE, -D, -DP, -F, -FP");
+    CHECK(parsed("setkey -nvf x").value().value("-f") == "x");
+    CHECK(parsed("setkey -xx").value().options.size() == 2);
+    for (const auto* line : {"setkey -krv -c", "setkey -aplNrkv -D", "setkey -Pvp -F", "setkey -Hx", "setkey -aPD"})
+        CHECK(parsed(line));
+    CHECK(refusal("setkey") == "setkey needs one of -c, -f FILE, -D, -DP, -F, -FP, -x");
+    CHECK(refusal("setkey -D -F") == "setkey takes only one of -c, -f FILE, -D, -F, -x");
+    CHECK(refusal("setkey -P") == "setkey needs one of -c, -f FILE, -D, -DP, -F, -FP, -x");
+    CHECK(refusal("setkey -nF") == "-n goes with -c or -f FILE");
+    CHECK(refusal("setkey -lDP") == "-l goes with -D alone");
+    CHECK(refusal("setkey -H -D") == "-H goes with -x");
     CHECK(refusal("setkey -c -P") == "-P goes with -D or -F");
     CHECK(refusal("setkey -f") == "-f needs a FILE behind it");
-    CHECK(refusal("setkey -Df x") == "setkey has no option '-Df'");
+    CHECK(refusal("setkey -fD x") == "setkey has no option '-fD'");
+    CHECK(refusal("setkey -Dz") == "setkey has no option '-Dz'");
 }
 
 TEST_CASE("completion offers commands, then live names, then options") {
@@ -96,8 +105,8 @@ TEST_CASE("completion offers commands, then live names, then options") {
     CHECK(offered({"sh"}, "p") == Strings{"ports", "policy"});
     CHECK(offered({"show", "ports"}, "--") == Strings{"--json"});
     CHECK(offered({"show", "drops", "--json"}, "-") == Strings{"--all"});
-    CHECK(offered({"setkey"}, "") == Strings{"-c", "-f", "-D", "-F"});
-    CHECK(offered({"setkey", "-D"}, "") == Strings{"-P"});
+    CHECK(offered({"setkey"}, "") == Strings{"-c", "-f", "-D", "-F", "-x"});
+    CHECK(offered({"setkey", "-D"}, "") == Strings{"-P", "-v", "-a", "-p", "-l", "-N", "-k", "-r"});
     CHECK(offered({"setkey", "-f"}, "") == Strings{"FILE"});
     CHECK(offered({"help", "show"}, "s") == Strings{"sa"});
     CHECK(offered({"nonsense"}, "").empty());

@@ -28,7 +28,7 @@ routes = (
 neighbours = ( { address = "20.0.0.2"; mac = "02:00:5e:10:00:02"; } );
 ipsec = {
     setkey_file = "keys/tokyo.setkey"; def_policy = "none"; prefered_oldsa = true;
-    legacy = true;
+    legacy = true; readable_keys = "refuse";
     esp_trans_deflev = "require"; esp_net_deflev = "require"; ah_trans_deflev = "require"; ah_net_deflev = "use";
 };
 control = { socket = "tokyo.sock"; };
@@ -100,6 +100,7 @@ TEST_CASE("a file with every setting reads into what it says") {
     CHECK(c.ah_net_deflev == Level::use);
     CHECK(c.prefer_old_sa);
     CHECK(c.legacy);
+    CHECK(c.readable_keys == ReadableKeys::refuse);
     CHECK(config::summary(c).find("\n           legacy algorithms may be used\n") != std::string::npos);
     CHECK(c.setkey_file == "/etc/torii/keys/tokyo.setkey");
     CHECK(c.control_socket == "/etc/torii/tokyo.sock");
@@ -134,6 +135,7 @@ TEST_CASE("the defaults the manual names are those of the code") {
     const std::pair<std::string_view, int> choices[] = {{"gateway.polling", int(c.polling)},
                                                         {"ports.[].role", int(p.role)},
                                                         {"ipsec.def_policy", int(c.default_policy)},
+                                                        {"ipsec.readable_keys", int(c.readable_keys)},
                                                         {"ipsec.esp_trans_deflev", int(c.esp_trans_deflev)},
                                                         {"ipsec.esp_net_deflev", int(c.esp_net_deflev)},
                                                         {"ipsec.ah_trans_deflev", int(c.ah_trans_deflev)},

@@ -2,6 +2,7 @@
 // never be seen, two policies, and events on demand.
 #pragma once
 
+#include <algorithm>
 #include <list>
 #include <memory>
 #include <vector>
@@ -111,14 +112,31 @@ private:
 /// A setkey language that tells what it was given.
 inline rpc::Setkey fake_setkey() {
     return {
-        .run = [](std::string_view text, std::string_view file, rpc::Keys) -> Result<std::string> {
-            if (text.find("wrong") != std::string_view::npos)
-                return fail(Errc::bad_syntax, std::string{file} + ":1: unknown statement at 'wrong'");
-            return "ran " + std::string{text};
+        .run = [](const rpc::SetkeyText& text, rpc::Keys) -> Result<rpc::SetkeyAnswer> {
+            const std::string file{text.file};
+            if (text.text.find("wrong") != std::string_view::npos) {
+                const auto line = 1 + std::ranges::count(text.text.substr(0, text.text.find("wrong")), '\n');
+                return fail(Errc::bad_syntax, file + ":" + std::to_string(line) + ": unknown statement at 'wrong'");
+            }
+            rpc::SetkeyAnswer answer;
+            for (const std::string name : {"localhost", "no-such.invalid"}) {
+                const auto known = text.hosts.find(name);
+                if (text.text.find(name) != std::string_view::npos && known == text.hosts.end())
+                    answer.unknown_hosts.push_back({name, file + ":1"});
+                if (known != text.hosts.end())
+                    for (const std::string& address : known->second) answer.output += name + " " + address + "\n";
+            }
+            if (!answer.unknown_hosts.empty()) return answer;
+            answer.output += (text.check     ? "checked "
+                              : text.verbose ? "told of "
+                                             : "ran ") +
+                             std::string{text.text.substr(text.text.find_first_not_of('\n'))};
+            if (text.readable_by_others) answer.warnings.push_back(file + " is readable by others");
+            return answer;
         },
-        .dump_sas = [](rpc::Keys keys) -> std::string {
-            return keys == rpc::Keys::shown ? "20.0.0.1 20.0.0.2 E: aes-cbc 73697874\n"
-                                            : "20.0.0.1 20.0.0.2 E: aes-cbc\n";
+        .dump_sas = [](const rpc::Setkey::Dump& dump) -> std::string {
+            return std::string{"20.0.0.1 20.0.0.2 E: aes-cbc"} + (dump.keys == rpc::Keys::shown ? " 73697874" : "") +
+                   (dump.dead ? " dead" : "") + (dump.ports ? " ports" : "") + (dump.verbose ? " verbose" : "") + "\n";
         },
         .dump_policies = [] { return std::string{"10.0.1.0/24[any] 10.0.2.0/24[any] any\n"}; },
     };

@@ -250,6 +250,15 @@ TEST_CASE("bad requests get the standard's codes and the connection goes on (JSO
         {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"flush;"}})", "-32602"},
         {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":7,"file":"x"}})", "-32602"},
         {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run"})", "-32602"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"flush;","file":"x","check":"yes"}})",
+         "-32602"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"flush;","file":"x","hosts":[]}})",
+         "-32602"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"flush;","file":"x","hosts":{"a":1}}})",
+         "-32000"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"flush;","file":"x","hosts":{"a":[1]}}})",
+         "-32000"},
+        {R"({"jsonrpc":"2.0","id":1,"method":"setkey.dump_sas","params":{"":{}}})", "-32602"},
         {std::string(1000, '['), "-32600"},
         {"[" + std::string(10000, ',') + "]", "-32600"},
     };
@@ -294,6 +303,28 @@ TEST_CASE("setkey's error names file, line and token, with a code for programs")
         client.ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"text":"wrong","file":"ipsec.conf"}})") ==
         R"({"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"ipsec.conf:1: unknown statement at 'wrong'",)"
         R"("data":{"code":"bad_syntax"}}})");
+}
+
+TEST_CASE("setkey.run takes flags and addresses of host names, and answers with warnings and names it lacks") {
+    House house;
+    auto client = house.client();
+    const auto run = [&](const std::string& params) {
+        return client.ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.run","params":{"file":"f",)" + params + "}}");
+    };
+    const auto result = [](const std::string& members) {
+        return R"({"jsonrpc":"2.0","id":1,"result":{)" + members + "}}";
+    };
+    CHECK(run(R"("text":"flush;","check":true)") == result(R"("output":"checked flush;")"));
+    CHECK(run(R"("text":"flush;","verbose":true,"check":false)") == result(R"("output":"told of flush;")"));
+    CHECK(run(R"("text":"flush;","readable_by_others":true)") ==
+          result(R"("output":"ran flush;","warnings":["f is readable by others"])"));
+    CHECK(run(R"("text":"get localhost;")") ==
+          result(R"("output":"","unknown_hosts":[{"name":"localhost","where":"f:1"}])"));
+    CHECK(run(R"("text":"get localhost;","hosts":{"localhost":["127.0.0.1","::1"]})") ==
+          result(R"("output":"localhost 127.0.0.1\nlocalhost ::1\nran get localhost;")"));
+    CHECK(
+        holds(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.dump_sas","params":{"dead":true,"ports":true}})"),
+              R"( dead ports\n)"));
 }
 
 TEST_CASE("keys go to uid 0 and to nobody else") {

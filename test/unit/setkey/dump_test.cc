@@ -96,6 +96,27 @@ TEST_CASE("an SA's limits, padding and extended sequence numbers are told in KAM
     CHECK(dump_sas(control, rooted).find(" flags=0x00000140 ") != std::string::npos);
 }
 
+TEST_CASE("setkey -D tells AH and IPComp, IPv6, ports with -p, and with -v what KAME has no place for") {
+    FakeControl control;
+    load(control,
+         "add 2001:db8::1 2001:db8::2 ah 9877 -m transport -r 4 -A hmac-md5 \"hogehogehogehoge\";"
+         "add 2001:db8::1 2001:db8::2 ipcomp 4660 -m tunnel -C deflate -R;");
+    auto options = rooted;
+    options.with_ports = options.verbose = true;
+    control.sas.front().sequence = 0x1'0000'0001;
+    const auto text = dump_sas(control, options);
+    CHECK(
+        text.starts_with("2001:db8::1[0] 2001:db8::2[0] \n"
+                         "\tah mode=transport spi=9877(0x00002695) reqid=0(0x00000000)\n"
+                         "\tA: hmac-md5  686f6765 686f6765 686f6765 686f6765\n"
+                         "\tseq=0x00000001 replay=4 flags=0x00000040 state=mature \n"));
+    CHECK(text.find("\tallocated: 0\thard: 0\tsoft: 0\n"
+                    "\toutbound worker=0 sequence=4294967297 bad_icv=0 replayed=0\n"
+                    "\tsadb_seq=1 pid=4711 refcnt=0\n") != text.npos);
+    CHECK(text.find("\tipcomp mode=tunnel spi=4660(0x00001234) reqid=0(0x00000000)\n"
+                    "\tC: deflate \tseq=0x00000000 replay=0 flags=0x000000c0 state=mature \n") != text.npos);
+}
+
 TEST_CASE("a key of more than 32 octets goes on in a line of its own") {
     FakeControl control;
     load(control, "add ::1 ::2 esp 256 -E null -A hmac-sha512 0x" + std::string(128, '7') + ";");

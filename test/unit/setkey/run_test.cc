@@ -88,6 +88,36 @@ TEST_CASE("getspi tells the SPI that the gateway chose") {
     CHECK(told(control, "flush;\ngetspi ::1 ::2 esp 0;").value() == "FILE:2: spi=4660\n");
 }
 
+TEST_CASE("a verbose run tells every operation with what it brought about, and no key") {
+    FakeControl control;
+    const auto verbosely = [&](std::string_view text) {
+        return run(control, parse(text, "FILE").value(), {.verbose = true}).value();
+    };
+    CHECK(verbosely("add ::1 ::2 esp 256 -E null -A hmac-md5 \"hogehogehogehoge\";\n"
+                    "update ::1 ::2 esp 256 -E null;\ngetspi 10.0.0.1 10.0.0.2 ah 0;\n"
+                    "spdadd 10.0.1.0/24 10.0.2.0/24[80] tcp -P out ipsec esp/transport//use;\n"
+                    "spdupdate ::1 ::2 icmp6 128,0 -P in none;") ==
+          "FILE:1: add ::1 ::2 esp 256\n"
+          "FILE:2: update ::1 ::2 esp 256\n"
+          "FILE:3: getspi 10.0.0.1 10.0.0.2 ah 0: spi=4660\n"
+          "FILE:4: spdadd 10.0.1.0/24[any] 10.0.2.0/24[80] tcp -P out ipsec esp/transport//use: spid=1\n"
+          "FILE:5: spdupdate ::1 ::2 icmp6 128,any -P in none: spid=2\n");
+    CHECK(verbosely("delete ::1 ::2 esp 256; deleteall ::1 ::2 ipcomp;\nspddelete ::1 ::2 icmp6 128,0 -P in;\n"
+                    "flush; flush ah; spdflush;") ==
+          "FILE:1: delete ::1 ::2 esp 256: removed 1\n"
+          "FILE:1: deleteall ::1 ::2 ipcomp\n"
+          "FILE:2: spddelete ::1 ::2 icmp6 128,any -P in: removed 1\n"
+          "FILE:3: flush: removed 1\n"
+          "FILE:3: flush ah\n"
+          "FILE:3: spdflush: removed 1\n");
+}
+
+TEST_CASE("whether a text brings keys along is known") {
+    CHECK(holds_keys(parse("flush; add ::1 ::2 esp 256 -E null -A hmac-md5 \"hogehogehogehoge\";", "FILE").value()));
+    CHECK(holds_keys(parse("update ::1 ::2 esp 256 -E aes-cbc \"hogehogehogehoge\";", "FILE").value()));
+    CHECK_FALSE(holds_keys(parse("add ::1 ::2 esp 256 -E null; spdadd ::1 ::2 any -P out none;", "FILE").value()));
+}
+
 TEST_CASE("update, delete and deleteall reach the gateway") {
     FakeControl control;
     REQUIRE(told(control, "add ::1 ::2 esp 256 -E null; add ::1 ::2 esp 257 -E null; add ::1 ::2 esp 258 -E null;"));

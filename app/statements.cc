@@ -1,0 +1,158 @@
+#include "app/statements.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include "app/log.h"
+#include "base/secret_bytes.h"
+
+namespace torii {
+
+namespace {
+
+setkey::DumpOptions dump_options(const rpc::Setkey::Dump& dump) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return {.show_keys = dump.keys == rpc::Keys::shown,
+            .show_dead = dump.dead,
+            .with_ports = dump.ports,
+            .verbose = dump.verbose,
+            .pid = static_cast<std::uint32_t>(getpid()),
+            .now_unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count()};
+}
+
+/// What we send is padded as RFC 4303 2.4 wants it, whatever -f says.
+void tell_of_padding(const setkey::Program& program) {
+    const auto count = std::ranges::count_if(program.operations, [](const control::Located& located) {
+        const control::SaSpec* const spec = setkey::spec_of(located.operation);
+        return spec != nullptr && spec->padding != control::Padding::sequential;
+    });
+    if (count != 0)
+        log::info(std::to_string(count) +
+                  " SAs have -f random-pad or zero-pad: any padding is taken from their peers; what this gateway sends "
+                  "is padded with 1, 2, 3, ... all the same (RFC 4303 2.4).");
+}
+
+/// RFC 8221 section 3: manual keys and counter modes do not go together, because a counter could repeat.
+std::string warning_of_manual_counters(const setkey::Program& program) {
+    const std::size_t count = setkey::manual_counter_keys(program);
+    if (count == 0) return {};
+    return std::to_string(count) +
+           " SAs have manual keys for a counter-mode cipher, which RFC 8221 section 3 forbids: should this machine's "
+           "clock ever go back, IVs repeat and the traffic can be read. Use IKE, or keys for tests only.";
+}
+
+Result<setkey::Hosts> hosts_of(const rpc::SetkeyText& text) {
+    setkey::Hosts hosts;
+    for (const auto& [name, addresses] : text.hosts) {
+        auto& list = hosts[name];
+        for (const std::string& numeric : addresses) {
+            TORII_TRY(const auto address, Address::parse(numeric));
+            list.push_back(address);
+        }
+    }
+    return hosts;
+}
+
+/// Parses `text` and judges it by `configuration`; Program::warnings holds all there is to warn of.
+Result<setkey::Program> judged(const Configuration& configuration, const rpc::SetkeyText& text) {
+    TORII_TRY(const auto hosts, hosts_of(text));
+    TORII_TRY(auto program, setkey::parse(text.text, text.file, hosts));
+    TORII_TRY(const auto legacy, setkey::check_legacy(program, configuration.legacy));
+    const std::string file{text.file};
+    if (text.readable_by_others && setkey::holds_keys(program)) {
+        const std::string found = file + " holds keys and may be read or written by others: chmod 600 " + file;
+        if (configuration.readable_keys == ReadableKeys::refuse)
+            return fail(Errc::denied, found + " (ipsec.readable_keys = \"refuse\")");
+        program.warnings.push_back(found);
+    }
+    if (!legacy.empty()) program.warnings.push_back(file + ": " + legacy);
+    if (const auto counters = warning_of_manual_counters(program); !counters.empty())
+        program.warnings.push_back(file + ": " + counters);
+    return program;
+}
+
+void log_warnings(const setkey::Program& program) {
+    for (const std::string& warning : program.warnings) log::warning(warning);
+    tell_of_padding(program);
+}
+
+struct SecretFile {
+    SecretText text;
+    bool readable_by_others = false;
+};
+
+struct Descriptor {
+    const int fd;
+    ~Descriptor() { close(fd); }
+};
+
+Result<SecretFile> read_secret_file(const std::string& path) {
+    const auto failed = [&] { return fail(Errc::io, "cannot read " + path + ": " + std::strerror(errno)); };
+    const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    struct stat about {};
+    if (file.fd < 0 || fstat(file.fd, &about) != 0) return failed();
+    std::string text;
+    std::array<char, 65536> octets;
+    ssize_t count = 0;
+    while ((count = read(file.fd, octets.data(), octets.size())) > 0 && text.size() <= setkey::max_text_octets)
+        text.append(octets.data(), static_cast<std::size_t>(count));
+    wipe(std::as_writable_bytes(std::span{octets}));
+    SecretText whole{std::move(text)};
+    if (count < 0) return failed();
+    return SecretFile{std::move(whole), S_ISREG(about.st_mode) && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0};
+}
+
+}  // namespace
+
+Result<rpc::SetkeyAnswer> run_statements(control::ControlPlane& control, const Configuration& configuration,
+                                         const rpc::SetkeyText& text, rpc::Keys keys) {
+    TORII_TRY(auto program, judged(configuration, text));
+    rpc::SetkeyAnswer answer{.output = {}, .warnings = program.warnings, .unknown_hosts = program.unknown_hosts};
+    if (text.check || !answer.unknown_hosts.empty()) return answer;
+    log_warnings(program);
+    TORII_TRY(answer.output,
+              setkey::run(control, std::move(program), dump_options({keys, false, false, text.verbose})));
+    return answer;
+}
+
+Result<setkey::Program> read_statements(const Configuration& configuration) {
+    const std::string& path = configuration.setkey_file;
+    if (path.empty()) return setkey::Program{};
+    TORII_TRY(const auto file, read_secret_file(path));
+    const rpc::SetkeyText text{.text = file.text.view(), .file = path, .readable_by_others = file.readable_by_others};
+    TORII_TRY(auto program, judged(configuration, text));
+    if (program.unknown_hosts.empty()) return program;
+    const auto& [name, where] = program.unknown_hosts.front();
+    return fail(Errc::unsupported, where + ": toriid looks up no host names: write the address of '" + name +
+                                       "', or load this text with setkey -f, which looks them up");
+}
+
+Result<void> load_statements(control::ControlPlane& control, const Configuration& configuration) {
+    if (configuration.setkey_file.empty()) return {};
+    TORII_TRY(auto program, read_statements(configuration));
+    log_warnings(program);
+    std::vector<control::Located> operations;
+    operations.push_back({control::FlushSas{}, configuration.setkey_file});
+    operations.push_back({control::FlushPolicies{}, configuration.setkey_file});
+    std::ranges::move(program.operations, std::back_inserter(operations));
+    program.operations = std::move(operations);
+    TORII_TRY(const auto output, setkey::run(control, std::move(program), dump_options({})));
+    if (!output.empty()) log::info(output);
+    return {};
+}
+
+rpc::Setkey setkey_language(control::ControlPlane& control, const Configuration& configuration) {
+    return {.run = [&](const rpc::SetkeyText& text,
+                       rpc::Keys keys) { return run_statements(control, configuration, text, keys); },
+            .dump_sas = [&](const rpc::Setkey::Dump& dump) { return setkey::dump_sas(control, dump_options(dump)); },
+            .dump_policies = [&] { return setkey::dump_policies(control, dump_options({})); }};
+}
+
+}  // namespace torii
