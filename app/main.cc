@@ -14,6 +14,7 @@
 
 #include "app/config/read.h"
 #include "app/event_loop.h"
+#include "app/host_stack.h"
 #include "app/log.h"
 #include "app/packet_sockets.h"
 #include "app/rpc/server.h"
@@ -64,6 +65,16 @@ Result<void> keep_kernel_out_of_ports(const Configuration& configuration) {
     return {};
 }
 
+/// A gateway whose own machine cannot speak through it is still a gateway.
+void set_up_host_ports(const Configuration& configuration) {
+    for (const HostInterface& interface : host_interfaces(configuration))
+        if (const auto done = set_up(interface); !done)
+            log::warning("the host port's interface " + interface.name +
+                         " is not what it should be, so that programs "
+                         "on this machine may not reach the network: " +
+                         done.error().message);
+}
+
 Result<void> serve(const Configuration& configuration) {
     TORII_TRY(const auto loop, EventLoop::make());
     loop->on_fault([](std::string_view what) { log::error(std::string{"a fault of ours: "}.append(what)); });
@@ -111,6 +122,7 @@ Result<void> serve(const Configuration& configuration) {
                                              configuration.control_socket));
 
     gateway->start();
+    set_up_host_ports(configuration);
     log::info("gateway " + configuration.name + " runs: " + std::to_string(configuration.ports.size()) + " ports, " +
               std::to_string(configuration.workers) + " workers");
     std::puts("toriid: ready");

@@ -26,6 +26,16 @@ std::string port_names(const Configuration& c) {
     return out;
 }
 
+bool speaks(const PortConfiguration& port, Family family) {
+    return std::ranges::any_of(port.addresses, [family](const auto& own) { return own.address.family() == family; });
+}
+
+/// A link-local address names a host together with its port; the port of others is left empty.
+using Scoped = std::pair<Address, std::string>;
+Scoped scoped(const Address& address, const std::string& port) {
+    return {address, address.is_link_local() ? port : std::string{}};
+}
+
 /// One checking run; its members are the checks.
 class Check {
 public:
@@ -68,9 +78,9 @@ public:
     }
 
     void places() {
-        std::set<Address> taken;
-        for (const auto& neighbour : c_.neighbours) taken.insert(neighbour.address);
-        for (const auto& route : c_.routes) taken.insert(route.via);
+        std::set<Scoped> taken;
+        for (const auto& neighbour : c_.neighbours) taken.insert(scoped(neighbour.address, neighbour.port));
+        for (const auto& route : c_.routes) taken.insert(scoped(route.via, route.port));
         const std::size_t wanted = taken.size() + static_cast<std::size_t>(std::ranges::count(
                                                       c_.ports, PortRole::host_port, &PortConfiguration::role));
         if (wanted > most_neighbours)
@@ -98,6 +108,11 @@ private:
             problems_.add(path + ".device", "is " + in_quotes(port.device) +
                                                 ": a packet buffer has room for a framesz of " +
                                                 std::to_string(most_room_octets) + " octets at most");
+        constexpr unsigned least_mtu = 1280;  // RFC 8200 5
+        if (port.mtu < least_mtu && speaks(port, Family::ipv6))
+            problems_.add(path + ".mtu", "is " + std::to_string(port.mtu) +
+                                             ": a port with an IPv6 address has one of " + std::to_string(least_mtu) +
+                                             " octets at least");
         for (std::size_t j = 0; j < port.addresses.size(); ++j) address(i, j);
     }
 
@@ -106,10 +121,10 @@ private:
         const std::string path = element(element("ports", i) + ".addresses", j);
         if (problems_.under(path)) return;
         const auto written = address.text() + "/" + std::to_string(length);
-        first_or(addresses_, address, path, [&](const std::string& other) {
+        first_or(addresses_, scoped(address, c_.ports[i].name), path, [&](const std::string& other) {
             return "is " + written + ", as " + other + " is: every address stands once";
         });
-        if (problems_.under(path)) return;
+        if (problems_.under(path) || address.is_link_local()) return;
         const Prefix network{address, length};
         const auto [first, added] = networks_.emplace(network, i);
         if (!added && first->second != i)
@@ -136,9 +151,10 @@ private:
     void neighbour(std::size_t i) {
         const auto& neighbour = c_.neighbours[i];
         const std::string path = element("neighbours", i);
-        first_or(neighbours_, neighbour.address, path + ".address", [&](const std::string& other) {
-            return "is " + neighbour.address.text() + ", as " + other + " is: a neighbour stands once";
-        });
+        first_or(neighbours_, scoped(neighbour.address, neighbour.port), path + ".address",
+                 [&](const std::string& other) {
+                     return "is " + neighbour.address.text() + ", as " + other + " is: a neighbour stands once";
+                 });
         if (problems_.under("ports")) return;
         const auto port = neighbour.port.empty() ? std::nullopt : std::optional{neighbour.port};
         next_hop(path, "address", neighbour.address, port, false);
@@ -150,20 +166,29 @@ private:
                   const std::optional<std::string>& port, bool far) {
         const std::string address_path = path + "." + std::string{name};
         const PortConfiguration* const holder = port_holding(c_, address);
-        if (addresses_.contains(address))
+        const PortConfiguration* const named = port ? port_named(c_, *port) : nullptr;
+        if (const auto own = addresses_.find(scoped(address, port.value_or(""))); own != addresses_.end())
             return problems_.add(address_path, "is " + address.text() + ": that is this gateway's own address, at " +
-                                                   addresses_.at(address) + "; another host's is wanted");
-        if (port && port_named(c_, *port) == nullptr)
+                                                   own->second + "; another host's is wanted");
+        if (port && named == nullptr)
             return problems_.add(path + ".port",
                                  "is " + in_quotes(*port) + ": there is no such port; the ports are " + port_names(c_));
         if (port && holder != nullptr && holder->name != *port)
             return problems_.add(path + ".port", "is " + in_quotes(*port) + ": " + address.text() +
                                                      " is in the network of port " + holder->name);
-        if (holder == nullptr && !(far && port))
+        if (address.is_link_local() && !port)
+            return problems_.add(address_path, "is " + address.text() +
+                                                   ", a link-local address, which every link has for itself: name the "
+                                                   "port that leads there");
+        if (holder == nullptr && !address.is_link_local() && !(far && port))
             return problems_.add(address_path,
                                  "is " + address.text() + ", in no port's network: " +
                                      (far ? "right is an address of one, or name the port that leads there"
                                           : "right is an address of one"));
+        if (holder == nullptr && !speaks(*named, address.family()))
+            problems_.add(path + ".port", "is " + in_quotes(*port) + ", which has no " +
+                                              (address.is_v4() ? "IPv4" : "IPv6") + " address to ask for " +
+                                              address.text() + " from");
     }
 
     /// Remembers `key` at `path`; when it was there already, tells so with where that was.
@@ -177,7 +202,7 @@ private:
     const Configuration& c_;
     Problems& problems_;
     std::map<std::string, std::string> names_, devices_;
-    std::map<Address, std::string> addresses_, neighbours_;
+    std::map<Scoped, std::string> addresses_, neighbours_;
     std::map<Prefix, std::size_t> networks_;  // to the port's index
     std::map<Prefix, std::string> destinations_;
 };
@@ -189,7 +214,8 @@ const PortConfiguration* port_holding(const Configuration& configuration, const 
     unsigned longest = 0;
     for (const auto& port : configuration.ports)
         for (const auto& own : port.addresses)
-            if (own.prefix_length > longest && Prefix{own.address, own.prefix_length}.contains(address)) {
+            if (own.prefix_length > longest && !own.address.is_link_local() &&
+                Prefix{own.address, own.prefix_length}.contains(address)) {
                 best = &port;
                 longest = own.prefix_length;
             }

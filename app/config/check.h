@@ -11,7 +11,8 @@ namespace torii::config {
 /// are left out. `cores`: how many the machine has.
 void check(const Configuration& configuration, unsigned cores, Problems& problems);
 
-/// The port whose network holds `address`, the longest prefix first; null: none.
+/// The port whose network holds `address`, the longest prefix first; null: none. Link-local addresses are in nobody's,
+/// because every port has that network.
 const PortConfiguration* port_holding(const Configuration& configuration, const Address& address);
 
 }  // namespace torii::config

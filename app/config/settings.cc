@@ -86,6 +86,8 @@ std::string_view no_interface_address(const Address& address, unsigned length) {
     if (v4 ? first == 127 : address == Address::parse("::1").value()) return ", a loopback address";
     if (v4 ? first >= 224 && first < 240 : first == 0xff) return ", a multicast address";
     if (v4 && first >= 240) return ", a reserved address";
+    if (static const auto mapped = Prefix::parse("::ffff:0:0/96").value(); mapped.contains(address))
+        return ", an IPv4-mapped address";
     if (address.is_unspecified() || (v4 && first == 0)) return ", an address of no host";
     if (length + 2 > address.bits()) return {};  // point-to-point and host prefixes have neither of the following
     if (masked(address, length) == address) return ", the address of the network itself";
@@ -105,6 +107,8 @@ std::string add_address(Configuration& c, const Value& value) {
         return ": a prefix length is 1 to " + std::to_string(address->bits()) + ", as in 20.0.0.1/24";
     if (const auto why = no_interface_address(*address, prefix->length()); !why.empty())
         return std::string{why} + std::string{address_right};
+    if (address->is_link_local() && prefix->length() != 64)
+        return ": a link-local address's network is fe80::/64, as in fe80::1/64";
     added = {*address, prefix->length()};
     return {};
 }
@@ -116,6 +120,10 @@ std::string set_destination(Configuration& c, const Value& value) {
     if (!value.text.starts_with(prefix->base().text() + "/") &&
         Address::parse(value.text.substr(0, value.text.find('/'))) != prefix->base())
         return " with bits set behind its prefix length: " + prefix->text() + " would be the network";
+    const bool is_default = prefix->length() < 4;
+    if (!is_default && prefix->base().is_link_local())
+        return ": link-local addresses are on every link and have no route";
+    if (!is_default && prefix->base().is_multicast()) return ": multicast is not forwarded";
     c.routes.back().destination = *prefix;
     return {};
 }
@@ -257,7 +265,7 @@ const Setting table[] = {
      .range = {576, 9000, "octets"},
      .fallback = "1500",
      .example = "9000",
-     .meaning = "The largest IP packet of the port's network.",
+     .meaning = "The largest IP packet of the port's network; at least 1280 on a port with IPv6.",
      .take = set<&P::mtu>},
     {.path = "ports.[].role",
      .kind = Kind::choice,
@@ -290,7 +298,7 @@ const Setting table[] = {
     {.path = "routes.[].destination",
      .required = true,
      .example = R"("10.0.2.0/24")",
-     .meaning = "The network; 0.0.0.0/0 is the default route.",
+     .meaning = "The network; 0.0.0.0/0 is the default route, ::/0 that of IPv6.",
      .take = set_destination},
     {.path = "routes.[].via",
      .required = true,
@@ -300,14 +308,15 @@ const Setting table[] = {
     {.path = "routes.[].port",
      .fallback = "the port whose network holds `via`",
      .example = R"("wan")",
-     .meaning = "The port that leads there; wanted when no port's network holds `via`.",
+     .meaning =
+         "The port that leads there; wanted when no port's network holds `via`, or `via` is link-local (fe80::).",
      .take = set<&R::port>},
 
     {.path = "neighbours",
      .kind = Kind::list,
      .fallback = "none",
      .example = R"(( { address = "20.0.0.2"; mac = "02:00:5e:10:00:01"; } ))",
-     .meaning = "Neighbours whose MAC addresses are not asked for by ARP."},
+     .meaning = "Neighbours whose MAC addresses are not asked for by ARP or neighbour discovery."},
     {.path = "neighbours.[]",
      .kind = Kind::group,
      .example = R"({ address = "20.0.0.2"; mac = "02:00:5e:10:00:01"; })",
@@ -326,7 +335,7 @@ const Setting table[] = {
     {.path = "neighbours.[].port",
      .fallback = "the port whose network holds `address`",
      .example = R"("wan")",
-     .meaning = "The port it is on.",
+     .meaning = "The port it is on; wanted when `address` is link-local (fe80::).",
      .take = set<&N::port>},
 
     {.path = "ipsec",

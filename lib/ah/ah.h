@@ -1,5 +1,5 @@
-// The Authentication Header (RFC 4302), tunnel and transport mode over IPv4. Two transforms, each a recipe of steps
-// over a batch that may mix SAs, algorithms and modes. Called by the worker that owns all SAs of the batch.
+// The Authentication Header (RFC 4302), tunnel and transport mode over IPv4 and IPv6. Two transforms, each a recipe of
+// steps over a batch that may mix SAs, algorithms and modes. Called by the worker that owns all SAs of the batch.
 #pragma once
 
 #include "transform/transform.h"
@@ -10,16 +10,21 @@ inline constexpr std::size_t longest_icv = 32;  // of the registry's algorithms:
 
 /// What is set aside of each packet while its ICV is computed. A worker's own, for one batch at a time.
 struct AhScratch {
-    std::array<std::array<std::byte, 60>, Batch::capacity> headers;  // IP headers with their options
+    std::array<std::array<std::byte, longest_ip_header>, Batch::capacity> headers;  // with options and extensions
     std::array<std::array<std::byte, longest_icv>, Batch::capacity> icvs;
 };
 
-/// Octets of an AH whose ICV has `icv_octets`. All of the registry's are whole 32-bit words, so none is padded.
-constexpr unsigned ah_octets(unsigned icv_octets) { return unsigned{sizeof(AhHeader)} + icv_octets; }
+/// Octets of an AH whose ICV has `icv_octets`: all of the registry's are whole 32-bit words. In IPv6 it is padded with
+/// zeroes to a multiple of 8 octets (RFC 4302 2.2, 3.3.3.2.1).
+constexpr unsigned ah_octets(unsigned icv_octets, Family family) {
+    const unsigned octets = unsigned{sizeof(AhHeader)} + icv_octets;
+    return family == Family::ipv4 ? octets : (octets + 7) & ~7u;
+}
 
-/// Octets an SA adds in `mode`.
-inline unsigned ah_overhead(const OutboundSa& sa, Mode mode) {
-    return ah_octets(sa.icv_octets) + (mode == Mode::tunnel ? unsigned{sizeof(Ipv4Header)} : 0);
+/// Octets an SA adds in `mode` to a packet of `family`.
+inline unsigned ah_overhead(const OutboundSa& sa, Mode mode, Family family) {
+    if (mode == Mode::tunnel) return sa.outer_octets() + ah_octets(sa.icv_octets, sa.family);
+    return ah_octets(sa.icv_octets, family);
 }
 
 /// Zeroes what may change on the way in the IPv4 header at `ip` (RFC 4302 3.3.3.1.1, appendix A1): DSCP, ECN, flags,
@@ -34,7 +39,10 @@ void authenticate(CryptoJobs& jobs, AhScratch& scratch, Submit submit) {
     for (std::size_t i = 0; i < jobs.size; ++i) {
         const Packet& p = *jobs.packets[i];
         std::memcpy(scratch.headers[i].data(), p.ip, p.ip_header_octets);
-        zero_mutable_fields(p.ip, p.ip_header_octets);
+        if (p.family == Family::ipv4)
+            zero_mutable_fields(p.ip, p.ip_header_octets);
+        else
+            zero_mutable_ipv6_fields(p.ip, p.ip_header_octets);
         jobs.jobs[i].head = p.ip;
         jobs.jobs[i].text_octets = p.ip_octets - unsigned{sizeof(EspHeader)};  // what the engine takes for one
     }
@@ -48,7 +56,8 @@ void authenticate(CryptoJobs& jobs, AhScratch& scratch, Submit submit) {
 /// Protects `batch` in place (RFC 4302 3.3).
 /// In:     packets at their IP header, each carrying its own `outbound_sa`; fragments only toward tunnels.
 /// Out:    the same packets in order, at their outer (tunnel) or rewritten (transport) IP header.
-/// Drops:  lifetime_exceeded, sequence_exhausted, fragment_in_transport, no_room.
+/// Drops:  lifetime_exceeded, sequence_exhausted, fragment_in_transport, source_route (a routing header that is not in
+///         its last form: what the receiver will see of it is not known), no_room.
 /// Thread: the worker that owns those SAs. Never allocates; one crypto submission.
 void protect_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices& notices, Batch& batch);
 

@@ -9,7 +9,7 @@ const AhHeader& ah_header(const Packet& p) { return *reinterpret_cast<const AhHe
 
 /// Whether all of the AH is there and as long as its SA's ICV makes it (2.2, 3.4.2).
 bool is_whole(const Packet& p) {
-    const unsigned octets = ah_octets(p.inbound_sa->icv_octets);
+    const unsigned octets = ah_octets(p.inbound_sa->icv_octets, p.family);
     return p.payload_octets() >= octets && (ah_header(p).payload_words + 2u) * 4 == octets;
 }
 
@@ -53,7 +53,7 @@ void open_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices
     verify(crypto, jobs, scratch, notices, batch);  // drops: bad_icv
     commit_replay(notices, batch);                  // drops: replayed, lifetime_exceeded
     for (Packet& p : batch.live()) {
-        const unsigned octets = ah_octets(p.inbound_sa->icv_octets);
+        const unsigned octets = ah_octets(p.inbound_sa->icv_octets, p.family);
         const std::uint8_t next_header = ah_header(p).next_header;
         const Drop reason =
             unwrap(p, p.inbound_sa->mode, p.payload() + octets, p.payload_octets() - octets, next_header);

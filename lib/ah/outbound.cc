@@ -5,16 +5,17 @@ namespace torii {
 
 namespace {
 
-/// AH at `at`, its ICV still zero (3.3.3.1), and the crypto job for the packet, which is complete but for its ICV.
-void write_ah(CryptoJobs& jobs, Packet& p, std::byte* at, std::uint8_t next_header) {
+/// AH of `octets` at `at`, its ICV still zero (3.3.3.1), and the crypto job for the packet, which is complete but for
+/// its ICV.
+void write_ah(CryptoJobs& jobs, Packet& p, std::byte* at, unsigned octets, std::uint8_t next_header) {
     const OutboundSa& sa = *p.outbound_sa;
     const AhHeader ah{.next_header = next_header,
-                      .payload_words = static_cast<std::uint8_t>(ah_octets(sa.icv_octets) / 4 - 2),
+                      .payload_words = static_cast<std::uint8_t>(octets / 4 - 2),
                       .reserved = 0,
                       .spi = sa.spi,
                       .sequence_low = static_cast<std::uint32_t>(p.sequence)};
     std::memcpy(at, &ah, sizeof ah);
-    std::memset(at + sizeof ah, 0, sa.icv_octets);
+    std::memset(at + sizeof ah, 0, octets - sizeof ah);
     CryptoJob& job = jobs.add(p);
     job.key = sa.key;
     job.icv = at + sizeof ah;
@@ -26,19 +27,22 @@ void write_ah(CryptoJobs& jobs, Packet& p, std::byte* at, std::uint8_t next_head
 
 /// IP | AH | IP | payload (3.1.2)
 void encapsulate_tunnel(CryptoJobs& jobs, Packet& p) {
-    const unsigned before = ah_overhead(*p.outbound_sa, Mode::tunnel);
+    const OutboundSa& sa = *p.outbound_sa;
+    const unsigned before = ah_overhead(sa, Mode::tunnel, p.family), octets = before - sa.outer_octets();
     if (!has_room(p, before, sizeof(std::uint32_t))) return;
-    write_ah(jobs, p, p.ip - before + sizeof(Ipv4Header), static_cast<std::uint8_t>(IpProtocol::ipv4));
+    write_ah(jobs, p, p.ip - octets, octets, protocol_of(p.family));
     enter_tunnel(p, before, p.ip_octets + before);
 }
 
 /// IP | AH | payload (3.1.1): the IP header moves to the front, its length and protocol change.
 void encapsulate_transport(CryptoJobs& jobs, Packet& p) {
     if (p.fragment) return Batch::drop(p, Drop::fragment_in_transport);
-    const unsigned gap = ah_overhead(*p.outbound_sa, Mode::transport);
+    if (p.family == Family::ipv6 && p.waypoint) return Batch::drop(p, Drop::source_route);
+    const unsigned gap = ah_overhead(*p.outbound_sa, Mode::transport, p.family);
     if (!has_room(p, gap, sizeof(std::uint32_t))) return;
+    enter_transport(p);
     open_gap(p, gap);
-    write_ah(jobs, p, p.payload(), p.protocol);
+    write_ah(jobs, p, p.payload(), gap, p.protocol);
     finish_transport(p, IpProtocol::ah, p.ip_octets + gap);
 }
 

@@ -7,26 +7,38 @@
 
 namespace torii {
 
-/// The most octets an SA adds in `mode` to a packet of `ip_octets` octets whose header has `header_octets`.
-inline unsigned overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets) {
+/// The most octets an SA adds in `mode` to a packet of `family` and `ip_octets` octets whose header has
+/// `header_octets`.
+inline unsigned overhead(const OutboundSa& sa, Mode mode, Family family, unsigned ip_octets, unsigned header_octets) {
     switch (sa.protocol) {
         case IpsecProtocol::esp: return esp_overhead(sa, mode, ip_octets, header_octets);
-        case IpsecProtocol::ah: return ah_overhead(sa, mode);
-        case IpsecProtocol::ipcomp: return ipcomp_overhead(mode);
+        case IpsecProtocol::ah: return ah_overhead(sa, mode, family);
+        case IpsecProtocol::ipcomp: return ipcomp_overhead(sa, mode);
     }
     return 0;
 }
 
 /// The most that a packet of `ip_octets` octets has after all SAs of its chain.
 inline unsigned protected_octets(const Packet& p, unsigned ip_octets) {
-    if (p.chain == nullptr)
-        return ip_octets + overhead(*p.outbound_sa, p.outbound_sa->mode, ip_octets, p.ip_header_octets);
-    unsigned header = p.ip_header_octets;
+    Family family = p.family;
+    unsigned header = transport_header_octets(p);
+    if (p.chain == nullptr) return ip_octets + overhead(*p.outbound_sa, p.outbound_sa->mode, family, ip_octets, header);
     for (std::size_t i = 0; i < p.chain->size; ++i) {
-        ip_octets += overhead(*p.chain->sas[i], p.chain->modes[i], ip_octets, header);
-        if (p.chain->modes[i] == Mode::tunnel) header = sizeof(Ipv4Header);
+        const OutboundSa& sa = *p.chain->sas[i];
+        ip_octets += overhead(sa, p.chain->modes[i], family, ip_octets, header);
+        if (p.chain->modes[i] != Mode::tunnel) continue;
+        header = sa.outer_octets();
+        family = sa.family;
     }
     return ip_octets;
+}
+
+/// The most octets that a packet like `p` may have so that it fits `mtu` after all SAs of its chain; 0: not one fits.
+inline unsigned fitting_octets(const Packet& p, unsigned mtu) {
+    unsigned fitting = mtu - std::min(mtu, protected_octets(p, p.ip_octets) - p.ip_octets);
+    while (protected_octets(p, fitting + 1) <= mtu) ++fitting;  // padding makes the overhead vary by less than a block
+    while (fitting > 0 && protected_octets(p, fitting) > mtu) --fitting;
+    return fitting;
 }
 
 }  // namespace torii

@@ -28,6 +28,21 @@ Big32 wire_spi(const Packet& p) {
     return std::uint32_t{reinterpret_cast<const IpCompHeader*>(header)->cpi.value()};
 }
 
+std::uint64_t hash_of(const SpiIndex& sad, const Packet& p) {
+    const IpsecProtocol protocol{p.protocol};
+    if (p.family == Family::ipv4) [[likely]]
+        return sad.hash(reinterpret_cast<const std::uint8_t*>(&p.ipv4().destination), protocol, wire_spi(p));
+    return sad.hash(p.destination(), protocol, wire_spi(p));
+}
+
+bool is_for(const Packet& p, const InboundSa& sa) {
+    if (sa.spi != wire_spi(p) || sa.protocol != IpsecProtocol{p.protocol}) return false;
+    if (p.family == Family::ipv6) return sa.destination == p.destination();
+    std::uint32_t destination;
+    std::memcpy(&destination, &p.ipv4().destination, sizeof destination);
+    return sa.destination_ipv4 == destination;
+}
+
 }  // namespace
 
 bool has_readable_spi(const Packet& p) { return !p.fragment && p.payload_octets() >= header_octets(p.protocol); }
@@ -46,7 +61,7 @@ void find_inbound_sas(const SpiIndex& sad, Batch& batch) {
         if (p.payload_octets() < header_octets(p.protocol)) [[unlikely]] {
             Batch::drop(p, truncated(p.protocol));
         } else {
-            p.hash = sad.hash(reinterpret_cast<const std::uint8_t*>(p.ip) + 16, IpsecProtocol{p.protocol}, wire_spi(p));
+            p.hash = hash_of(sad, p);
             sad.prefetch(p.hash);
         }
     }
@@ -56,16 +71,9 @@ void find_inbound_sas(const SpiIndex& sad, Batch& batch) {
         __builtin_prefetch(p.inbound_sa, 1);
         __builtin_prefetch(reinterpret_cast<std::byte*>(p.inbound_sa) + 64, 1);
     }
-    for (Packet& p : batch.live()) {
-        const InboundSa* const sa = p.inbound_sa;
-        if (sa == nullptr) continue;
-        const Big32 spi = wire_spi(p);
-        const IpsecProtocol protocol{p.protocol};
-        std::uint32_t destination;
-        std::memcpy(&destination, p.ip + 16, sizeof destination);
-        if (sa->spi != spi || sa->destination_ipv4 != destination || sa->protocol != protocol) [[unlikely]]
-            p.inbound_sa = sad.find_exact(Address::v4(p.ipv4().destination), protocol, spi);
-    }
+    for (Packet& p : batch.live())
+        if (p.inbound_sa != nullptr && !is_for(p, *p.inbound_sa)) [[unlikely]]
+            p.inbound_sa = sad.find_exact(p.destination(), IpsecProtocol{p.protocol}, wire_spi(p));
 }
 
 }  // namespace torii

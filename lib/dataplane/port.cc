@@ -83,6 +83,9 @@ Result<void> Port::start(rte_mempool* pool) {
     }
     rte_eth_dev_set_mtu(id_, static_cast<std::uint16_t>(wish_.mtu));  // virtual devices may know no MTU of their own
     if (code = rte_eth_dev_start(id_); code != 0) return refused(wish_, "does not start", code);
+    // Some drivers cannot tell groups from strangers: then all comes in, and not_our_mac is what becomes of it.
+    if (wish_.hears_groups && rte_eth_allmulticast_enable(id_) != 0)
+        promiscuous_ = rte_eth_promiscuous_enable(id_) == 0;
     rte_ether_addr mac{};
     rte_eth_macaddr_get(id_, &mac);
     std::copy_n(mac.addr_bytes, 6, mac_.octets.begin());
@@ -91,6 +94,7 @@ Result<void> Port::start(rte_mempool* pool) {
 
 Port::~Port() {
     if (id_ == RTE_MAX_ETHPORTS) return;
+    if (promiscuous_) rte_eth_promiscuous_disable(id_);  // a kernel interface stays when we are gone
     rte_eth_dev_stop(id_);
     rte_eth_dev_info device;
     const bool known = rte_eth_dev_info_get(id_, &device) == 0;

@@ -22,6 +22,7 @@ public:
         unsigned mtu = 1500;
         unsigned queues = 1;  // rx and tx; the device may have fewer
         Arrival arrival = Arrival::outside;
+        bool hears_groups = false;  // frames for multicast groups come in: neighbour discovery asks there
     };
     /// Probes, configures and starts the device. Errors name the port and the device: Errc::bad_value when no driver is
     /// called so, Errc::io with the driver's refusal.
@@ -46,7 +47,7 @@ private:
 
     Wish wish_;
     std::uint16_t id_ = RTE_MAX_ETHPORTS;
-    bool probed_ = false;
+    bool probed_ = false, promiscuous_ = false;
     MacAddress mac_;
     unsigned rx_queues_ = 0, tx_queues_ = 0;
 };

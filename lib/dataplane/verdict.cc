@@ -13,6 +13,11 @@ bool is_ike(const PacketSelector& packet) {
            (packet.destination_port == 500 || packet.destination_port == 4500);
 }
 
+/// Groups and IPv4's reserved addresses, 255.255.255.255 among them.
+bool is_for_many(const Address& destination) {
+    return destination.is_v4() ? destination.v4_number() >> 28 >= 14 : destination.is_multicast();
+}
+
 /// Whether the inbound policy lets the packet pass as it came: in clear, or through the SAs it was opened with.
 Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const Packet& p) {
     const Found found = rules.inbound->find(selector);
@@ -30,7 +35,7 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
 Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
                          Verdict verdict) {
     const RouteAnswer route = rules.routes->find(selector.destination);
-    if (route.route != nullptr) verdict.hop = hops.find(route.neighbour);
+    if (route.route != nullptr) verdict.hop = hops.find(route.neighbour, route.route->port);
     verdict.kind =
         route.route != nullptr && verdict.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
     verdict.reason = Drop::none;
@@ -70,8 +75,10 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
     }
     if (p.arrival == Arrival::outside || p.arrival == Arrival::inside) {
         if (routes.is_own(selector.source)) return dropped(Drop::own_source);
-        if (selector.destination.v4_number() >> 28 >= 14 || routes.is_network_broadcast(selector.destination))
+        if (is_for_many(selector.destination) || routes.is_network_broadcast(selector.destination))
             return dropped(Drop::multicast);
+        if (!for_us && (selector.destination.is_link_local() || selector.source.is_link_local()))
+            return dropped(Drop::link_local);
     }
     if (p.arrival == Arrival::outside)
         if (const Drop reason = inbound_verdict(rules, selector, p); reason != Drop::none) return dropped(reason);

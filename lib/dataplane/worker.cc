@@ -6,9 +6,10 @@
 #include <algorithm>
 
 #include "dataplane/chain_size.h"
+#include "dataplane/flow_key.h"
 #include "dataplane/inbound_check.h"
 #include "dataplane/inbound_sas.h"
-#include "ip/ipv4.h"
+#include "ip/ip.h"
 
 namespace torii {
 
@@ -38,23 +39,23 @@ bool same_mac(const std::array<std::uint8_t, 6>& a, const MacAddress& b) {
     return ((a_high ^ b_high) | static_cast<std::uint32_t>(a_low ^ b_low)) == 0;
 }
 
-/// The packet's selectors as octets. ICMP offers type and code where others have ports (RFC 4301 4.4.1.1).
-inline FlowKey flow_key(const Packet& p) {
-    std::uint32_t source, destination, ports = 0;
-    std::memcpy(&source, p.ip + 12, sizeof source);
-    std::memcpy(&destination, p.ip + 16, sizeof destination);
-    const std::byte* const l4 = p.payload();
-    bool known = !p.fragment;
-    if (!known) {
-    } else if (has_ports(p.protocol)) {
-        if (known = p.payload_octets() >= 4; known) std::memcpy(&ports, l4, sizeof ports);
-    } else if (is_icmp(p.protocol)) {
-        if (known = p.payload_octets() >= 2; known)
-            ports = std::to_integer<std::uint32_t>(l4[0]) << 8 | std::to_integer<std::uint32_t>(l4[1]) << 24;
-    }
-    // Whether it came out of an SA belongs to the key, so that clear packets cannot push out a protected flow's entry.
-    const auto arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | (p.opened != 0 ? 0x80u : 0u));
-    return FlowKey::ipv4(source, destination, ports, p.protocol, arrival, known);
+/// 33:33 and the last four octets of an IPv6 group (RFC 2464 7).
+bool is_ipv6_group(const std::array<std::uint8_t, 6>& mac) { return mac[0] == 0x33 && mac[1] == 0x33; }
+
+/// Whether IPv6's neighbour discovery may have sent this: an ICMPv6 message of its own that no router has passed on
+/// (RFC 4861 7.1).
+bool is_discovery(const Packet& p) {
+    if (p.protocol != static_cast<std::uint8_t>(IpProtocol::icmpv6) || p.ipv6().hop_limit != 255) return false;
+    if (p.fragment || p.payload_octets() == 0) return false;
+    const auto type = std::to_integer<unsigned>(*p.payload());
+    return type >= 133 && type <= 137;
+}
+
+/// One hop may serve both families, as the host port's does.
+void write_ethernet(std::byte* frame, const NextHop& hop, Family family) {
+    std::memcpy(frame, &hop.ethernet, sizeof(EthernetHeader));
+    auto& ethernet = *reinterpret_cast<EthernetHeader*>(frame);
+    ethernet.type = static_cast<std::uint16_t>(family == Family::ipv4 ? EtherType::ipv4 : EtherType::ipv6);
 }
 
 /// What RFC 4301 5.2 wants told of a packet that came otherwise than its policy asks.
@@ -72,6 +73,7 @@ Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEn
       crypto_(std::move(crypto)),
       flows_(setup_.flow_entries, setup_.seed),
       reassembler_(*setup_.large_pool, reassembly_places),
+      next_identification_(static_cast<std::uint32_t>(setup_.seed) + (setup_.index << 24)),
       outgoing_(setup_.tx_queues.size()) {
     for (std::size_t port = 0; port < setup_.tx_queues.size(); ++port)
         if (setup_.tx_queues[port] != 0) ports_.push_back(static_cast<std::uint16_t>(port));
@@ -146,7 +148,7 @@ void Worker::receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Ar
     counters_.ports[port].rx_octets.add(octets);
 }
 
-/// Drops: multi_segment, truncated, not_our_mac, multicast, unknown_ethertype, ipv6_not_offered and parse_ipv4's.
+/// Drops: multi_segment, truncated, not_our_mac, multicast, unknown_ethertype, and those of parse_ipv4 and take_ipv6.
 void Worker::parse() {
     for (std::size_t i = 0; i < arrived_.size(); ++i) {
         Packet& p = arrived_[i];
@@ -161,9 +163,10 @@ void Worker::parse() {
         }
         const auto& ethernet = *reinterpret_cast<const EthernetHeader*>(p.ip);
         const auto type = static_cast<EtherType>(std::uint16_t{ethernet.type});
+        const bool ours = same_mac(ethernet.destination, setup_.port_macs[p.port]);
         if (type == EtherType::arp) {
             punt(p, Punt::arp);
-        } else if (!same_mac(ethernet.destination, setup_.port_macs[p.port])) [[unlikely]] {
+        } else if (!ours && !(type == EtherType::ipv6 && is_ipv6_group(ethernet.destination))) [[unlikely]] {
             Batch::drop(p, ethernet.destination[0] & 1 ? Drop::multicast : Drop::not_our_mac);
         } else if (type == EtherType::ipv4) [[likely]] {
             p.ip += sizeof(EthernetHeader);
@@ -173,27 +176,45 @@ void Worker::parse() {
                 Batch::drop(p, reason);
             else
                 route_arrived(p);
+        } else if (type == EtherType::ipv6) {
+            p.ip += sizeof(EthernetHeader);
+            take_ipv6(p, frame_octets - sizeof(EthernetHeader), ours);
         } else {
-            Batch::drop(p, type == EtherType::ipv6 ? Drop::ipv6_not_offered : Drop::unknown_ethertype);
+            Batch::drop(p, Drop::unknown_ethertype);
         }
     }
     arrived_.clear();
 }
 
+/// Neighbour discovery is the control core's, whatever policies say: what is for us, and on the host port all, because
+/// there we answer for everybody behind us. `ours`: the frame is for our MAC, not for a group.
+/// Drops: multicast, and those of parse_ipv6.
+void Worker::take_ipv6(Packet& p, std::size_t octets, bool ours) {
+    if (const Drop reason = parse_ipv6(p, octets); reason != Drop::none) return Batch::drop(p, reason);
+    const Address destination = p.destination();
+    const bool for_us = destination.is_multicast() || p.arrival == Arrival::host;
+    if (is_discovery(p) && (for_us || rules_->routes->is_own(destination))) return punt(p, Punt::neighbour_discovery);
+    if (!ours) return Batch::drop(p, Drop::multicast);
+    route_arrived(p);
+}
+
 /// IPsec goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
-/// only the address tells whose it is.
+/// only the address tells whose it is. An IPv6 packet that should go on from here by its routing header goes nowhere
+/// (RFC 8200 4.4).
 void Worker::route_arrived(Packet& p) {
     if (p.fragment && !is_whole(p)) [[unlikely]]
         return;
+    if (p.family == Family::ipv6 && p.waypoint && rules_->routes->is_own(p.destination())) [[unlikely]]
+        return Batch::drop(p, Drop::source_route);
     const bool ipsec = is_ipsec(p.protocol) && p.arrival == Arrival::outside;
-    const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(Address::v4(p.ipv4().destination)));
+    const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(p.destination()));
     (ours ? encrypted_ : clear_).add(p);
 }
 
 /// Fragments that must be whole first: IPsec for us, and what the host's own stack sends, since transport mode takes no
 /// fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
 bool Worker::is_whole(Packet& p) {
-    const bool for_us = is_ipsec(p.protocol) && rules_->routes->is_own(Address::v4(p.ipv4().destination));
+    const bool for_us = is_ipsec(p.protocol) && rules_->routes->is_own(p.destination());
     if (p.arrival == Arrival::outside ? !for_us : p.arrival != Arrival::host) return true;
     return reassembler_.add(p, tables_.now_seconds.load(std::memory_order_relaxed));
 }
@@ -234,8 +255,8 @@ void Worker::open() {
     if (!ah.empty()) open_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) open_ipcomp(deflate_, notices_, ipcomp);
     for (Packet& p : mine.live()) {
-        if (p.protocol == static_cast<std::uint8_t>(IpProtocol::ipv4)) [[unlikely]]
-            leave_bare_tunnel(p);
+        if (const IpProtocol inner{p.protocol}; inner == IpProtocol::ipv4 || inner == IpProtocol::ipv6) [[unlikely]]
+            leave_bare_tunnel(p, inner == IpProtocol::ipv4 ? Family::ipv4 : Family::ipv6);
         if (p.drop == Drop::none) route_arrived(p);
     }
 }
@@ -243,8 +264,7 @@ void Worker::open() {
 /// What to do with a packet whose SPI or CPI nobody has: somebody else's is transit; DEFLATE's own CPI needs no SA (RFC
 /// 3173 3.3); the rest is dropped, and told.
 bool Worker::may_go_without_sa(Packet& p) {
-    const Ipv4Header& ip = p.ipv4();
-    const Address destination = Address::v4(ip.destination);
+    const Address destination = p.destination();
     if (!rules_->routes->is_own(destination)) {
         clear_.add(p);
         return false;
@@ -253,27 +273,25 @@ bool Worker::may_go_without_sa(Packet& p) {
     const bool ipcomp = IpsecProtocol{p.protocol} == IpsecProtocol::ipcomp;
     if (ipcomp && spi == Spi{static_cast<std::uint32_t>(Cpi::deflate)}) return true;
     Batch::drop(p, ipcomp ? Drop::unknown_cpi : Drop::unknown_spi);
-    notices_.tell({.kind = control::Event::Kind::unknown_spi,
-                   .spi = spi,
-                   .sequence = sequence_low_of(p),
-                   .packet = {.source = Address::v4(ip.source),
-                              .destination = destination,
-                              .protocol = p.protocol,
-                              .ports_known = false}});
+    notices_.tell(
+        {.kind = control::Event::Kind::unknown_spi,
+         .spi = spi,
+         .sequence = sequence_low_of(p),
+         .packet = {.source = p.source(), .destination = destination, .protocol = p.protocol, .ports_known = false}});
     return false;
 }
 
 /// IP in IP that a transport SA protected is how a tunnel of IPComp looks whose packet did not compress (RFC 3173 2.2):
 /// it is left if the inbound policy of what is inside asks for such a tunnel. Otherwise it is payload for this host.
-void Worker::leave_bare_tunnel(Packet& p) {
+void Worker::leave_bare_tunnel(Packet& p, Family inner) {
     const bool out_of_transport = p.opened != 0 && p.used[p.opened - 1u]->mode == Mode::transport;
-    if (!out_of_transport || p.fragment || !rules_->routes->is_own(Address::v4(p.ipv4().destination))) return;
+    if (!out_of_transport || p.fragment || !rules_->routes->is_own(p.destination())) return;
     Packet inside = p;
     inside.ip = p.payload();
-    if (parse_ipv4(inside, p.payload_octets()) != Drop::none) return;
+    if (parse_ip(inner, inside, p.payload_octets()) != Drop::none) return;
     const Policy* const policy = rules_->inbound->find(flow_key(inside).selector()).policy;
     if (policy == nullptr || !asks_for_ipcomp_tunnel(*policy)) return;
-    if (const Drop reason = leave_tunnel(p, p.payload(), p.payload_octets()); reason != Drop::none)
+    if (const Drop reason = leave_tunnel(p, p.payload(), p.payload_octets(), inner); reason != Drop::none)
         Batch::drop(p, reason);
 }
 
@@ -318,7 +336,7 @@ void Worker::act(Packet& p, const Verdict& verdict) {
         return leaving_.add(p);
     }
     const bool counts_hops = p.arrival == Arrival::outside || p.arrival == Arrival::inside;
-    if (counts_hops && p.ipv4().ttl <= 1) return punt(p, Punt::ttl_exceeded);
+    if (counts_hops && hops_left(p) <= 1) return punt(p, Punt::ttl_exceeded);
     if (verdict.cell != nullptr) {
         const ChainCell::Value value = verdict.cell->read();
         if (value.kind() == ChainCell::Kind::no_sa) {
@@ -333,12 +351,12 @@ void Worker::act(Packet& p, const Verdict& verdict) {
             p.outbound_sa = p.chain ? p.chain->sas[0] : value.sa();
             __builtin_prefetch(p.outbound_sa, 1);
             __builtin_prefetch(reinterpret_cast<std::byte*>(p.outbound_sa) + 64);
-            if (counts_hops) decrement_ttl(p.ipv4());
+            if (counts_hops) spend_hop(p);
             return protect_.add(p);
         }
     }
     if (verdict.hop == HopIndex::none && verdict.kind != Verdict::Kind::glean) return punt(p, Punt::no_route);
-    if (counts_hops) decrement_ttl(p.ipv4());
+    if (counts_hops) spend_hop(p);
     leaving_.add(p);
 }
 
@@ -380,20 +398,21 @@ void Worker::protect() {
 }
 
 /// Whether the packet will fit the link at the chain's far end; if not, its sender is told what would (RFC 4301 8.2.1).
+/// No sender of IPv6 can be told of less than every link carries: such packets are cut in the tunnel (RFC 2473 7.1),
+/// and those that transport mode makes too large are lost.
 bool Worker::fits(Packet& p) {
     const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
     const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
     const unsigned octets = protected_octets(p, p.ip_octets);
     if (octets <= mtu) [[likely]]
         return true;
-    if (!(p.ipv4().flags_offset & Ipv4Header::dont_fragment)) {  // cut when it leaves (RFC 4303 3.3.4)
+    const bool told_all = p.family == Family::ipv6 && p.ip_octets <= ipv6_minimum_mtu;
+    if (told_all || may_be_cut(p)) {  // when it leaves (RFC 4303 3.3.4)
         if (octets > largest_packet) Batch::drop(p, Drop::no_room);
         return octets <= largest_packet;
     }
-    unsigned fitting = mtu - std::min(mtu, octets - p.ip_octets);
-    while (protected_octets(p, fitting + 1) <= mtu) ++fitting;  // padding makes the overhead vary by less than a block
-    while (fitting > 0 && protected_octets(p, fitting) > mtu) --fitting;
-    p.mtu = static_cast<std::uint16_t>(fitting);
+    const unsigned fitting = fitting_octets(p, mtu);
+    p.mtu = static_cast<std::uint16_t>(p.family == Family::ipv6 ? std::max(fitting, ipv6_minimum_mtu) : fitting);
     punt(p, Punt::too_big);
     return false;
 }
@@ -409,7 +428,7 @@ void Worker::emit() {
             continue;
         }
         const bool too_big = p.ip_octets > hop->mtu;
-        if (too_big && (p.ipv4().flags_offset & Ipv4Header::dont_fragment)) [[unlikely]] {
+        if (too_big && !may_be_cut(p)) [[unlikely]] {
             p.mtu = hop->mtu;
             punt(p, Punt::too_big);
             continue;
@@ -423,7 +442,7 @@ void Worker::emit() {
             continue;
         }
         std::byte* const frame = p.ip - sizeof(EthernetHeader);
-        std::memcpy(frame, &hop->ethernet, sizeof(EthernetHeader));
+        write_ethernet(frame, *hop, p.family);
         rte_mbuf& mbuf = *p.mbuf;
         mbuf.data_off = static_cast<std::uint16_t>(frame - static_cast<std::byte*>(mbuf.buf_addr));
         mbuf.data_len = static_cast<std::uint16_t>(p.ip_octets + sizeof(EthernetHeader));
@@ -434,13 +453,13 @@ void Worker::emit() {
     leaving_.clear();
 }
 
-/// RFC 791 3.2, RFC 1812 5.2.6: fragments that fit the link, in order.
+/// RFC 791 3.2, RFC 1812 5.2.6, RFC 8200 4.5: fragments that fit the link, in order.
 void Worker::send_in_pieces(Packet& p, const NextHop& hop) {
-    for (FragmentCutter cut{p, hop.mtu}; cut.more();) {
+    for (FragmentCutter cut{p, hop.mtu, next_identification_++}; cut.more();) {
         rte_mbuf* const mbuf = rte_pktmbuf_alloc(setup_.pool);
         if (mbuf == nullptr) return Batch::drop(p, Drop::no_buffer);
         std::byte* const frame = rte_pktmbuf_mtod(mbuf, std::byte*);
-        std::memcpy(frame, &hop.ethernet, sizeof(EthernetHeader));
+        write_ethernet(frame, hop, p.family);
         mbuf->data_len = static_cast<std::uint16_t>(cut.next(frame + sizeof(EthernetHeader)) + sizeof(EthernetHeader));
         mbuf->pkt_len = mbuf->data_len;
         queue_frame(mbuf, hop.port);

@@ -102,10 +102,11 @@ private:
     // helpers of the stages
     void receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival);
     void take_over(rte_ring* ring);
+    void take_ipv6(Packet& packet, std::size_t octets, bool ours);
     void route_arrived(Packet& packet);
     bool is_whole(Packet& packet);
     bool may_go_without_sa(Packet& packet);
-    void leave_bare_tunnel(Packet& packet);
+    void leave_bare_tunnel(Packet& packet, Family inner);
     void act(Packet& packet, const Verdict& verdict);
     void ask_for_sa(const Packet& packet, const ChainCell& cell);
     bool fits(Packet& packet);
@@ -129,6 +130,7 @@ private:
     AhScratch ah_scratch_;
     Deflate deflate_;
     Reassembler reassembler_;
+    std::uint32_t next_identification_;  // of IPv6 packets cut here; each worker starts elsewhere, nobody knows where
     // classify()'s scratch; verdicts are copies, because a later packet's flow may take an entry's place
     std::array<FlowKey, Batch::capacity> keys_;
     std::array<Verdict, Batch::capacity> verdicts_;

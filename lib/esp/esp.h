@@ -1,5 +1,5 @@
-// The Encapsulating Security Payload (RFC 4303), tunnel and transport mode over IPv4. Two transforms, each a recipe of
-// steps over a batch that may mix SAs, suites and modes. Called by the worker that owns all SAs of the batch.
+// The Encapsulating Security Payload (RFC 4303), tunnel and transport mode over IPv4 and IPv6. Two transforms, each a
+// recipe of steps over a batch that may mix SAs, suites and modes. Called by the worker that owns all SAs of the batch.
 #pragma once
 
 #include "transform/transform.h"
@@ -21,7 +21,7 @@ void protect_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Ba
 /// Out:    the same packets at the IP header that was inside (tunnel) or freed of ESP (transport), validated, their SA
 ///         appended to `used`.
 /// Drops:  lifetime_exceeded, esp_truncated, replayed, bad_icv, bad_padding, dummy_packet, bad_inner_protocol,
-///         ipv6_not_offered, bad_ecn, and those of parse_ipv4 about the packet inside.
+///         bad_ecn, and those of parse_ipv4 and parse_ipv6 about the packet inside.
 /// Thread: the worker that owns those SAs. Never allocates; one crypto submission.
 void open_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Batch& batch);
 

@@ -53,7 +53,7 @@ void make_room(Batch& batch) {
         const OutboundSa& sa = *p.outbound_sa;
         const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
         if (outbound_mode(p) == Mode::tunnel) [[likely]]
-            (void)has_room(p, unsigned{sizeof(Ipv4Header)} + esp_head, room_behind(sa));
+            (void)has_room(p, sa.outer_octets() + esp_head, room_behind(sa));
         else if (p.fragment)
             Batch::drop(p, Drop::fragment_in_transport);
         else
@@ -65,9 +65,9 @@ void make_room(Batch& batch) {
 void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
-    const unsigned before = unsigned{sizeof(Ipv4Header)} + esp_head;
+    const unsigned before = sa.outer_octets() + esp_head;
     const unsigned total = p.ip_octets + esp_overhead(sa, Mode::tunnel, p.ip_octets, p.ip_header_octets);
-    write_esp(crypto, scratch, p, p.ip - esp_head, p.ip_octets, static_cast<std::uint8_t>(IpProtocol::ipv4));
+    write_esp(crypto, scratch, p, p.ip - esp_head, p.ip_octets, protocol_of(p.family));
     enter_tunnel(p, before, total);
 }
 
@@ -75,6 +75,7 @@ void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
 void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
+    enter_transport(p);
     const unsigned total = p.ip_octets + esp_overhead(sa, Mode::transport, p.ip_octets, p.ip_header_octets);
     const unsigned payload_octets = p.payload_octets();
     open_gap(p, esp_head);
@@ -86,7 +87,7 @@ void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p)
 
 unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets) {
     const unsigned fixed = unsigned{sizeof(EspHeader)} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
-    if (mode == Mode::tunnel) return unsigned{sizeof(Ipv4Header)} + fixed + padding_for(sa, ip_octets);
+    if (mode == Mode::tunnel) return sa.outer_octets() + fixed + padding_for(sa, ip_octets);
     return fixed + padding_for(sa, ip_octets - header_octets);
 }
 

@@ -7,6 +7,21 @@ namespace torii {
 namespace {
 
 constexpr std::size_t longest_error = 576;
+constexpr std::uint8_t echo_reply = 0, echo_request = 8, unreachable = 3, time_exceeded = 11;
+
+struct TypeAndCode {
+    std::uint8_t type, code;
+};
+TypeAndCode type_and_code(IcmpError::Cause cause) {  // RFC 1812 4.3.3.1, 4.3.3.4
+    switch (cause) {
+        case IcmpError::Cause::net_unreachable: return {unreachable, 0};
+        case IcmpError::Cause::host_unreachable: return {unreachable, 1};
+        case IcmpError::Cause::port_unreachable: return {unreachable, 3};
+        case IcmpError::Cause::too_big: return {unreachable, 4};
+        case IcmpError::Cause::hop_limit: break;
+    }
+    return {time_exceeded, 0};
+}
 
 bool is_icmp_error(std::uint8_t type) { return type == 3 || type == 4 || type == 5 || type == 11 || type == 12; }
 
@@ -19,9 +34,7 @@ bool answer_echo(std::span<std::byte> octets) {
         payload.size() < sizeof(IcmpHeader))
         return false;
     auto& icmp = *reinterpret_cast<IcmpHeader*>(payload.data());
-    if (icmp.type != static_cast<std::uint8_t>(IcmpType::echo) ||
-        internet_checksum(payload.data(), payload.size()) != 0)
-        return false;
+    if (icmp.type != echo_request || internet_checksum(payload.data(), payload.size()) != 0) return false;
     const std::uint32_t asker = ip.source;
     ip.source = ip.destination;
     ip.destination = asker;
@@ -29,7 +42,7 @@ bool answer_echo(std::span<std::byte> octets) {
     ip.checksum = 0;
     ip.checksum = internet_checksum(&ip, ip.header_octets());
     icmp.checksum = adjusted_checksum(icmp.checksum, static_cast<std::uint16_t>(icmp.type << 8 | icmp.code), icmp.code);
-    icmp.type = static_cast<std::uint8_t>(IcmpType::echo_reply);
+    icmp.type = echo_reply;
     return true;
 }
 
@@ -55,11 +68,8 @@ std::vector<std::byte> icmp_error(std::span<const std::byte> offender, std::uint
     ip.source = source;
     ip.destination = reinterpret_cast<const Ipv4Header*>(offender.data())->source;
     ip.checksum = internet_checksum(&ip, sizeof ip);
-    IcmpHeader icmp{.type = static_cast<std::uint8_t>(error.type),
-                    .code = error.code,
-                    .checksum = 0,
-                    .rest_high = 0,
-                    .rest_low = error.mtu};
+    const auto [type, code] = type_and_code(error.cause);
+    IcmpHeader icmp{.type = type, .code = code, .checksum = 0, .rest_high = 0, .rest_low = error.mtu};
     std::byte* const body = out.data() + sizeof ip;
     std::memcpy(out.data(), &ip, sizeof ip);
     std::memcpy(body + sizeof icmp, offender.data(), quoted);

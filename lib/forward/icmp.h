@@ -1,5 +1,6 @@
 // ICMP as a router and host must speak it: echo replies from our own addresses (RFC 1122 3.2.2.6) and errors about
-// packets that cannot go on (RFC 792, RFC 1812 4.3). Pure functions over octets; control thread.
+// packets that cannot go on (RFC 792, RFC 1812 4.3). What holds for ICMPv6 too is here; its messages are in icmpv6.h.
+// Pure functions over octets; control thread.
 #pragma once
 
 #include <algorithm>
@@ -13,16 +14,16 @@
 
 namespace torii {
 
-enum class IcmpType : std::uint8_t { echo_reply = 0, unreachable = 3, echo = 8, time_exceeded = 11 };
-
+/// What is wrong with a packet, in either family; each has a type and a code of its own for it.
 struct IcmpError {
-    IcmpType type = IcmpType::unreachable;
-    std::uint8_t code = 0;
-    std::uint16_t mtu = 0;  // next hop's, with unreachable code 4 (RFC 1191)
+    enum class Cause : std::uint8_t { net_unreachable, host_unreachable, port_unreachable, hop_limit, too_big };
+    Cause cause = Cause::net_unreachable;
+    std::uint16_t mtu = 0;  // with too_big: what would have fitted (RFC 1191, RFC 4443 3.2)
 };
-inline constexpr IcmpError net_unreachable{IcmpType::unreachable, 0}, host_unreachable{IcmpType::unreachable, 1},
-    hop_limit_exceeded{IcmpType::time_exceeded, 0};
-inline constexpr IcmpError fragmentation_needed(std::uint16_t mtu) { return {IcmpType::unreachable, 4, mtu}; }
+inline constexpr IcmpError net_unreachable{IcmpError::Cause::net_unreachable},
+    host_unreachable{IcmpError::Cause::host_unreachable}, port_unreachable{IcmpError::Cause::port_unreachable},
+    hop_limit_exceeded{IcmpError::Cause::hop_limit};
+inline constexpr IcmpError too_big(std::uint16_t mtu) { return {IcmpError::Cause::too_big, mtu}; }
 
 /// Turns the echo request `ip` (a whole, validated IPv4 packet) into its reply, in place. False when it is none, or
 /// its ICMP checksum is wrong.

@@ -23,6 +23,32 @@ ArpIpv4 arp_packet(std::uint16_t operation, const MacAddress& sender_mac, std::u
             .target = target};
 }
 
+bool owns(const LocalInterface& ours, const Address& address) {
+    return std::ranges::any_of(ours.addresses, [&](const auto& own) { return own.first == address; });
+}
+
+bool is_on_link(const LocalInterface& ours, const Address& address) {
+    return std::ranges::any_of(ours.addresses, [&](const auto& own) { return own.second.contains(address); });
+}
+
+/// Who of us asks for `target`: our address in its network; beyond them the link-local one, or the first there is.
+/// Null: the port does not speak its family.
+const Address* asker_of(const LocalInterface& ours, const Address& target) {
+    const Address* best = nullptr;
+    for (const auto& [own, network] : ours.addresses) {
+        if (network.contains(target)) return &own;
+        if (own.family() == target.family() && (best == nullptr || own.is_link_local())) best = &own;
+    }
+    return best;
+}
+
+/// Whether we answer a request by `asker` for `target`. The host port's stack may believe us everyone but itself and
+/// those of its own link; while it looks for a twin of an address it is about to take (RFC 4862 5.4, RFC 5227), nobody.
+bool answers_for(const LocalInterface& ours, const Address& asker, const Address& target) {
+    if (owns(ours, target)) return true;
+    return ours.answers_for_all && target != asker && !asker.is_unspecified() && !target.is_link_local();
+}
+
 }  // namespace
 
 std::string_view name_of(NeighbourState state) {
@@ -40,13 +66,18 @@ Neighbours::Neighbours(std::vector<LocalInterface> interfaces, std::size_t most_
     : interfaces_(std::move(interfaces)), most_held_(most_held), actions_(actions) {}
 
 Neighbours::~Neighbours() {
-    for (const auto& [address, neighbour] : by_address_)
+    for (const auto& [name, neighbour] : by_name_)
         for (rte_mbuf* mbuf : neighbour->waiting) actions_.discard(mbuf, Drop::shutting_down);
 }
 
 const LocalInterface* Neighbours::interface_at(std::uint16_t port) const {
     const auto at = std::ranges::find(interfaces_, port, &LocalInterface::port);
     return at == interfaces_.end() ? nullptr : &*at;
+}
+
+Neighbours::Neighbour* Neighbours::find(const Address& address, std::uint16_t port) const {
+    const auto at = by_name_.find({address, port});
+    return at == by_name_.end() ? nullptr : at->second;
 }
 
 Neighbours::Neighbour* Neighbours::add(const Address& address, std::uint16_t port, SteadyTime now) {
@@ -66,21 +97,20 @@ Neighbours::Neighbour* Neighbours::add(const Address& address, std::uint16_t por
     place->port = port;
     place->hop = hop;
     place->since = now;
-    by_address_[address] = place.get();
+    by_name_[{address, port}] = place.get();
     publish(*place);
     return place.get();
 }
 
 HopIndex Neighbours::want(const Address& address, std::uint16_t port, SteadyTime now, bool pinned) {
-    if (const auto known = by_address_.find(address); known != by_address_.end()) {
-        Neighbour& neighbour = *known->second;
-        neighbour.pinned |= pinned;
-        if (neighbour.state == NeighbourState::failed && now - neighbour.last_asked >= retry) {
-            neighbour.state = NeighbourState::incomplete;
-            neighbour.asked = 0;
-            ask(neighbour, now);
+    if (Neighbour* const known = find(address, port)) {
+        known->pinned |= pinned;
+        if (known->state == NeighbourState::failed && now - known->last_asked >= retry) {
+            known->state = NeighbourState::incomplete;
+            known->asked = 0;
+            ask(*known, now);
         }
-        return neighbour.hop;
+        return known->hop;
     }
     Neighbour* const neighbour = add(address, port, now);
     if (neighbour == nullptr) return HopIndex::none;
@@ -127,13 +157,20 @@ void Neighbours::ask(Neighbour& neighbour, SteadyTime now) {
     ++neighbour.asked;
     neighbour.last_asked = now;
     const LocalInterface* const ours = interface_at(neighbour.port);
-    if (ours == nullptr || ours->addresses.empty() || !neighbour.address.is_v4()) return;
-    const auto same_network =
-        std::ranges::find_if(ours->addresses, [&](const auto& a) { return a.second.contains(neighbour.address); });
-    const Address& sender = same_network == ours->addresses.end() ? ours->addresses.front().first : same_network->first;
-    const bool refresh = neighbour.state == NeighbourState::probing;  // RFC 1122 2.3.2.1: ask it directly
-    actions_.send_arp(neighbour.port, refresh ? neighbour.mac : broadcast,
-                      arp_packet(request, ours->mac, sender.v4_number(), nobody, neighbour.address.v4_number()));
+    const Address* const asker = ours == nullptr ? nullptr : asker_of(*ours, neighbour.address);
+    if (asker == nullptr) return;
+    const bool directly = neighbour.state == NeighbourState::probing;  // RFC 1122 2.3.2.1, RFC 4861 7.3.3
+    if (neighbour.address.is_v4())
+        return actions_.send_arp(
+            neighbour.port, directly ? neighbour.mac : broadcast,
+            arp_packet(request, ours->mac, asker->v4_number(), nobody, neighbour.address.v4_number()));
+    const Address to = directly ? neighbour.address : solicited_node(neighbour.address);
+    actions_.send_discovery(neighbour.port, directly ? neighbour.mac : multicast_mac(to),
+                            {.type = DiscoveryType::solicitation,
+                             .source = *asker,
+                             .destination = to,
+                             .target = neighbour.address,
+                             .mac = ours->mac});
 }
 
 Drop Neighbours::arrived(std::uint16_t port, const ArpIpv4& arp, SteadyTime now) {
@@ -143,20 +180,14 @@ Drop Neighbours::arrived(std::uint16_t port, const ArpIpv4& arp, SteadyTime now)
     const bool group = (arp.sender_mac[0] & 1) != 0;
     if (ours == nullptr || !ethernet_ipv4 || group || arp.sender_mac == nobody.octets) return Drop::bad_arp;
     const Address sender = Address::v4(arp.sender), target = Address::v4(arp.target);
-    const auto is_ours = [&](const Address& a) {
-        return std::ranges::any_of(ours->addresses, [&](const auto& own) { return own.first == a; });
-    };
-    if (is_ours(sender)) return Drop::bad_arp;
-    const bool asked_for_us = is_ours(target) || (ours->answers_for_all && target != sender);
-    const bool on_link =
-        std::ranges::any_of(ours->addresses, [&](const auto& own) { return own.second.contains(sender); });
+    if (owns(*ours, sender)) return Drop::bad_arp;
+    const bool asked_for_us = answers_for(*ours, sender, target);
 
     const MacAddress sender_mac{arp.sender_mac};
-    const auto known = by_address_.find(sender);
-    if (known != by_address_.end() && known->second->port == port) {
+    if (Neighbour* const known = find(sender, port)) {
         // Unasked answers refresh nobody but those we know; a stranger's gratuitous ARP adds nothing (RFC 826).
-        if (known->second->state != NeighbourState::fixed) resolve(*known->second, sender_mac, now);
-    } else if (known == by_address_.end() && asked_for_us && on_link && !ours->answers_for_all) {
+        if (known->state != NeighbourState::fixed) resolve(*known, sender_mac, now);
+    } else if (asked_for_us && is_on_link(*ours, sender) && !ours->answers_for_all) {
         if (Neighbour* const neighbour = add(sender, port, now)) resolve(*neighbour, sender_mac, now);
     }
     if (arp.operation == request && asked_for_us)
@@ -164,6 +195,77 @@ Drop Neighbours::arrived(std::uint16_t port, const ArpIpv4& arp, SteadyTime now)
                           arp_packet(reply, ours->mac, target.v4_number(), sender_mac, sender.v4_number()));
     return Drop::none;
 }
+
+// ---- neighbour discovery
+
+Drop Neighbours::arrived(std::uint16_t port, const MacAddress& from, std::span<const std::byte> packet,
+                         SteadyTime now) {
+    const auto type = discovery_type_of(packet);
+    if (type && *type != DiscoveryType::solicitation && *type != DiscoveryType::advertisement)
+        return Drop::router_discovery;
+    const LocalInterface* const ours = interface_at(port);
+    const auto message = parse_neighbour_message(packet);
+    if (ours == nullptr || !message || owns(*ours, message->source)) return Drop::bad_discovery;
+    if (message->type == DiscoveryType::solicitation) {
+        solicited(*ours, from, *message, now);
+    } else {
+        if (owns(*ours, message->target)) return Drop::bad_discovery;  // somebody else has our address
+        advertised(*ours, *message, now);
+    }
+    return Drop::none;
+}
+
+/// RFC 4861 7.2.3 and 7.2.4.
+void Neighbours::solicited(const LocalInterface& ours, const MacAddress& from, const NeighbourMessage& message,
+                           SteadyTime now) {
+    if (!answers_for(ours, message.source, message.target)) return;
+    if (message.mac) hear_of(ours, message.source, *message.mac, now);
+    const bool nameless =
+        message.source.is_unspecified();  // looks for twins of its address: all are to hear the answer
+    const Address to = nameless ? all_nodes() : message.source;
+    actions_.send_discovery(ours.port, nameless ? multicast_mac(to) : message.mac.value_or(from),
+                            {.type = DiscoveryType::advertisement,
+                             .source = message.target,
+                             .destination = to,
+                             .target = message.target,
+                             .mac = ours.mac,
+                             .router = true,
+                             .solicited = !nameless,
+                             .overrides = owns(ours, message.target)});
+}
+
+/// A neighbour tells its MAC by asking for us, which does not say that it hears us: it is used, and asked.
+void Neighbours::hear_of(const LocalInterface& ours, const Address& address, const MacAddress& mac, SteadyTime now) {
+    Neighbour* neighbour = find(address, ours.port);
+    if (neighbour == nullptr && is_on_link(ours, address) && !ours.answers_for_all)
+        neighbour = add(address, ours.port, now);
+    if (neighbour == nullptr || neighbour->state == NeighbourState::fixed) return;
+    const bool known = neighbour->state == NeighbourState::reachable || neighbour->state == NeighbourState::probing;
+    if (known && neighbour->mac == mac) return;
+    resolve(*neighbour, mac, now);
+    doubt(*neighbour, now);
+}
+
+/// RFC 4861 7.2.5. Whoever did not answer in time is asked anew before it is believed.
+void Neighbours::advertised(const LocalInterface& ours, const NeighbourMessage& message, SteadyTime now) {
+    Neighbour* const neighbour = find(message.target, ours.port);
+    if (neighbour == nullptr || neighbour->state == NeighbourState::fixed || neighbour->state == NeighbourState::failed)
+        return;
+    const bool incomplete = neighbour->state == NeighbourState::incomplete;
+    if (incomplete && !message.mac) return;
+    const MacAddress mac = message.mac.value_or(neighbour->mac);
+    const bool another = mac != neighbour->mac;
+    if (another && !incomplete && !message.overrides) {
+        if (neighbour->state == NeighbourState::reachable) doubt(*neighbour, now);
+    } else if (message.solicited) {
+        resolve(*neighbour, mac, now);
+    } else if (another) {
+        resolve(*neighbour, mac, now);
+        doubt(*neighbour, now);
+    }
+}
+
+// ---- the life of a neighbour
 
 void Neighbours::resolve(Neighbour& neighbour, const MacAddress& mac, SteadyTime now) {
     const bool news = neighbour.mac != mac || neighbour.state == NeighbourState::incomplete ||
@@ -174,6 +276,13 @@ void Neighbours::resolve(Neighbour& neighbour, const MacAddress& mac, SteadyTime
     neighbour.asked = 0;
     if (news) publish(neighbour);
     for (rte_mbuf* mbuf : take_waiting(neighbour)) actions_.release(mbuf);
+}
+
+/// What we know of it may be wrong: it is asked directly, and its MAC is used meanwhile.
+void Neighbours::doubt(Neighbour& neighbour, SteadyTime now) {
+    neighbour.state = NeighbourState::probing;
+    neighbour.asked = 0;
+    ask(neighbour, now);
 }
 
 void Neighbours::give_up(Neighbour& neighbour, SteadyTime now) {
@@ -191,7 +300,7 @@ void Neighbours::forget_failed(SteadyTime now) {
         if (!neighbour || neighbour->state != NeighbourState::failed || neighbour->pinned ||
             now - neighbour->since <= forget_after)
             continue;
-        by_address_.erase(neighbour->address);
+        by_name_.erase({neighbour->address, neighbour->port});
         actions_.retire_hop(neighbour->hop);
         forgot_ = now;
         neighbour.reset();
@@ -205,22 +314,22 @@ void Neighbours::publish(const Neighbour& neighbour) {
     next->address = neighbour.address;
     if (ours != nullptr) {
         next->mtu = ours->mtu;
-        next->ethernet = {neighbour.mac.octets, ours->mac.octets, static_cast<std::uint16_t>(EtherType::ipv4)};
+        const EtherType type = neighbour.address.is_v4() ? EtherType::ipv4 : EtherType::ipv6;
+        next->ethernet = {neighbour.mac.octets, ours->mac.octets, static_cast<std::uint16_t>(type)};
     }
     next->resolved = neighbour.state != NeighbourState::incomplete && neighbour.state != NeighbourState::failed;
     actions_.publish_hop(neighbour.hop, std::move(next));
 }
 
 void Neighbours::tick(SteadyTime now) {
-    for (const auto& [address, each] : by_address_) {
+    for (const auto& [name, each] : by_name_) {
         Neighbour& neighbour = *each;
         switch (neighbour.state) {
             case NeighbourState::fixed:
             case NeighbourState::failed: break;
             case NeighbourState::reachable:
-                if (now - neighbour.since < fresh_for) break;
-                neighbour.state = NeighbourState::probing;
-                ask(neighbour, now);
+                if (now - neighbour.since >= (neighbour.address.is_v4() ? fresh_for : fresh_for_v6))
+                    doubt(neighbour, now);
                 break;
             case NeighbourState::incomplete:
             case NeighbourState::probing:

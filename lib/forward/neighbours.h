@@ -1,7 +1,8 @@
-// Neighbours and how we learn their MACs: ARP (RFC 826, RFC 1122 2.3.2) for IPv4 over Ethernet. Answers requests for
-// our own addresses, asks for others while a bounded number of packets waits, refreshes who is known and forgets who
-// does not answer. Time comes in as an argument and what is to be done goes out through NeighbourActions, so that it
-// runs in a test without a port or a clock. Control thread.
+// Neighbours and how we learn their MACs over Ethernet: ARP (RFC 826, RFC 1122 2.3.2) for IPv4, neighbour discovery
+// (RFC 4861 7.2 and 7.3) for IPv6, through one table and one life of a neighbour. Answers requests for our own
+// addresses, asks for others while a bounded number of packets waits, refreshes who is known and forgets who does not
+// answer. Time comes in as an argument and what is to be done goes out through NeighbourActions, so that it runs in a
+// test without a port or a clock. Control thread.
 #pragma once
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "forward/neighbour_discovery.h"
 #include "forward/next_hop.h"
 #include "forward/routes.h"
 
@@ -24,7 +26,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 enum class NeighbourState : std::uint8_t {
     incomplete,  // asked, no answer yet
     reachable,
-    probing,  // was reachable, is asked again; its MAC is still used
+    probing,  // was reachable or is known by hearsay, is asked directly; its MAC is used meanwhile
     failed,   // did not answer; asked again when a packet wants it
     fixed,    // from the configuration
 };
@@ -35,6 +37,7 @@ class NeighbourActions {
 public:
     virtual ~NeighbourActions() = default;
     virtual void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) = 0;
+    virtual void send_discovery(std::uint16_t port, const MacAddress& to, const NeighbourMessage& message) = 0;
     /// The cell of `hop` says this from now on.
     virtual void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) = 0;
     /// Nobody stands behind `hop` any more. Neighbours::reuse wants to know when no flow and no packet has its number.
@@ -49,7 +52,7 @@ struct LocalInterface {
     std::uint16_t port = 0;
     MacAddress mac;
     std::uint16_t mtu = 1500;
-    std::vector<std::pair<Address, Prefix>> addresses;  // each with its network
+    std::vector<std::pair<Address, Prefix>> addresses;  // each with its network; the link-local one too
     bool answers_for_all = false;                       // the host port: whatever its stack asks for is behind us
 };
 
@@ -60,6 +63,7 @@ public:
     static constexpr auto retry = std::chrono::seconds{1};
     static constexpr unsigned attempts = 3;
     static constexpr auto fresh_for = std::chrono::seconds{60};
+    static constexpr auto fresh_for_v6 = std::chrono::seconds{30};  // RFC 4861 10: REACHABLE_TIME
     static constexpr auto forget_after = std::chrono::seconds{10};  // a failed one, when places run short; all at once
     static constexpr std::size_t spare = 256;                       // free places; with fewer they run short
 
@@ -68,10 +72,11 @@ public:
     Neighbours(std::vector<LocalInterface> interfaces, std::size_t most_held, NeighbourActions& actions);
     ~Neighbours();
 
-    /// The hop of `address` behind `port`; asks for it when it is new. HopIndex::none when the table is full. A table
+    /// The hop of `address` behind `port`, which are its name together: link-local addresses may stand behind several.
+    /// Asks for it when it is new. HopIndex::none when the table is full. A table
     /// that fills up forgets neighbours that have long not answered, except pinned ones: SAs keep their hop's number.
     HopIndex want(const Address& address, std::uint16_t port, SteadyTime now, bool pinned = false);
-    /// A neighbour that needs no ARP.
+    /// A neighbour that needs not be asked for.
     HopIndex fix(const Address& address, std::uint16_t port, const MacAddress& mac);
     /// Holds `mbuf` until `hop` is resolved. Where no more may wait, the oldest for that neighbour leaves instead, or
     /// `mbuf` itself: Drop::neighbour_queue_full.
@@ -80,6 +85,9 @@ public:
     void reuse(HopIndex hop) { free_.push_back(hop); }
     /// An ARP packet that arrived on `port`: Drop::none when it was taken, else why not.
     Drop arrived(std::uint16_t port, const ArpIpv4& arp, SteadyTime now);
+    /// The same for an IPv6 packet with a message of RFC 4861, in a frame from the station `from`. We are a router that
+    /// is told its routes by its operator: router solicitations, router advertisements and redirects are not taken.
+    Drop arrived(std::uint16_t port, const MacAddress& from, std::span<const std::byte> packet, SteadyTime now);
     /// Retries, refreshes, time-outs, and places for newcomers. Call about ten times a second.
     void tick(SteadyTime now);
 
@@ -106,10 +114,25 @@ private:
         bool pinned = false;
         std::deque<rte_mbuf*> waiting;
     };
+    struct Name {
+        Address address;
+        std::uint16_t port = 0;
+        friend bool operator==(const Name&, const Name&) = default;
+    };
+    struct NameHash {
+        std::size_t operator()(const Name& name) const {
+            return hash_of(name.address, 0x51ed270b9f2ac3d1u + name.port);
+        }
+    };
     const LocalInterface* interface_at(std::uint16_t port) const;
+    Neighbour* find(const Address& address, std::uint16_t port) const;
     Neighbour* add(const Address& address, std::uint16_t port, SteadyTime now);
     void ask(Neighbour& neighbour, SteadyTime now);
     void resolve(Neighbour& neighbour, const MacAddress& mac, SteadyTime now);
+    void doubt(Neighbour& neighbour, SteadyTime now);
+    void solicited(const LocalInterface& ours, const MacAddress& from, const NeighbourMessage& message, SteadyTime now);
+    void advertised(const LocalInterface& ours, const NeighbourMessage& message, SteadyTime now);
+    void hear_of(const LocalInterface& ours, const Address& address, const MacAddress& mac, SteadyTime now);
     void give_up(Neighbour& neighbour, SteadyTime now);
     void forget_failed(SteadyTime now);
     void publish(const Neighbour& neighbour);
@@ -121,7 +144,7 @@ private:
     std::vector<std::unique_ptr<Neighbour>> neighbours_;  // by HopIndex - 1; null: retired or free
     std::vector<HopIndex> free_;
     SteadyTime forgot_{};
-    std::unordered_map<Address, Neighbour*, AddressHash> by_address_;
+    std::unordered_map<Name, Neighbour*, NameHash> by_name_;
 };
 
 }  // namespace torii

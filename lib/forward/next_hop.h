@@ -1,6 +1,7 @@
 // Where a packet leaves: a port and the Ethernet header for the neighbour behind it, in a table of cells that workers
-// read once per packet and the control thread swaps when ARP learns something. Index 0 is nowhere. The cell of an
-// address is found without a published value having to change, so that a new neighbour costs nobody else anything.
+// read once per packet and the control thread swaps when ARP or neighbour discovery learns something. Index 0 is
+// nowhere. The cell of a neighbour is found without a published value having to change, so that a new one costs nobody
+// else anything.
 #pragma once
 
 #include <array>
@@ -29,22 +30,23 @@ public:
     const NextHop* read(HopIndex index) const {
         return cells_[static_cast<std::size_t>(index)].load(std::memory_order_acquire);
     }
-    /// The cell of `address`; HopIndex::none when nobody has asked about it yet, or, with thousands of neighbours and
-    /// bad luck, had no room to note it here: then the control core knows.
-    HopIndex find(const Address& address) const {
+    /// The cell of `address` behind `port`; HopIndex::none when nobody has asked about it yet, or, with thousands of
+    /// neighbours and bad luck, had no room to note it here: then the control core knows.
+    HopIndex find(const Address& address, std::uint16_t port) const {
         for (const auto& place : bucket(address)) {
             const HopIndex hop{place.load(std::memory_order_acquire)};
             const NextHop* const next = hop == HopIndex::none ? nullptr : read(hop);
-            if (next != nullptr && next->address == address) return hop;
+            if (next != nullptr && next->address == address && next->port == port) return hop;
         }
         return HopIndex::none;
     }
     /// Control thread. Returns what stood there; it goes to the retire list.
     std::unique_ptr<const NextHop> publish(HopIndex index, std::unique_ptr<const NextHop> next) {
         const Address address = next->address;
+        const std::uint16_t port = next->port;
         auto& cell = cells_[static_cast<std::size_t>(index)];
         std::unique_ptr<const NextHop> old{cell.exchange(next.release(), std::memory_order_acq_rel)};
-        if (find(address) != index) replace(address, HopIndex::none, index);
+        if (find(address, port) != index) replace(address, HopIndex::none, index);
         return old;
     }
     /// Control thread. Nobody finds this cell any more; those who have its number may still read it.

@@ -21,7 +21,6 @@ std::string described(const SaId& id) {
 Result<void> check(const SaId& id) {
     if (id.source.family() != id.destination.family())
         return fail(Errc::bad_value, "source and destination are of different families");
-    if (!id.source.is_v4()) return fail(Errc::unsupported, "this version carries IPv4 only");
     return {};
 }
 
@@ -59,8 +58,8 @@ Result<void> check(const Policy& policy) {
     for (const Request& request : policy.requests) {
         if (request.mode == Mode::tunnel && !request.endpoints)
             return fail(Errc::bad_value, "tunnel mode needs both end addresses");
-        if (request.endpoints && !(request.endpoints->source.is_v4() && request.endpoints->destination.is_v4()))
-            return fail(Errc::unsupported, "this version carries IPv4 only");
+        if (request.endpoints && request.endpoints->source.family() != request.endpoints->destination.family())
+            return fail(Errc::bad_value, "the two ends of an SA are of different families");
     }
     return {};
 }

@@ -34,6 +34,10 @@ Arrival arrival_of(PortRole role) {
     return Arrival::outside;
 }
 
+bool speaks_ipv6(const PortConfiguration& port) {
+    return std::ranges::any_of(port.addresses, [](const InterfaceAddress& a) { return !a.address.is_v4(); });
+}
+
 /// What the host port's own stack takes us for: any address but the tap's own.
 MacAddress gateway_side_of_host_port(MacAddress tap) {
     tap.octets[0] |= 2;  // locally administered
@@ -122,14 +126,26 @@ Result<void> Gateway::open_ports() {
                               .device = completed_devargs(port, queues),
                               .mtu = port.mtu,
                               .queues = queues,
-                              .arrival = arrival_of(port.role)};
+                              .arrival = arrival_of(port.role),
+                              .hears_groups = speaks_ipv6(port)};
         TORII_TRY(auto opened, Port::open(wish, pool()));
         if (opened->id() >= max_ports) return fail(Errc::no_room, "at most " + std::to_string(max_ports) + " ports");
         our_macs_[opened->id()] =
             port.role == PortRole::host_port ? gateway_side_of_host_port(opened->mac()) : opened->mac();
         ports_.push_back(std::move(opened));
     }
+    take_link_local_addresses();
     return {};
+}
+
+/// Every interface that speaks IPv6 has a link-local address (RFC 4291 2.1), from its MAC unless it is configured.
+void Gateway::take_link_local_addresses() {
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        auto& addresses = configuration_.ports[i].addresses;
+        const bool has_one = std::ranges::any_of(addresses, [](const auto& a) { return a.address.is_link_local(); });
+        if (speaks_ipv6(configuration_.ports[i]) && !has_one)
+            addresses.push_back({link_local_address(our_macs_[ports_[i]->id()]), 64});
+    }
 }
 
 Result<void> Gateway::make_rings() {
@@ -278,7 +294,8 @@ bool Gateway::poll(SteadyTime now) {
 
 // ---- network
 
-/// Connected networks first. The host port's network is its own stack's.
+/// Connected networks first. The host port's network is its own stack's, and fe80::/64, which every link has, is
+/// nobody's.
 std::vector<Route> Gateway::route_list() const {
     std::vector<Route> list;
     std::unordered_map<std::string_view, std::uint16_t> ids;
@@ -286,7 +303,8 @@ std::vector<Route> Gateway::route_list() const {
         ids.emplace(configuration_.ports[i].name, ports_[i]->id());
         if (configuration_.ports[i].role == PortRole::host_port) continue;
         for (const InterfaceAddress& a : configuration_.ports[i].addresses)
-            list.push_back({Prefix{a.address, a.prefix_length}, std::nullopt, ports_[i]->id()});
+            if (!a.address.is_link_local())
+                list.push_back({Prefix{a.address, a.prefix_length}, std::nullopt, ports_[i]->id()});
     }
     for (const RouteConfiguration& route : configuration_.routes)
         list.push_back({route.destination, route.via, ids.at(route.port)});

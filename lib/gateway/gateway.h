@@ -72,6 +72,7 @@ private:
 
     explicit Gateway(const Configuration& configuration, const Options& options);
     Result<void> open_ports();
+    void take_link_local_addresses();
     Result<void> make_rings();
     void show_time(SteadyTime now);  // to workers
     void make_workers();
@@ -96,8 +97,10 @@ private:
     void inject(rte_mbuf* mbuf);
     rte_mbuf* allocate();
     void forget(rte_mbuf* mbuf, Drop reason);
+    void send_frame(std::uint16_t port, const MacAddress& to, EtherType type, std::span<const std::byte> payload);
     // NeighbourActions
     void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) override;
+    void send_discovery(std::uint16_t port, const MacAddress& to, const NeighbourMessage& message) override;
     void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) override;
     void retire_hop(HopIndex hop) override;
     void release(rte_mbuf* mbuf) override;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "ip/ipv4.h"
+#include "ip/ip.h"
 #include "ipcomp/ipcomp.h"
 
 namespace torii {
@@ -162,8 +162,11 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.counter_iv = cipher.counter_mode;
     sa.extended_sequence = spec.extended_sequence;
     sa.serial = entry.serial;
-    sa.outer = outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(),
-                            static_cast<IpProtocol>(spec.id.protocol));
+    sa.family = spec.id.destination.family();
+    const auto protocol = static_cast<IpProtocol>(spec.id.protocol);
+    sa.outer = spec.id.destination.is_v4()
+                   ? outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(), protocol)
+                   : outer_header(spec.id.source, spec.id.destination, protocol);
 }
 
 /// For blocks nobody sees: never published, or past their grace period.

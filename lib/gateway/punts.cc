@@ -43,9 +43,10 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
     Packet& p = carried(*mbuf);
     switch (p.punt) {
         case Punt::arp: return serve_arp(mbuf, now);
+        case Punt::neighbour_discovery: return forget(mbuf, Drop::local_unwanted);
         case Punt::local: return serve_local(mbuf);
         case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
-        case Punt::too_big: return report(mbuf, fragmentation_needed(p.mtu), Drop::too_big);
+        case Punt::too_big: return report(mbuf, too_big(p.mtu), Drop::too_big);
         case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
         case Punt::neighbour: return await_neighbour(mbuf, now);
     }
@@ -55,7 +56,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
 void Gateway::await_neighbour(rte_mbuf* mbuf, SteadyTime now) {
     Packet& p = carried(*mbuf);
     if (p.next_hop == HopIndex::none) {
-        const RouteAnswer answer = routes_->find(Address::v4(p.ipv4().destination));
+        const RouteAnswer answer = routes_->find(p.destination());
         if (answer.route == nullptr) return report(mbuf, net_unreachable, Drop::no_route);
         p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
         if (p.next_hop == HopIndex::none) return report(mbuf, host_unreachable, Drop::neighbour_table_full);
@@ -86,7 +87,7 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
         return inject(mbuf);
     }
     if (p.protocol == static_cast<std::uint8_t>(IpProtocol::udp))
-        return report(mbuf, {IcmpType::unreachable, 3}, Drop::local_unwanted);
+        return report(mbuf, port_unreachable, Drop::local_unwanted);
     forget(mbuf, Drop::local_unwanted);
 }
 
@@ -180,12 +181,21 @@ void Gateway::forget(rte_mbuf* mbuf, Drop reason) {
 }
 
 void Gateway::send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) {
+    send_frame(port, to, EtherType::arp, std::as_bytes(std::span{&arp, 1}));
+}
+
+void Gateway::send_discovery(std::uint16_t port, const MacAddress& to, const NeighbourMessage& message) {
+    send_frame(port, to, EtherType::ipv6, neighbour_packet(message));
+}
+
+void Gateway::send_frame(std::uint16_t port, const MacAddress& to, EtherType type, std::span<const std::byte> payload) {
     rte_mbuf* const mbuf = allocate();
     if (mbuf == nullptr) return;  // the next retry finds room
-    const EthernetHeader ethernet{to.octets, arp.sender_mac, static_cast<std::uint16_t>(EtherType::arp)};
-    auto* const at = reinterpret_cast<std::byte*>(rte_pktmbuf_append(mbuf, sizeof ethernet + sizeof arp));
+    const EthernetHeader ethernet{to.octets, our_macs_[port].octets, static_cast<std::uint16_t>(type)};
+    auto* const at = reinterpret_cast<std::byte*>(
+        rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(sizeof ethernet + payload.size())));
     std::memcpy(at, &ethernet, sizeof ethernet);
-    std::memcpy(at + sizeof ethernet, &arp, sizeof arp);
+    std::memcpy(at + sizeof ethernet, payload.data(), payload.size());
     Packet frame;
     frame.mbuf = mbuf;
     frame.ip = at;

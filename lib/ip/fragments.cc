@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bitset>
 
+#include "ip/ip.h"
+
 namespace torii {
 
 // ---- cutting
@@ -32,29 +34,56 @@ unsigned later_header(const std::byte* ip, unsigned octets, std::byte* out) {
 
 }  // namespace
 
-FragmentCutter::FragmentCutter(const Packet& packet, unsigned mtu)
-    : packet_(packet), mtu_(mtu), payload_octets_(packet.payload_octets()) {
-    later_octets_ = later_header(packet.ip, packet.ip_header_octets, later_.data());
+FragmentCutter::FragmentCutter(const Packet& packet, unsigned mtu, std::uint32_t identification)
+    : packet_(packet), mtu_(mtu), payload_octets_(packet.payload_octets()), identification_(identification) {
+    if (packet.family == Family::ipv4) {
+        first_ = packet.ip;
+        first_octets_ = packet.ip_header_octets;
+        later_octets_ = later_header(packet.ip, packet.ip_header_octets, later_.data());
+        return;
+    }
+    place_ = ipsec_place(packet);
+    payload_octets_ = packet.ip_octets - place_.header_octets;
+    std::memcpy(later_.data(), packet.ip, place_.header_octets);
+    later_[place_.next_header_at] = std::byte{static_cast<std::uint8_t>(IpProtocol::fragment)};
+    first_ = later_.data();
+    first_octets_ = later_octets_ = place_.header_octets + unsigned{sizeof(FragmentHeader)};
 }
 
 unsigned FragmentCutter::next(std::byte* out) {
-    const unsigned header = at_ == 0 ? packet_.ip_header_octets : later_octets_;
+    const unsigned header = at_ == 0 ? first_octets_ : later_octets_;
     const unsigned room = (mtu_ - header) & ~7u;
     const unsigned left = payload_octets_ - at_;
     const bool last = left <= mtu_ - header;
     const unsigned piece = last ? left : room;
-    std::memcpy(out, at_ == 0 ? packet_.ip : later_.data(), header);
-    std::memcpy(out + header, packet_.payload() + at_, piece);
+    std::memcpy(out, at_ == 0 ? first_ : later_.data(), header);
+    std::memcpy(out + header, packet_.ip + packet_.ip_octets - left, piece);
+    if (packet_.family == Family::ipv4)
+        finish_ipv4(out, header + piece, last);
+    else
+        finish_ipv6(out, header + piece, last);
+    at_ += piece;
+    return header + piece;
+}
+
+void FragmentCutter::finish_ipv4(std::byte* out, unsigned octets, bool last) const {
     auto& ip = *reinterpret_cast<Ipv4Header*>(out);
     const std::uint16_t whole = packet_.ipv4().flags_offset;  // of the packet, which may be a fragment itself
     const bool more = !last || (whole & Ipv4Header::more_fragments) != 0;
     ip.flags_offset = static_cast<std::uint16_t>((whole & Ipv4Header::offset_mask) + at_ / 8 +
                                                  (more ? Ipv4Header::more_fragments : 0));
-    ip.total_octets = static_cast<std::uint16_t>(header + piece);
+    ip.total_octets = static_cast<std::uint16_t>(octets);
     ip.checksum = 0;
-    ip.checksum = internet_checksum(out, header);
-    at_ += piece;
-    return header + piece;
+    ip.checksum = internet_checksum(out, ip.header_octets());
+}
+
+void FragmentCutter::finish_ipv6(std::byte* out, unsigned octets, bool last) const {
+    const FragmentHeader header{.next_header = place_.protocol,
+                                .reserved = 0,
+                                .offset_more = static_cast<std::uint16_t>(at_ | (last ? 0 : 1)),
+                                .identification = identification_};
+    std::memcpy(out + place_.header_octets, &header, sizeof header);
+    reinterpret_cast<Ipv6Header*>(out)->payload_octets = static_cast<std::uint16_t>(octets - sizeof(Ipv6Header));
 }
 
 // ---- putting together
@@ -62,8 +91,42 @@ unsigned FragmentCutter::next(std::byte* out) {
 namespace {
 
 constexpr unsigned block_octets = 8;
-constexpr unsigned payload_at = RTE_PKTMBUF_HEADROOM + 64;  // in a large mbuf: headroom, and the longest IP header
+constexpr unsigned payload_at = RTE_PKTMBUF_HEADROOM + 256;  // in a large mbuf: headroom, and the longest IP header
+static_assert(payload_at + longest_reassembled <= large_room && longest_ip_header <= 256);
 constexpr std::uint8_t congestion = 3;
+
+/// A fragment in either family's words.
+struct Piece {
+    const std::byte* payload;
+    unsigned octets, from;
+    bool last;
+    unsigned header_octets;  // what stands in front of all of its packet's fragments
+};
+
+const FragmentHeader& fragment_header(const Packet& p) {
+    return *reinterpret_cast<const FragmentHeader*>(p.ip + p.fragment_at);
+}
+
+Piece piece_of(const Packet& p) {
+    if (p.family == Family::ipv6) {
+        const unsigned head = p.fragment_at + unsigned{sizeof(FragmentHeader)};
+        const FragmentHeader& fragment = fragment_header(p);
+        return {p.ip + head, p.ip_octets - head, fragment.offset_octets(), fragment.is_last(), p.fragment_at};
+    }
+    const std::uint16_t flags_offset = p.ipv4().flags_offset;
+    return {p.payload(), p.payload_octets(), (flags_offset & Ipv4Header::offset_mask) * block_octets,
+            (flags_offset & Ipv4Header::more_fragments) == 0, p.ip_header_octets};
+}
+
+/// The octet that names what follows the headers in front of the fragment header.
+unsigned names_fragment_at(const Packet& p) {
+    unsigned at = offsetof(Ipv6Header, next_header);
+    for (unsigned next = sizeof(Ipv6Header); next < p.fragment_at;) {
+        at = next;
+        next += reinterpret_cast<const ExtensionHeader*>(p.ip + next)->octets();
+    }
+    return at;
+}
 
 }  // namespace
 
@@ -74,7 +137,7 @@ struct Reassembler::Place {
     unsigned known_blocks = 0;
     unsigned payload_octets = 0;  // 0 until the last fragment tells
     unsigned highest_octet = 0;   // of what is there
-    std::array<std::byte, 60> header;
+    std::array<std::byte, longest_ip_header> header;
     unsigned header_octets = 0;  // 0 until the first fragment is there
     unsigned fragments = 0;
     bool congested = false;
@@ -94,11 +157,11 @@ Reassembler::~Reassembler() {
 }
 
 Reassembler::Key Reassembler::key_of(const Packet& p) {
-    const Ipv4Header& ip = p.ipv4();
-    return {.source = ip.source,
-            .destination = ip.destination,
-            .identification = ip.identification,
-            .protocol = ip.protocol,
+    const bool ipv4 = p.family == Family::ipv4;
+    return {.source = p.source(),
+            .destination = p.destination(),
+            .identification = ipv4 ? p.ipv4().identification.value() : fragment_header(p).identification.value(),
+            .protocol = ipv4 ? p.protocol : std::uint8_t{0},
             .arrival = p.arrival,
             .serial = p.opened != 0 ? p.used[p.opened - 1u]->serial : 0};
 }
@@ -118,8 +181,8 @@ bool Reassembler::add(Packet& p, std::uint32_t now_seconds) {
     }
     rte_pktmbuf_free(std::exchange(p.mbuf, nullptr));
     if (!place->is_whole()) return false;
-    finish(*place, p);
-    return true;
+    if (const Drop reason = finish(*place, p); reason != Drop::none) Batch::drop(p, reason);
+    return p.drop == Drop::none;
 }
 
 Reassembler::Place* Reassembler::find(const Key& key) {
@@ -155,53 +218,60 @@ Reassembler::Place* Reassembler::begin(const Key& key, std::uint32_t now_seconds
     return chosen;
 }
 
-/// Copies the fragment's payload to where it belongs. What overlaps what is there spoils the packet, unless it is the
-/// same fragment over again (RFC 8200 4.5 has that rule for IPv6; RFC 1858 tells why).
+/// Copies the fragment's payload to where it belongs. What overlaps what is there spoils the packet (RFC 5722, RFC
+/// 1858), unless it is the same fragment over again (RFC 8200 4.5).
 Drop Reassembler::store(Place& place, const Packet& p) const {
-    const Ipv4Header& ip = p.ipv4();
-    const unsigned from = (ip.flags_offset & Ipv4Header::offset_mask) * block_octets;
-    const unsigned octets = p.payload_octets(), to = from + octets;
-    const bool last = (ip.flags_offset & Ipv4Header::more_fragments) == 0;
+    const auto [payload, octets, from, last, header_octets] = piece_of(p);
+    const unsigned to = from + octets;
     if (to > longest_reassembled) return Drop::reassembled_too_big;
     if (octets == 0 || (!last && octets % block_octets != 0)) return Drop::bad_fragment;
     const unsigned first_block = from / block_octets, end_block = (to + block_octets - 1) / block_octets;
     unsigned there = 0;
     for (unsigned block = first_block; block < end_block; ++block) there += place.known[block];
     if (there == end_block - first_block && to <= place.highest_octet &&
-        std::memcmp(place.payload() + from, p.payload(), octets) == 0 && (!last || place.payload_octets == to))
+        std::memcmp(place.payload() + from, payload, octets) == 0 && (!last || place.payload_octets == to))
         return Drop::fragment_repeated;
     const bool beyond_the_end = place.payload_octets != 0 && (last || to > place.payload_octets);
     if (there != 0 || beyond_the_end || (last && place.highest_octet > to)) return Drop::fragment_overlap;
 
-    std::memcpy(place.payload() + from, p.payload(), octets);
+    std::memcpy(place.payload() + from, payload, octets);
     for (unsigned block = first_block; block < end_block; ++block) place.known.set(block);
     place.known_blocks += end_block - first_block;
     place.highest_octet = std::max(place.highest_octet, to);
     if (last) place.payload_octets = to;
     if (from == 0) {
-        place.header_octets = p.ip_header_octets;
-        std::memcpy(place.header.data(), p.ip, p.ip_header_octets);
+        place.header_octets = header_octets;
+        std::memcpy(place.header.data(), p.ip, header_octets);
+        if (p.family == Family::ipv6) place.header[names_fragment_at(p)] = std::byte{fragment_header(p).next_header};
     }
-    place.congested |= (ip.dscp_ecn & congestion) == congestion;
+    place.congested |= (dscp_ecn(p) & congestion) == congestion;
     ++place.fragments;
     return Drop::none;
 }
 
-/// `p` becomes the whole packet; what it knew of how it came here stays.
-void Reassembler::finish(Place& place, Packet& p) {
+/// `p` becomes the whole packet; what it knew of how it came here stays. A whole IPv6 packet is judged anew: headers
+/// may have come behind the fragment header.
+Drop Reassembler::finish(Place& place, Packet& p) {
     p.mbuf = std::exchange(place.mbuf, nullptr);
     p.ip_header_octets = static_cast<std::uint8_t>(place.header_octets);
     p.ip_octets = static_cast<std::uint16_t>(place.header_octets + place.payload_octets);
     p.ip = static_cast<std::byte*>(p.mbuf->buf_addr) + payload_at - place.header_octets;
     p.fragment = false;
     std::memcpy(p.ip, place.header.data(), place.header_octets);
+    const bool mark = place.congested && (dscp_ecn(p) & congestion) != 0;  // RFC 3168 5.3
+    clear(place);
+    if (p.family == Family::ipv6) {
+        if (mark) set_dscp_ecn(p, dscp_ecn(p) | congestion);
+        p.ipv6().payload_octets = static_cast<std::uint16_t>(p.ip_octets - sizeof(Ipv6Header));
+        return parse_ipv6(p, p.ip_octets);
+    }
     Ipv4Header& ip = p.ipv4();
     ip.total_octets = p.ip_octets;
     ip.flags_offset = 0;
-    if (place.congested && (ip.dscp_ecn & congestion) != 0) ip.dscp_ecn |= congestion;  // RFC 3168 5.3
+    if (mark) ip.dscp_ecn |= congestion;
     ip.checksum = 0;
-    ip.checksum = internet_checksum(p.ip, place.header_octets);
-    clear(place);
+    ip.checksum = internet_checksum(p.ip, p.ip_header_octets);
+    return Drop::none;
 }
 
 void Reassembler::expire(std::uint32_t now_seconds) {

@@ -1,6 +1,5 @@
-// IPv4 headers on the packet path: validation (RFC 1812 5.2.2), hop count, tunnel headers and what they inherit from
-// the packet inside (RFC 4301 5.1.2.1), ECN on the way out of a tunnel (RFC 6040). Worker threads; a packet at a time,
-// called from the stages' loops.
+// IPv4 headers on the packet path: validation (RFC 1812 5.2.2), hop count, tunnel headers (RFC 4301 5.1.2.1). Worker
+// threads; a packet at a time, called from the stages' loops.
 #pragma once
 
 #include <algorithm>
@@ -61,6 +60,7 @@ inline Drop parse_ipv4(Packet& packet, std::size_t available, bool summed = fals
         }
     }
     if (is_martian(ip.source, ip.destination)) return Drop::martian;
+    packet.family = Family::ipv4;
     packet.ip_octets = static_cast<std::uint16_t>(total);
     packet.ip_header_octets = static_cast<std::uint8_t>(header_octets);
     packet.protocol = ip.protocol;
@@ -77,47 +77,38 @@ inline void decrement_ttl(Ipv4Header& ip) {
 
 /// The constant part of a tunnel's outer header: no options, TTL 64, payload `protocol`.
 inline OuterHeader outer_header(std::uint32_t source, std::uint32_t destination, IpProtocol protocol) {
-    OuterHeader outer;
-    outer.ip.version_ihl = 0x45;
-    outer.ip.ttl = 64;
-    outer.ip.protocol = static_cast<std::uint8_t>(protocol);
-    outer.ip.source = source;
-    outer.ip.destination = destination;
-    outer.checksum_part = 0x4500u + (64u << 8) + static_cast<std::uint8_t>(protocol) + (source >> 16) +
-                          (source & 0xffff) + (destination >> 16) + (destination & 0xffff);
+    OuterHeader outer{.ipv4 = {}};
+    outer.ipv4.ip.version_ihl = 0x45;
+    outer.ipv4.ip.ttl = 64;
+    outer.ipv4.ip.protocol = static_cast<std::uint8_t>(protocol);
+    outer.ipv4.ip.source = source;
+    outer.ipv4.ip.destination = destination;
+    outer.ipv4.checksum_part = 0x4500u + (64u << 8) + static_cast<std::uint8_t>(protocol) + (source >> 16) +
+                               (source & 0xffff) + (destination >> 16) + (destination & 0xffff);
     return outer;
 }
 
-/// Writes a tunnel's outer header at `at`: DSCP, ECN and DF come from the packet inside (RFC 4301 5.1.2.1, RFC 6040 4.1
-/// normal mode). `identification` differs from packet to packet because DF may be clear.
-inline void write_outer(std::byte* at, const OuterHeader& outer, const Ipv4Header& inner, std::uint16_t total_octets,
-                        std::uint16_t identification) {
+/// Writes a tunnel's outer header at `at`: `dscp_ecn` and DF, alone in `flags`, come from the packet inside (RFC 4301
+/// 5.1.2.1, RFC 6040 4.1 normal mode). `identification` differs from packet to packet because DF may be clear.
+inline void write_outer(std::byte* at, const OuterHeader::Ipv4& outer, std::uint8_t dscp_ecn, std::uint16_t flags,
+                        std::uint16_t total_octets, std::uint16_t identification) {
     std::memcpy(at, &outer.ip, sizeof outer.ip);
     auto& ip = *reinterpret_cast<Ipv4Header*>(at);  // written in place: nobody reads the narrow stores back soon
-    const std::uint16_t flags = inner.flags_offset & Ipv4Header::dont_fragment;
-    ip.dscp_ecn = inner.dscp_ecn;
+    ip.dscp_ecn = dscp_ecn;
     ip.total_octets = total_octets;
     ip.identification = identification;
     ip.flags_offset = flags;
-    std::uint32_t sum = outer.checksum_part + inner.dscp_ecn + total_octets + identification + flags;
+    std::uint32_t sum = outer.checksum_part + dscp_ecn + total_octets + identification + flags;
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     ip.checksum = static_cast<std::uint16_t>(~sum);
 }
 
-/// Carries congestion marks from a tunnel's outer header to the packet inside (RFC 6040 4.2). False: the packet must
-/// be dropped, because it could not carry the mark.
-inline bool inherit_ecn(std::uint8_t outer_dscp_ecn, Ipv4Header& inner) {
-    enum : unsigned { not_ect, ect1, ect0, ce };
-    const unsigned outer = outer_dscp_ecn & 3u, own = inner.dscp_ecn & 3u;
-    if (outer != ce && !(outer == ect1 && own == ect0)) [[likely]]
-        return true;
-    if (own == not_ect) return outer != ce;
-    const auto before = static_cast<std::uint16_t>(inner.version_ihl << 8 | inner.dscp_ecn);
-    inner.dscp_ecn = static_cast<std::uint8_t>((inner.dscp_ecn & ~3u) | outer);
-    inner.checksum =
-        adjusted_checksum(inner.checksum, before, static_cast<std::uint16_t>(inner.version_ihl << 8 | inner.dscp_ecn));
-    return true;
+/// Replaces DSCP and ECN.
+inline void set_dscp_ecn(Ipv4Header& ip, std::uint8_t dscp_ecn) {
+    const auto before = static_cast<std::uint16_t>(ip.version_ihl << 8 | ip.dscp_ecn);
+    ip.dscp_ecn = dscp_ecn;
+    ip.checksum = adjusted_checksum(ip.checksum, before, static_cast<std::uint16_t>(ip.version_ihl << 8 | dscp_ecn));
 }
 
 }  // namespace torii

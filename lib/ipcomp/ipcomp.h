@@ -1,5 +1,5 @@
-// IP payload compression (RFC 3173) with DEFLATE (RFC 2394), tunnel and transport mode over IPv4. Two transforms over a
-// batch that may mix SAs and modes.
+// IP payload compression (RFC 3173) with DEFLATE (RFC 2394), tunnel and transport mode over IPv4 and IPv6. Two
+// transforms over a batch that may mix SAs and modes.
 #pragma once
 
 #include "ipcomp/deflate.h"
@@ -11,7 +11,9 @@ namespace torii {
 enum class Cpi : std::uint16_t { deflate = 2 };
 
 /// Octets an SA may add in `mode`: transport mode never adds any.
-inline unsigned ipcomp_overhead(Mode mode) { return mode == Mode::tunnel ? unsigned{sizeof(Ipv4Header)} : 0; }
+inline unsigned ipcomp_overhead(const OutboundSa& sa, Mode mode) {
+    return mode == Mode::tunnel ? sa.outer_octets() : 0;
+}
 
 /// Compresses `batch` in place where that makes a packet shorter (RFC 3173 2.2).
 /// In:     packets at their IP header, each carrying its own `outbound_sa`.

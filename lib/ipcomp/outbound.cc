@@ -44,21 +44,23 @@ void write_ipcomp(const OutboundSa& sa, std::byte* at, std::uint8_t next_header,
 
 /// IP | IPComp | IP | payload, or IP | IP | payload
 void encapsulate_tunnel(Deflate& deflate, Packet& p) {
-    constexpr unsigned outer = sizeof(Ipv4Header);
+    const unsigned outer = p.outbound_sa->outer_octets();
+    const std::uint8_t inner = protocol_of(p.family);
     if (!has_room(p, outer, 0)) return;
     const auto packed = shorter(deflate, *p.outbound_sa, {p.ip, p.ip_octets});
     if (!packed) {
         enter_tunnel(p, outer, p.ip_octets + outer);
-        return rewrite_header(p, static_cast<std::uint8_t>(IpProtocol::ipv4), p.ip_octets);
+        return rewrite_header(p, inner, p.ip_octets);
     }
     const auto total = static_cast<unsigned>(outer + sizeof(IpCompHeader) + packed->size());
     enter_tunnel(p, outer, total);  // before the packet inside is overwritten: the outer header inherits from it
-    write_ipcomp(*p.outbound_sa, p.payload(), static_cast<std::uint8_t>(IpProtocol::ipv4), *packed);
+    write_ipcomp(*p.outbound_sa, p.payload(), inner, *packed);
 }
 
 /// IP | IPComp | payload, or the packet as it was
 void encapsulate_transport(Deflate& deflate, Packet& p) {
     if (p.fragment) return;
+    enter_transport(p);
     const auto packed = shorter(deflate, *p.outbound_sa, {p.payload(), p.payload_octets()});
     if (!packed) return;
     write_ipcomp(*p.outbound_sa, p.payload(), p.protocol, *packed);

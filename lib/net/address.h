@@ -26,6 +26,12 @@ public:
             a.octets_[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
         return a;
     }
+    static constexpr Address v6(const std::array<std::uint8_t, 16>& octets) {
+        Address a;
+        a.family_ = Family::ipv6;
+        a.octets_ = octets;
+        return a;
+    }
     /// `octets` holds 4 (IPv4) or 16 (IPv6) octets in network order; any other count is a programming mistake.
     static Address from_octets(std::span<const std::byte> octets);
     static Address any(Family family) {
@@ -47,6 +53,10 @@ public:
                octets_[3];
     }
     bool is_unspecified() const { return *this == any(family_); }
+    /// 224.0.0.0/4 or ff00::/8.
+    constexpr bool is_multicast() const { return is_v4() ? octets_[0] >> 4 == 14 : octets_[0] == 0xff; }
+    /// fe80::/10: one of the hosts on one link, and another one on the next (RFC 4291 2.5.6).
+    constexpr bool is_link_local() const { return !is_v4() && octets_[0] == 0xfe && octets_[1] >> 6 == 2; }
     std::string text() const;
 
     friend constexpr auto operator<=>(const Address&, const Address&) = default;

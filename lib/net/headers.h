@@ -1,5 +1,5 @@
 // The wire forms of the headers Torii reads and writes, laid over packet octets after their length was checked.
-// Numbers convert between network and host order by themselves. RFC 791, 792, 826, 4303, 8200.
+// Numbers convert between network and host order by themselves. RFC 791, 792, 826, 3173, 4302, 4303, 8200.
 #pragma once
 
 #include <array>
@@ -41,15 +41,19 @@ using Big64 = Big<std::uint64_t>;
 enum class EtherType : std::uint16_t { ipv4 = 0x0800, arp = 0x0806, ipv6 = 0x86dd };
 
 enum class IpProtocol : std::uint8_t {
+    hop_by_hop = 0,
     icmp = 1,
     ipv4 = 4,
     tcp = 6,
     udp = 17,
     ipv6 = 41,
+    routing = 43,
+    fragment = 44,
     esp = 50,
     ah = 51,
     icmpv6 = 58,
     none = 59,
+    destination_options = 60,
     ipcomp = 108,
     sctp = 132,
     udp_lite = 136
@@ -99,6 +103,29 @@ struct Ipv6Header {
 };
 static_assert(sizeof(Ipv6Header) == 40);
 
+struct ExtensionHeader {  // RFC 8200 4.3 to 4.6: how options and routing headers start
+    std::uint8_t next_header;
+    std::uint8_t further_words;  // of 8 octets, behind the first
+    unsigned octets() const { return (further_words + 1u) * 8; }
+};
+static_assert(sizeof(ExtensionHeader) == 2);
+
+struct RoutingHeader {  // RFC 8200 4.4
+    std::uint8_t next_header, further_words, type, segments_left;
+};
+static_assert(sizeof(RoutingHeader) == 4);
+
+struct FragmentHeader {  // RFC 8200 4.5
+    std::uint8_t next_header, reserved;
+    Big16 offset_more;  // the offset counts 8 octets and stands above three more bits
+    Big32 identification;
+
+    static constexpr std::uint16_t more_fragments = 1, offset_mask = 0xfff8;
+    unsigned offset_octets() const { return offset_more & offset_mask; }
+    bool is_last() const { return (offset_more & more_fragments) == 0; }
+};
+static_assert(sizeof(FragmentHeader) == 8);
+
 struct UdpHeader {
     Big16 source_port, destination_port, octets, checksum;
 };
@@ -110,6 +137,13 @@ struct IcmpHeader {  // RFC 792; `rest` is identifier and sequence, or unused an
     Big16 rest_high, rest_low;
 };
 static_assert(sizeof(IcmpHeader) == 8);
+
+struct Icmpv6Header {  // RFC 4443 2.1; `rest` is identifier and sequence, an MTU, flags, or unused
+    std::uint8_t type, code;
+    Big16 checksum;
+    Big32 rest;
+};
+static_assert(sizeof(Icmpv6Header) == 8);
 
 struct EspHeader {  // RFC 4303 section 2
     Big32 spi;
@@ -141,6 +175,10 @@ static_assert(sizeof(IpCompHeader) == 4);
 
 /// The ones' complement sum of RFC 1071 over `octets`, complemented; 0 over a header that carries a right checksum.
 std::uint16_t internet_checksum(const void* octets, std::size_t count);
+
+/// The same over the `count` octets of an ICMPv6 message and the pseudo-header for the addresses of `ip` (RFC 8200 8.1,
+/// RFC 4443 2.3).
+std::uint16_t icmpv6_checksum(const Ipv6Header& ip, const void* octets, std::size_t count);
 
 /// The checksum after one 16-bit word of what it covers went from `before` to `after` (RFC 1624 eqn 3).
 inline std::uint16_t adjusted_checksum(std::uint16_t checksum, std::uint16_t before, std::uint16_t after) {

@@ -15,19 +15,25 @@ namespace torii {
     X(multi_segment,                                                                                                   \
       "A frame came in several buffers. Raise the port's mtu setting so that the buffers hold a whole frame.")         \
     X(unknown_ethertype,                                                                                               \
-      "Neither IPv4 nor ARP. Normal on office networks (LLDP, spanning tree); otherwise check the cabling.")           \
-    X(ipv6_not_offered, "IPv6 is not forwarded by this version. Disable IPv6 on the hosts, or route it elsewhere.")    \
+      "Neither IP nor ARP. Normal on office networks (LLDP, spanning tree); otherwise check the cabling.")             \
     X(not_our_mac, "Unicast for another station's MAC: the switch floods, or a neighbour has a stale ARP entry.")      \
     X(multicast, "Multicast and broadcast are not forwarded. Normal on office networks.")                              \
-    X(bad_ip_version, "The IP header does not start with version 4. Look for a corrupting device.")                    \
+    X(bad_ip_version, "The IP header is of another version than what names it says. Look for a corrupting device.")    \
     X(bad_ip_header, "The IPv4 header is shorter than 20 octets or longer than the packet (RFC 1812 5.2.2).")          \
     X(bad_ip_length,                                                                                                   \
-      "The IPv4 total length is below the header's or beyond the octets that arrived (RFC 1812 5.2.2).")               \
+      "The length in the IP header is below the header's or beyond the octets that arrived (RFC 1812 5.2.2).")         \
     X(bad_ip_checksum, "The IPv4 header checksum is wrong. Look for a faulty device or a sender's offload setting.")   \
     X(martian,                                                                                                         \
-      "Source or destination may not appear on a wire (loopback, multicast source, 0.0.0.0, 240/4). Someone spoofs "   \
-      "or is misconfigured.")                                                                                          \
-    X(source_route, "The packet asks for source routing, which is refused.")                                           \
+      "Source or destination may not appear on a wire (loopback, multicast source, 0.0.0.0, 240/4, ::/64). Someone "   \
+      "spoofs or is misconfigured.")                                                                                   \
+    X(source_route, "The packet asks for source routing, which is refused (RFC 5095).")                                \
+    X(bad_extension_header,                                                                                            \
+      "An IPv6 extension header is cut short, stands where it must not, or has options longer than itself (RFC 8200 "  \
+      "4).")                                                                                                           \
+    X(too_many_headers, "More than 8 IPv6 extension headers, or more than 208 octets of them. Someone probes.")        \
+    X(opaque_fragment,                                                                                                 \
+      "A later IPv6 fragment with extension headers behind its fragment header: no policy can tell what it carries.")  \
+    X(link_local, "From or to an fe80::/10 address of another host: those are never forwarded (RFC 4291 2.5.6).")      \
     X(own_source,                                                                                                      \
       "The packet claims to come from one of our own addresses. Someone spoofs, or two hosts share an address.")       \
     X(ttl_exceeded, "The hop limit ran out here. Look for a routing loop; traceroute causes these by design.")         \
@@ -93,6 +99,11 @@ namespace torii {
     X(local_unwanted,                                                                                                  \
       "For one of our own addresses, but nobody here takes it: no host port is configured for other than ICMP echo.")  \
     X(bad_arp, "An ARP packet that is cut short, not for IPv4 over Ethernet, or claims our own address.")              \
+    X(bad_discovery,                                                                                                   \
+      "A neighbour solicitation or advertisement that RFC 4861 7.1 does not admit, or one that claims our address.")   \
+    X(router_discovery,                                                                                                \
+      "A router solicitation, router advertisement or redirect: routes are configured here, not heard. Normal on "     \
+      "networks with IPv6.")                                                                                           \
     X(punt_full, "More packets for the control core than it takes. Someone floods the gateway's own addresses.")       \
     X(handover_full,                                                                                                   \
       "The worker that owns the SA is too busy to take more packets. Spread the tunnels, or add workers.")             \

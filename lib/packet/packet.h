@@ -34,10 +34,11 @@ enum class Resume : std::uint8_t { open, classify, protect, transmit, frame };  
 
 /// Why a packet goes to the control core.
 enum class Punt : std::uint8_t {
-    arp,           // the frame from its Ethernet header on
-    local,         // for one of our own addresses
-    neighbour,     // its next hop has no MAC yet, or no number; comes back by Resume::transmit
-    ttl_exceeded,  // these want an ICMP error
+    arp,                  // the frame from its Ethernet header on
+    neighbour_discovery,  // ICMPv6 133 to 137, whole, hop limit 255; the Ethernet header stands in front of `ip`
+    local,                // for one of our own addresses
+    neighbour,            // its next hop has no MAC yet, or no number; comes back by Resume::transmit
+    ttl_exceeded,         // these want an ICMP error
     too_big,
     no_route,
 };
@@ -45,13 +46,14 @@ enum class Punt : std::uint8_t {
 /// Each kind of punted packet has a ring of its own, served in this order: a flood of questions to our own addresses
 /// must not keep ARP answers, and with them every tunnel, from the control core.
 enum class PuntWay : std::uint8_t {
-    arp,
+    arp,  // and neighbour discovery
     neighbour,
     answer,  // may be answered: what is for us, and what wants an ICMP error
 };
 inline constexpr std::size_t punt_ways = 3;
 constexpr PuntWay way_of(Punt why) {
-    return why == Punt::arp ? PuntWay::arp : why == Punt::neighbour ? PuntWay::neighbour : PuntWay::answer;
+    if (why == Punt::arp || why == Punt::neighbour_discovery) return PuntWay::arp;
+    return why == Punt::neighbour ? PuntWay::neighbour : PuntWay::answer;
 }
 
 /// Index into the next-hop table. 0 is nowhere.
@@ -64,10 +66,10 @@ struct Packet {
     OutboundSa* outbound_sa = nullptr;
     const SaChain* chain = nullptr;  // what follows outbound_sa; null: nothing
     std::uint64_t sequence = 0;
-    std::uint64_t hash = 0;       // of whatever is looked up next
-    std::uint16_t ip_octets = 0;  // total length by the IP header
-    std::uint8_t ip_header_octets = 0;
-    std::uint8_t protocol = 0;  // behind the IP header
+    std::uint64_t hash = 0;             // of whatever is looked up next
+    std::uint16_t ip_octets = 0;        // total length by the IP header
+    std::uint8_t ip_header_octets = 0;  // IPv6: with the extension headers
+    std::uint8_t protocol = 0;          // behind the IP header
     HopIndex next_hop{};
     std::uint16_t port = 0;  // where it arrived
     Drop drop = Drop::none;
@@ -78,10 +80,21 @@ struct Packet {
     std::uint8_t opened = 0;      // how many of `used` there are
     std::uint8_t nesting = 0;     // IPsec headers it came out of, IPComp too
     bool fragment = false;
-    std::uint16_t mtu = 0;                       // with Punt::too_big: what would have fitted
+    std::uint16_t mtu = 0;  // with Punt::too_big: what would have fitted
+    Family family = Family::ipv4;
+    // of IPv6 alone
+    std::uint8_t next_header_at = 0;             // offset of the octet that names `protocol`
+    std::uint8_t fragment_at = 0;                // offset of the fragment header; 0: there is none
+    bool waypoint = false;                       // a routing header sends it on from its destination
+    bool made_here = false;                      // a tunnel's packet of ours: we may cut it, as nobody else may
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
 
     Ipv4Header& ipv4() const { return *reinterpret_cast<Ipv4Header*>(ip); }
+    Ipv6Header& ipv6() const { return *reinterpret_cast<Ipv6Header*>(ip); }
+    Address source() const { return family == Family::ipv4 ? Address::v4(ipv4().source) : Address::v6(ipv6().source); }
+    Address destination() const {
+        return family == Family::ipv4 ? Address::v4(ipv4().destination) : Address::v6(ipv6().destination);
+    }
     std::byte* payload() const { return ip + ip_header_octets; }
     unsigned payload_octets() const { return ip_octets - ip_header_octets; }
     /// Octets of the mbuf before `ip` and behind the IP packet.

@@ -19,23 +19,31 @@
 namespace torii {
 
 /// A packet's selectors in five words, which is how they are written, hashed and compared: a key of smaller fields
-/// would be read back before they had reached the cache. IPv4 addresses fill the first half of the first word of two.
+/// would be read back before they had reached the cache. IPv6 addresses fill two words each, IPv4 addresses half of the
+/// first: one key and one cache serve both.
 struct FlowKey {
-    std::array<std::uint64_t, 5> words{};  // source, destination, as on the wire; the rest, see ipv4()
+    std::array<std::uint64_t, 5> words{};  // source, destination, as on the wire; the rest, see rest()
 
     /// Addresses and `ports` are as they stand on the wire; `arrival` is the caller's numbering of which checks the
     /// packet owes.
     static FlowKey ipv4(std::uint32_t source, std::uint32_t destination, std::uint32_t ports, std::uint8_t protocol,
                         std::uint8_t arrival, bool ports_known) {
-        return {{source, 0, destination, 0,
-                 ports | std::uint64_t{protocol} << 32 | std::uint64_t{4} << 40 | std::uint64_t{arrival} << 48 |
-                     std::uint64_t{ports_known} << 56}};
+        return {{source, 0, destination, 0, rest(Family::ipv4, ports, protocol, arrival, ports_known)}};
+    }
+    /// The same with the 32 octets of an IPv6 header's two addresses at `addresses`.
+    static FlowKey ipv6(const std::byte* addresses, std::uint32_t ports, std::uint8_t protocol, std::uint8_t arrival,
+                        bool ports_known) {
+        FlowKey key;
+        std::memcpy(key.words.data(), addresses, 32);
+        key.words[4] = rest(Family::ipv6, ports, protocol, arrival, ports_known);
+        return key;
     }
     /// The key as the classifier wants it.
     PacketSelector selector() const {
         const auto ports = static_cast<std::uint32_t>(words[4]);
-        return {.source = Address::from_octets(std::as_bytes(std::span{words}).first(4)),
-                .destination = Address::from_octets(std::as_bytes(std::span{words}).subspan(16, 4)),
+        const std::size_t octets = Family{static_cast<std::uint8_t>(words[4] >> 40)} == Family::ipv4 ? 4 : 16;
+        return {.source = Address::from_octets(std::as_bytes(std::span{words}).first(octets)),
+                .destination = Address::from_octets(std::as_bytes(std::span{words}).subspan(16, octets)),
                 .source_port = __builtin_bswap16(static_cast<std::uint16_t>(ports)),
                 .destination_port = __builtin_bswap16(static_cast<std::uint16_t>(ports >> 16)),
                 .protocol = static_cast<std::uint8_t>(words[4] >> 32),
@@ -44,6 +52,13 @@ struct FlowKey {
     friend bool operator==(const FlowKey& a, const FlowKey& b) {
         const auto &x = a.words, &y = b.words;
         return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4])) == 0;
+    }
+
+private:
+    static std::uint64_t rest(Family family, std::uint32_t ports, std::uint8_t protocol, std::uint8_t arrival,
+                              bool ports_known) {
+        return ports | std::uint64_t{protocol} << 32 | static_cast<std::uint64_t>(family) << 40 |
+               std::uint64_t{arrival} << 48 | std::uint64_t{ports_known} << 56;
     }
 };
 static_assert(sizeof(FlowKey) == 40);
@@ -67,7 +82,7 @@ public:
         const auto& w = key.words;
         std::uint64_t h =
             (w[0] ^ seed_) * 0x9e3779b97f4a7c15u ^ (w[2] + seed_) * 0xc2b2ae3d27d4eb4fu ^ w[4] * 0x165667b19e3779f9u;
-        h ^= (w[1] * 0x85ebca77c2b2ae63u) ^ std::rotl(w[3] * 0x27d4eb2f165667c5u, 29);
+        h ^= ((w[1] ^ ~seed_) * 0x85ebca77c2b2ae63u) ^ std::rotl((w[3] - seed_) * 0x27d4eb2f165667c5u, 29);
         h ^= h >> 32;
         h *= 0xd6e8feb86659fd93u;
         return h ^ h >> 29;

@@ -30,9 +30,13 @@ private:
 inline constexpr std::uint64_t unlimited = ~std::uint64_t{0};
 
 /// Head of a tunnel's packets: outer IP header with everything that does not change from packet to packet.
-struct OuterHeader {
-    Ipv4Header ip{};  // total length, identification, DSCP/ECN, DF and checksum are filled in per packet
-    std::uint32_t checksum_part = 0;  // ones' complement sum of the constant fields, host order
+union OuterHeader {
+    struct Ipv4 {
+        Ipv4Header ip;  // total length, identification, DSCP/ECN, DF and checksum are filled in per packet
+        std::uint32_t checksum_part;  // ones' complement sum of the constant fields, host order
+    };
+    Ipv4 ipv4;
+    Ipv6Header ipv6{};  // payload length and traffic class are
 };
 
 struct alignas(64) OutboundSa {
@@ -56,12 +60,15 @@ struct alignas(64) OutboundSa {
     // ---- line 1
     std::uint32_t serial = 0;  // of this SA, never reused
     IpsecProtocol protocol = IpsecProtocol::esp;
+    Family family = Family::ipv4;  // of its ends, and so of `outer`
     OuterHeader outer;
     std::uint16_t cpi = 0;                   // IPComp: as on the wire
     std::uint16_t texts_to_pass_over = 0;    // owner; IPComp: this many are not worth a try
     std::uint16_t incompressible_texts = 0;  // owner; IPComp: in a row
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
+
+    unsigned outer_octets() const { return family == Family::ipv4 ? unsigned{sizeof(Ipv4Header)} : unsigned{sizeof(Ipv6Header)}; }
 };
 static_assert(offsetof(OutboundSa, serial) == 64 && offsetof(OutboundSa, key) == 128);
 

@@ -10,15 +10,13 @@ void tell(Notices& notices, control::Event::Kind kind, const OutboundSa& sa, std
 }
 
 void tell(Notices& notices, control::Event::Kind kind, const Packet& p) {
-    const Ipv4Header& ip = p.ipv4();
-    notices.tell({.kind = kind,
-                  .serial = p.inbound_sa->serial,
-                  .spi = Spi{p.inbound_sa->spi.value()},
-                  .sequence = p.sequence,
-                  .packet = {.source = Address::v4(ip.source),
-                             .destination = Address::v4(ip.destination),
-                             .protocol = p.protocol,
-                             .ports_known = false}});
+    notices.tell(
+        {.kind = kind,
+         .serial = p.inbound_sa->serial,
+         .spi = Spi{p.inbound_sa->spi.value()},
+         .sequence = p.sequence,
+         .packet = {
+             .source = p.source(), .destination = p.destination(), .protocol = p.protocol, .ports_known = false}});
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "crypto/engine.h"
-#include "ip/ipv4.h"
+#include "ip/ip.h"
 #include "observe/notices.h"
 #include "packet/packet.h"
 #include "sa/security_association.h"
@@ -71,14 +71,40 @@ inline bool has_room(Packet& p, unsigned before, unsigned behind) {
 /// front of it; what stands between the two is the caller's.
 inline void enter_tunnel(Packet& p, unsigned before, unsigned total) {
     const OutboundSa& sa = *p.outbound_sa;
-    write_outer(p.ip - before, sa.outer, p.ipv4(), static_cast<std::uint16_t>(total),
-                static_cast<std::uint16_t>(p.sequence));
+    if (sa.family == Family::ipv4) [[likely]] {
+        write_outer(p.ip - before, sa.outer.ipv4, dscp_ecn(p), outer_flags(p), static_cast<std::uint16_t>(total),
+                    static_cast<std::uint16_t>(p.sequence));
+    } else {
+        write_outer(p.ip - before, sa.outer.ipv6, dscp_ecn(p), total);
+        p.next_header_at = offsetof(Ipv6Header, next_header);
+        p.fragment_at = 0;
+        p.waypoint = false;
+        p.made_here = true;
+    }
+    p.family = sa.family;
     p.ip -= before;
     p.ip_octets = static_cast<std::uint16_t>(total);
-    p.ip_header_octets = sizeof(Ipv4Header);
-    p.protocol = sa.outer.ip.protocol;
+    p.ip_header_octets = static_cast<std::uint8_t>(sa.outer_octets());
+    p.protocol = static_cast<std::uint8_t>(sa.protocol);
     p.fragment = false;
     p.next_hop = HopIndex{sa.next_hop.load(std::memory_order_relaxed)};
+}
+
+/// Octets of the IP header that transport mode leaves in front of what it protects.
+inline unsigned transport_header_octets(const Packet& p) {
+    if (p.family == Family::ipv4 || p.ip_header_octets == sizeof(Ipv6Header)) [[likely]]
+        return p.ip_header_octets;
+    return ipsec_place(p).header_octets;
+}
+
+/// The packet's payload is what transport mode protects, from here on: IPv6 destination options belong to it.
+inline void enter_transport(Packet& p) {
+    if (p.family == Family::ipv4 || p.ip_header_octets == sizeof(Ipv6Header)) [[likely]]
+        return;
+    const IpsecPlace place = ipsec_place(p);
+    p.ip_header_octets = place.header_octets;
+    p.next_header_at = place.next_header_at;
+    p.protocol = place.protocol;
 }
 
 /// Moves the packet's IP header `octets` forward, so that as many stand free between it and its payload.
@@ -89,12 +115,18 @@ inline void open_gap(Packet& p, unsigned octets) {
 
 /// The packet's own IP header says what follows it now: `protocol`, `total` octets in all.
 inline void rewrite_header(Packet& p, std::uint8_t protocol, unsigned total) {
+    p.protocol = protocol;
+    p.ip_octets = static_cast<std::uint16_t>(total);
+    if (p.family == Family::ipv6) {
+        p.ipv6().payload_octets = static_cast<std::uint16_t>(total - sizeof(Ipv6Header));
+        p.ip[p.next_header_at] = std::byte{protocol};
+        return;
+    }
     Ipv4Header& ip = p.ipv4();
     ip.total_octets = static_cast<std::uint16_t>(total);
-    ip.protocol = p.protocol = protocol;
+    ip.protocol = protocol;
     ip.checksum = 0;
     ip.checksum = internet_checksum(p.ip, p.ip_header_octets);
-    p.ip_octets = static_cast<std::uint16_t>(total);
 }
 
 /// Completes a packet that transport mode has changed.
@@ -105,33 +137,38 @@ inline void finish_transport(Packet& p, IpProtocol protocol, unsigned total) {
 
 // ---- inbound shapes
 
-/// IP | ... | IP | payload becomes IP | payload; the inner header, of which `octets` there are with what it heads, is
-/// judged like one from a wire.
-inline Drop leave_tunnel(Packet& p, std::byte* inner, unsigned octets) {
-    const std::uint8_t outer_dscp_ecn = p.ipv4().dscp_ecn;
+/// IP | ... | IP | payload becomes IP | payload; the inner header, of `family`, of which `octets` there are with what
+/// it heads, is judged like one from a wire.
+inline Drop leave_tunnel(Packet& p, std::byte* inner, unsigned octets, Family family) {
+    const std::uint8_t outer_dscp_ecn = dscp_ecn(p);
     p.ip = inner;
-    if (const Drop reason = parse_ipv4(p, octets); reason != Drop::none) return reason;
-    return inherit_ecn(outer_dscp_ecn, p.ipv4()) ? Drop::none : Drop::bad_ecn;
+    if (const Drop reason = parse_ip(family, p, octets); reason != Drop::none) return reason;
+    return inherit_ecn(outer_dscp_ecn, p) ? Drop::none : Drop::bad_ecn;
 }
 
-/// IP | ... | payload becomes IP | payload: the IP header moves up against the payload.
-inline void leave_transport(Packet& p, const std::byte* payload, unsigned octets, std::uint8_t protocol) {
+/// IP | ... | payload becomes IP | payload: the IP header moves up against the payload. IPv6 extension headers that
+/// come to light are judged like those from a wire.
+inline Drop leave_transport(Packet& p, const std::byte* payload, unsigned octets, std::uint8_t protocol) {
     const auto distance = payload - p.payload();
     std::memmove(p.ip + distance, p.ip, p.ip_header_octets);
     p.ip += distance;
     rewrite_header(p, protocol, p.ip_header_octets + octets);
+    if (p.family == Family::ipv4 || !is_extension_header(protocol)) [[likely]]
+        return Drop::none;
+    return parse_ipv6(p, p.ip_octets);
 }
 
 /// What an SA of `mode` protected comes to light: `protocol` is what its header names, at `payload`.
-/// Drops: dummy_packet, ipv6_not_offered, bad_inner_protocol, and those of leave_tunnel.
+/// Drops: dummy_packet, bad_inner_protocol, and those of leave_tunnel and leave_transport.
 inline Drop unwrap(Packet& p, Mode mode, std::byte* payload, unsigned octets, std::uint8_t protocol) {
     const auto inner = static_cast<IpProtocol>(protocol);
     if (inner == IpProtocol::none) return Drop::dummy_packet;
-    if (mode != Mode::transport && inner == IpProtocol::ipv4) return leave_tunnel(p, payload, octets);
-    if (mode != Mode::transport && inner == IpProtocol::ipv6) return Drop::ipv6_not_offered;
+    if (mode != Mode::transport) {
+        if (inner == IpProtocol::ipv4) return leave_tunnel(p, payload, octets, Family::ipv4);
+        if (inner == IpProtocol::ipv6) return leave_tunnel(p, payload, octets, Family::ipv6);
+    }
     if (mode == Mode::tunnel) return Drop::bad_inner_protocol;
-    leave_transport(p, payload, octets, protocol);
-    return Drop::none;
+    return leave_transport(p, payload, octets, protocol);
 }
 
 /// The packet came out of its SA: it owes the inbound policy a check against it.

@@ -58,7 +58,7 @@ private:
         row("a frame for everybody", Drop::multicast, world, [] {
             return ethernet(plain(11, 1), {{255, 255, 255, 255, 255, 255}});
         });
-        row("an IPv6 frame", Drop::ipv6_not_offered, world, [] { return ethernet(Octets(60), {}, EtherType::ipv6); });
+        row("zeroes in an IPv6 frame", Drop::bad_ip_version, world, [] { return ethernet(Octets(60), {}, EtherType::ipv6); });
         row("a frame of no known type", Drop::unknown_ethertype, world,
             [] { return ethernet(Octets(60), {}, EtherType{0x88cc}); });
     }
@@ -162,7 +162,7 @@ private:
                [&peers = peers_] { return peers.gcm().packet(peers.gcm().padded(plain(2, 1), 59)); });
         packet("UDP straight inside tunnel mode", Drop::bad_inner_protocol, world,
                [&peers = peers_] { return peers.gcm().packet(peers.gcm().padded(plain(2, 1), 17)); });
-        packet("IPv6 inside a tunnel", Drop::ipv6_not_offered, world,
+        packet("IPv4 that a tunnel calls IPv6", Drop::bad_ip_version, world,
                [&peers = peers_] { return peers.gcm().packet(peers.gcm().padded(plain(2, 1), 41)); });
     }
 

@@ -113,7 +113,7 @@ Octets Peer::padded(Octets payload, std::uint8_t next_header) const {
 
 Octets Peer::authenticated(const Octets& payload, std::uint8_t next_header) {
     const unsigned icv_octets = info(identity_.suite.auth).icv_octets;
-    const auto words = static_cast<std::uint8_t>(ah_octets(icv_octets) / 4 - 2);
+    const auto words = static_cast<std::uint8_t>(ah_octets(icv_octets, Family::ipv4) / 4 - 2);
     Octets out = ipv4(address_, "20.0.0.1", 51,
                       octets_of(AhHeader{next_header, words, 0, 0x1000 + identity_.number, ++sequence_}) +
                           Octets(icv_octets) + payload);

@@ -49,6 +49,35 @@ inline Octets icmp_echo(std::uint16_t sequence, std::size_t octets = 56) {
     std::memcpy(message.data() + 2, &checksum, 2);
     return message;
 }
+
+struct Ipv6Options {
+    std::uint8_t hop_limit = 64, traffic_class = 0;
+    std::uint32_t flow_label = 0;
+};
+inline Octets ipv6(std::string_view source, std::string_view destination, std::uint8_t next_header,
+                   const Octets& payload, const Ipv6Options& options = {}) {
+    Ipv6Header ip{};
+    ip.version_class_flow = 6u << 28 | std::uint32_t{options.traffic_class} << 20 | options.flow_label;
+    ip.payload_octets = static_cast<std::uint16_t>(payload.size());
+    ip.next_header = next_header;
+    ip.hop_limit = options.hop_limit;
+    ip.source = Address::parse(source).value().raw();
+    ip.destination = Address::parse(destination).value().raw();
+    return octets_of(ip) + payload;
+}
+/// The packet, with the checksum of the ICMPv6 message right behind its header made right.
+inline Octets summed_icmpv6(Octets packet) {
+    std::memset(packet.data() + sizeof(Ipv6Header) + 2, 0, 2);
+    const Big16 checksum{icmpv6_checksum(*reinterpret_cast<const Ipv6Header*>(packet.data()),
+                                         packet.data() + sizeof(Ipv6Header), packet.size() - sizeof(Ipv6Header))};
+    std::memcpy(packet.data() + sizeof(Ipv6Header) + 2, &checksum, 2);
+    return packet;
+}
+inline Octets icmpv6_echo(std::string_view source, std::string_view destination, std::uint16_t sequence,
+                          std::size_t octets = 56, const Ipv6Options& options = {}) {
+    const Octets message = octets_of(Icmpv6Header{128, 0, 0, 0x70000000u | sequence}) + Octets(octets, std::byte{0x61});
+    return summed_icmpv6(ipv6(source, destination, 58, message, options));
+}
 inline Octets ethernet(const Octets& payload, const MacAddress& destination = {}, EtherType type = EtherType::ipv4,
                        const MacAddress& source = {{2, 0, 0, 0, 0, 99}}) {
     return octets_of(EthernetHeader{destination.octets, source.octets, static_cast<std::uint16_t>(type)}) + payload;

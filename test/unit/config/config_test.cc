@@ -270,6 +270,9 @@ TEST_CASE("a port's address is one host's, with its prefix length") {
         {"255.255.255.255/32", ", a reserved address" + right},
         {"0.0.0.0/24", ", an address of no host" + right},
         {"::/64", ", an address of no host" + right},
+        {"::ffff:20.0.0.1/120", ", an IPv4-mapped address" + right},
+        {"2001:db8::/64", ", the address of the network itself" + right},
+        {"fe80::1/10", ": a link-local address's network is fe80::/64, as in fe80::1/64"},
     };
     for (const auto& [address, error] : wrong)
         CHECK(error_of(port("addresses = [\"" + address + "\"];")) ==

@@ -122,7 +122,7 @@ TEST_CASE("a tunnel carries IP and nothing else") {
     CHECK(tokyo.open(esp_text(udp(4000, 5000, Octets(10)), udp_inside)).empty());
     CHECK(tokyo.gateway.drops(Drop::bad_inner_protocol) == 1);
     CHECK(tokyo.open(esp_text(Octets(62), ipv6_inside)).empty());
-    CHECK(tokyo.gateway.drops(Drop::ipv6_not_offered) == 1);
+    CHECK(tokyo.gateway.drops(Drop::bad_ip_version) == 1);
 }
 
 TEST_CASE("the inner header is judged like one from a wire (RFC 1812 5.2.2)") {

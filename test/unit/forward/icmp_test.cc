@@ -19,7 +19,7 @@ Octets error_about(const Octets& packet, const IcmpError& error = hop_limit_exce
 
 TEST_CASE("an ICMP error goes to the offender's sender and quotes it (RFC 792, RFC 1812 4.3.2.3)") {
     const Octets packet = ipv4("10.0.1.5", "10.0.2.5", 17, udp(4000, 5000, Octets(40)));
-    const Octets error = error_about(packet, fragmentation_needed(1434));
+    const Octets error = error_about(packet, too_big(1434));
     REQUIRE(error.size() == 28 + packet.size());
     const auto& ip = *reinterpret_cast<const Ipv4Header*>(error.data());
     CHECK(ip.source == router);

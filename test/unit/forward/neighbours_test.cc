@@ -35,6 +35,9 @@ struct Noted final : NeighbourActions {
     void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) override {
         arps.push_back({port, to, arp});
     }
+    void send_discovery(std::uint16_t, const MacAddress&, const NeighbourMessage&) override {
+        FAIL("an IPv4 neighbour is asked for by ARP");
+    }
     void publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) override { hops[hop] = std::move(next); }
     void retire_hop(HopIndex hop) override { retired.push_back(hop); }
     void release(rte_mbuf* mbuf) override { released.push_back(mbuf); }
@@ -411,16 +414,16 @@ TEST_CASE("a cell is found by its address from its first value on until it is fo
     for (unsigned hop = 1; hop < NextHopTable::capacity; ++hop) say(hop, 0x14000000 + hop);
     for (unsigned hop = 1; hop < NextHopTable::capacity; ++hop) {
         say(hop, 0x14000000 + hop);  // what ARP learned
-        REQUIRE(table.find(Address::v4(0x14000000 + hop)) == HopIndex{static_cast<std::uint16_t>(hop)});
+        REQUIRE(table.find(Address::v4(0x14000000 + hop), 0) == HopIndex{static_cast<std::uint16_t>(hop)});
     }
-    CHECK(table.find(Address::v4(0x14000000)) == HopIndex::none);
+    CHECK(table.find(Address::v4(0x14000000), 0) == HopIndex::none);
     table.forget(HopIndex{7});
-    CHECK(table.find(Address::v4(0x14000007)) == HopIndex::none);
+    CHECK(table.find(Address::v4(0x14000007), 0) == HopIndex::none);
     CHECK(table.read(HopIndex{7}) != nullptr);
     say(7, 0x1e000001);
-    CHECK(table.find(Address::v4(0x1e000001)) == HopIndex{7});
-    CHECK(table.find(Address::v4(0x14000007)) == HopIndex::none);
+    CHECK(table.find(Address::v4(0x1e000001), 0) == HopIndex{7});
+    CHECK(table.find(Address::v4(0x14000007), 0) == HopIndex::none);
     table.forget(HopIndex{7});
     say(7, 0x1e000001);  // the same once more
-    CHECK(table.find(Address::v4(0x1e000001)) == HopIndex{7});
+    CHECK(table.find(Address::v4(0x1e000001), 0) == HopIndex{7});
 }
