@@ -120,9 +120,20 @@ std::string selector_text(const Selector& selector) {
     return text;
 }
 
+/// KAME's lines on a policy that ends by itself; NetBSD's kernel tells them of no other.
+std::string policy_lifetime_text(const control::PolicyView& view) {
+    const Policy& policy = view.policy;
+    if (policy.lifetime_seconds == 0 && policy.validtime_seconds == 0) return {};
+    return "\tcreated: " + time_text(policy.created_unix_seconds) +
+           "  lastused: " + time_text(view.last_used_unix_seconds) +
+           "\n\tlifetime: " + std::to_string(policy.lifetime_seconds) +
+           "(s) validtime: " + std::to_string(policy.validtime_seconds) + "(s)\n";
+}
+
 std::string policy_entry(const control::PolicyView& view, const DumpOptions& options, std::size_t remaining) {
     const Policy& policy = view.policy;
     std::string text = selector_text(policy.selector) + "\n\t" + policy_text(policy, "\n\t") + "\n";
+    text += policy_lifetime_text(view);
     return text + "\tspid=" + std::to_string(static_cast<std::uint32_t>(policy.id)) +
            " seq=" + std::to_string(remaining) + " pid=" + std::to_string(options.pid) + "\n\trefcnt=0\n";
 }

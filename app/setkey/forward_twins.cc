@@ -3,7 +3,8 @@
 namespace torii::setkey {
 
 bool ForwardTwins::made(const Policy& policy, bool forward) {
-    return is_twin(policy, {forward, false, policy.action, policy.priority, policy.requests});
+    return is_twin(policy, {forward, false, policy.action, policy.priority, policy.lifetime_seconds,
+                            policy.validtime_seconds, policy.requests});
 }
 
 bool ForwardTwins::removed(const Policy& policy, bool forward) { return is_twin(policy, {forward, true}); }

@@ -21,6 +21,7 @@ private:
         bool removed = false;
         PolicyAction action{};
         std::int32_t priority = 0;
+        std::uint32_t lifetime_seconds = 0, validtime_seconds = 0;
         std::vector<Request> requests{};
         friend bool operator==(const Said&, const Said&) = default;
     };

@@ -1,6 +1,7 @@
 // The statements: which productions each has, and what each becomes at the control seam.
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "app/setkey/forward_twins.h"
 #include "app/setkey/grammar.h"
@@ -8,6 +9,8 @@
 
 namespace torii::setkey {
 namespace {
+
+constexpr std::uint64_t any_u32 = std::numeric_limits<std::uint32_t>::max();
 
 class Parser {
 public:
@@ -122,6 +125,12 @@ private:
         if (in_.token().is("tagged")) return in_.fail(Errc::unsupported, "packet tags are not offered");
         Policy policy;
         TORII_TRY(policy.selector, parse_selector(in_));
+        while (in_.token().is("-lh") || in_.token().is("-li")) {
+            const Token option = in_.take();
+            TORII_TRY(const auto seconds, in_.number(option.text, 0, any_u32));
+            (option.is("-lh") ? policy.lifetime_seconds : policy.validtime_seconds) =
+                static_cast<std::uint32_t>(seconds);
+        }
         if (in_.token().is("-ctx")) return in_.fail(Errc::unsupported, "security contexts are not offered");
         if (!in_.token().is("-P")) return in_.fail(Errc::bad_syntax, "-P and a policy are needed here");
         in_.begin_policy();

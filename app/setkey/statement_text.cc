@@ -13,6 +13,13 @@ std::string with_protocol(std::string text, const std::optional<IpsecProtocol>& 
     return protocol ? text.append(" ").append(name_of(*protocol)) : text;
 }
 
+std::string policy_words(const Policy& policy) {
+    std::string text = policy.selector.text();
+    if (policy.lifetime_seconds != 0) text += " -lh " + std::to_string(policy.lifetime_seconds);
+    if (policy.validtime_seconds != 0) text += " -li " + std::to_string(policy.validtime_seconds);
+    return text + " -P " + policy_text(policy);
+}
+
 struct Describe {
     std::string operator()(const control::AddSa& op) const { return "add " + id_text(op.spec.id); }
     std::string operator()(const control::UpdateSa& op) const { return "update " + id_text(op.spec.id); }
@@ -22,12 +29,8 @@ struct Describe {
         return with_protocol("deleteall " + op.source.text() + " " + op.destination.text(), op.protocol);
     }
     std::string operator()(const control::FlushSas& op) const { return with_protocol("flush", op.protocol); }
-    std::string operator()(const control::AddPolicy& op) const {
-        return "spdadd " + op.policy.selector.text() + " -P " + policy_text(op.policy);
-    }
-    std::string operator()(const control::UpdatePolicy& op) const {
-        return "spdupdate " + op.policy.selector.text() + " -P " + policy_text(op.policy);
-    }
+    std::string operator()(const control::AddPolicy& op) const { return "spdadd " + policy_words(op.policy); }
+    std::string operator()(const control::UpdatePolicy& op) const { return "spdupdate " + policy_words(op.policy); }
     std::string operator()(const control::DeletePolicy& op) const {
         return "spddelete " + op.selector.text() + " -P " + std::string{name_of(op.direction)};
     }

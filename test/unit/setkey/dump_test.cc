@@ -179,6 +179,20 @@ TEST_CASE("setkey -DP prints the SPD as KAME does, inbound first") {
           "\trefcnt=0\n");
 }
 
+TEST_CASE("setkey -DP tells of a policy that ends by itself when it was made, last used, and how long it lives") {
+    const InUtc utc;
+    FakeControl control;
+    load(control, "spdadd ::1 ::2 any -lh 3600 -li 60 -P out none;");
+    control.policies.front().created_unix_seconds = created;
+    CHECK(dump_policies(control, rooted) ==
+          "::1[any] ::2[any] 255(reserved)\n"
+          "\tout none\n"
+          "\tcreated: Nov 23 13:54:13 2026  lastused:                     \n"
+          "\tlifetime: 3600(s) validtime: 60(s)\n"
+          "\tspid=1 seq=0 pid=4711\n"
+          "\trefcnt=0\n");
+}
+
 TEST_CASE("selectors and requests read in a dump as KAME writes them") {
     const auto shown = [](std::string_view text) {
         FakeControl control;

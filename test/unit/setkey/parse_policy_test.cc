@@ -168,6 +168,16 @@ TEST_CASE("fwd is in, and of a text that says a policy as both, as Linux's do, t
     CHECK(count("spddelete" + ends + "fwd; spdadd" + ends + "in" + rule) == 2);
 }
 
+TEST_CASE("a policy may have a lifetime, and a time after which it goes unused") {
+    const auto made = policy("spdadd ::1 ::2 icmp6 128,0 -lh 3600 -li 60 -P out none;");
+    CHECK(made.lifetime_seconds == 3600);
+    CHECK(made.validtime_seconds == 60);
+    CHECK(policy("spdadd ::1 ::2 any -li 5 -P in discard;").lifetime_seconds == 0);
+    CHECK(refusal("spdadd ::1 ::2 any -lh x -P out none;") == "FILE:1: -lh takes a decimal number at 'x' [bad_syntax]");
+    CHECK(refusal("spdadd ::1 ::2 any -li 4294967296 -P out none;") ==
+          "FILE:1: -li takes 0 to 4294967295 at '4294967296' [bad_value]");
+}
+
 TEST_CASE("a priority counts from low, def or high, and a higher one is searched first") {
     CHECK(behind("out prio 5 none").priority == 5);
     CHECK(behind("out priority -5 none").priority == -5);
