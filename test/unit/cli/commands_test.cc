@@ -110,14 +110,14 @@ TEST_CASE("setkey's flags may be joined and exclude each other") {
 }
 
 TEST_CASE("completion offers commands, then live names, then options") {
-    CHECK(offered({}, "s") == Strings{"show", "setkey"});
+    CHECK(offered({}, "s") == Strings{"show", "set", "setkey"});
     CHECK(offered({"sh"}, "p") == Strings{"ports", "policy"});
     CHECK(offered({"show", "ports"}, "--") == Strings{"--json"});
     CHECK(offered({"show", "drops", "--json"}, "-") == Strings{"--all"});
     CHECK(offered({"setkey"}, "") == Strings{"-c", "-f", "-D", "-F", "-x"});
     CHECK(offered({"setkey", "-D"}, "") == Strings{"-P", "-v", "-a", "-p", "-l", "-N", "-k", "-r"});
     CHECK(offered({"setkey", "-f"}, "") == Strings{"FILE"});
-    CHECK(offered({"help", "show"}, "s") == Strings{"sa", "stats"});
+    CHECK(offered({"help", "show"}, "s") == Strings{"sa", "stats", "settings"});
     CHECK(offered({"nonsense"}, "").empty());
     CHECK(offered({"show", "version"}, "x").empty());
     const LiveNames live = [](const Command& asked) {
