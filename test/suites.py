@@ -22,9 +22,9 @@ SUITES = {
     'unit-asan': ('unit', 'asan', 600),
     'oracle': ('oracle', 'release', 300),
     'malformed': ('malformed', 'asan', 300),
-    'daemon': ('daemon', 'release', 120),
+    'daemon': ('daemon', 'release', 240),
     'faq': ('faq', 'release', 180),
-    'interop': ('interop', 'release', 300),
+    'interop': ('interop', 'release', 420),
     'bench-smoke': ('bench', 'release', 60),
     'demo': ('demo', 'release', 180),
 }
