@@ -121,14 +121,17 @@ def clear_to_near(scene):
     return packets.udp((scene.far.address, 5000), (scene.near.address, 5000), b'in clear, by a stranger')
 
 
-def goes_nowhere(scene, name, reason):
-    """What the near program sends is dropped by toriid NAME for this reason, and the wires stay silent."""
+def waits_in_vain(scene, name):
+    """What the near program sends waits at toriid NAME for an SA that nobody makes, and the wires stay silent."""
+    reason = 'sa_timeout'
     before = scene.toriids[name].drops()
     scene.forget_wire()
+    scene.toriids[name].torii('set', 'larval_lifetime', '1')
     with scene.programs() as (near, far):
         near.sendto(fresh_text(), far.getsockname())
         wait_for(lambda: dropped_since(scene, name, before), 'nothing was dropped')
     drops = dropped_since(scene, name, before)
+    scene.toriids[name].torii('set', 'larval_lifetime', '30')
     check(drops == {reason: 1}, f'dropped {drops}, and should be one {reason}')
     check(not scene.carried(), 'something of it was on the wire')
 
