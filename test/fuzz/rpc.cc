@@ -10,13 +10,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* octets, std::size_t co
     using namespace torii;
     static test::FixedGateway control;
     static const rpc::Setkey setkey{
-        .run = [](std::string_view text, std::string_view file, rpc::Keys) -> Result<std::string> {
-            TORII_TRY(auto program, setkey::parse(text, file));
-            return setkey::run(control, std::move(program), {});
+        .run = [](const rpc::SetkeyText& text, rpc::Keys) -> Result<rpc::SetkeyAnswer> {
+            TORII_TRY(auto program, setkey::parse(text.text, text.file));
+            TORII_TRY(auto output, setkey::run(control, std::move(program), {}));
+            return rpc::SetkeyAnswer{.output = std::move(output)};
         },
-        .dump_sas = [](rpc::Keys) { return std::string{"No SAD entries.\n"}; },
-        .dump_policies = [] { return std::string{"No SPD entries.\n"}; }};
-    const rpc::Call call{.control = control, .setkey = setkey, .subscribe = [] {}};
+        .dump_sas = [](const rpc::Setkey::Dump&) { return std::string{"No SAD entries.\n"}; },
+        .dump_policies = [] { return std::string{"No SPD entries.\n"}; },
+        .policy = setkey::parse_policy};
+    const rpc::Call call{.control = control,
+                         .setkey = setkey,
+                         .subscribe = [] {},
+                         .bind_socket = [](int, std::string_view) -> Result<std::size_t> { return 0; }};
     const auto answer = rpc::answer(call, {reinterpret_cast<const char*>(octets), count});
     const std::string_view said{answer.data(), answer.size()};
     if (!said.empty() && said.front() != '{' && said.front() != '[') std::abort();
