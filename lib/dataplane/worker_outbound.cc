@@ -1,0 +1,158 @@
+// The half of Worker::carry() that protects: what becomes of a packet in clear, and the SAs it goes through.
+
+#include "dataplane/capture_stage.h"
+#include "dataplane/chain_size.h"
+#include "dataplane/filter_stage.h"
+#include "dataplane/flow_key.h"
+#include "dataplane/inbound_check.h"
+#include "dataplane/worker.h"
+#include "ip/ip.h"
+
+namespace torii {
+
+using control::Hook;
+
+namespace {
+
+constexpr unsigned largest_packet = 0xffff;
+
+/// What RFC 4301 5.2 wants told of a packet that came otherwise than its policy asks.
+Notice mismatch(const Packet& p) {
+    return {.kind = control::Event::Kind::selector_mismatch,
+            .serial = p.opened != 0 ? p.used[p.opened - 1]->serial : 0,
+            .packet = flow_key(p).selector()};
+}
+
+}  // namespace
+
+// ---- classify
+
+/// Drops: whatever the flow's verdict says; see decide().
+void Worker::classify() {
+    if (clear_.empty()) return;
+    std::size_t count = 0, misses = 0;
+    const auto look_up = [&](Packet& p, const FlowKey& key) {
+        keys_[count++] = key;
+        p.hash = flows_.hash(key);
+        flows_.prefetch(p.hash);
+    };
+    for (Packet& p : clear_.live()) {
+        if (p.family == Family::ipv4) [[likely]]
+            look_up(p, ipv4_flow_key(p));
+        else
+            look_up(p, ipv6_flow_key(p));
+    }
+    count = 0;
+    for (Packet& p : clear_.live()) {
+        const Flows::Entry* entry = flows_.find(p.hash, keys_[count], flow_date_);
+        if (entry == nullptr || entry->verdict.used_serial != cacheable_sa(p) || p.opened > 1) [[unlikely]] {
+            ++misses;
+            Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], flow_date_,
+                                                  decide(*rules_, tables_.hops, keys_[count].selector(), p, second_));
+            if (!is_settled(fresh.verdict)) fresh.generation = 0;
+            entry = &fresh;
+        }
+        verdicts_[count++] = entry->verdict;
+        __builtin_prefetch(entry->verdict.cell);
+    }
+    counters_.flow_misses.add(misses);
+    counters_.flow_hits.add(count - misses);
+    if (captures_clear_) capture_clear(*capture_, records_, clear_);
+    if (asks_filter(Hook::clear)) filter_clear(*filter_, filter_counts_, clear_, {verdicts_.data(), count});
+    count = 0;
+    for (Packet& p : clear_.live()) act(p, verdicts_[count++]);
+    clear_.clear();
+}
+
+void Worker::act(Packet& p, const Verdict& verdict) {
+    if (verdict.reason == Drop::policy_mismatch) [[unlikely]]
+        notices_.tell(mismatch(p));
+    if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
+    p.next_hop = verdict.hop;
+    if (verdict.kind == Verdict::Kind::local) {
+        if (verdict.hop == HopIndex::none) return punt(p, Punt::local);
+        p.made_here = true;  // its way ends here: the host port's stack gets in pieces what IPsec brought whole
+        return leaving_.add(p);
+    }
+    const bool counts_hops = p.arrival == Arrival::outside || p.arrival == Arrival::inside;
+    if (counts_hops && hops_left(p) <= 1) return punt(p, Punt::ttl_exceeded);
+    if (verdict.cell != nullptr) {
+        const ChainCell::Value value = verdict.cell->read();
+        if (value.kind() == ChainCell::Kind::no_sa) return punt(p, Punt::no_sa);
+        if (value.kind() == ChainCell::Kind::clear) {
+            ask_for_sa(p, *verdict.cell);
+        } else {
+            p.chain = value.kind() == ChainCell::Kind::chain ? value.chain() : nullptr;
+            if (p.chain != nullptr && p.chain->incomplete) ask_for_sa(p, *verdict.cell);
+            p.outbound_sa = p.chain ? p.chain->sas[0] : value.sa();
+            __builtin_prefetch(p.outbound_sa, 1);
+            __builtin_prefetch(reinterpret_cast<std::byte*>(p.outbound_sa) + 64);
+            if (counts_hops) spend_hop(p);
+            return protect_.add(p);
+        }
+    }
+    if (verdict.hop == HopIndex::none && verdict.kind != Verdict::Kind::glean) return punt(p, Punt::no_route);
+    if (counts_hops) spend_hop(p);
+    leaving_.add(p);
+}
+
+void Worker::ask_for_sa(const Packet& p, const ChainCell& cell) {
+    notices_.tell({.kind = control::Event::Kind::acquire,
+                   .packet = flow_key(p).selector(),
+                   .policy = rules_->cell_policies[&cell - rules_->cells]});
+}
+
+// ---- protect
+
+/// Drops: no_room, and those of protect_esp, protect_ah and protect_ipcomp.
+void Worker::protect() {
+    Batch mine, esp, ah, ipcomp;
+    for (Packet& p : protect_.live()) {
+        if (p.outbound_sa->owner != setup_.index) [[unlikely]]
+            hand_over(p, p.outbound_sa->owner, Resume::protect);
+        else if (p.chain_step != 0 || fits(p)) [[likely]] {
+            mine.add(p);
+            switch (p.outbound_sa->protocol) {
+                case IpsecProtocol::esp: esp.add(p); break;
+                case IpsecProtocol::ah: ah.add(p); break;
+                case IpsecProtocol::ipcomp: ipcomp.add(p); break;
+            }
+        }
+    }
+    protect_.clear();
+    if (!esp.empty()) protect_esp(*crypto_, jobs_, notices_, esp);
+    if (!ah.empty()) protect_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
+    if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
+    count_protected(counters_.ipsec, mine);
+    for (Packet& p : mine.live()) {
+        p.past_wire = false;
+        if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
+            p.outbound_sa = p.chain->sas[p.chain_step];
+            protect_.add(p);
+        } else {
+            leaving_.add(p);
+        }
+    }
+}
+
+/// Whether the packet will fit the link at the chain's far end; if not, its sender is told what would (RFC 4301 8.2.1).
+/// No sender of IPv6 can be told of less than every link carries: such packets are cut in the tunnel (RFC 2473 7.1),
+/// and those that transport mode makes too large are lost.
+bool Worker::fits(Packet& p) {
+    const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
+    const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
+    const unsigned octets = protected_octets(p, p.ip_octets);
+    if (octets <= mtu) [[likely]]
+        return true;
+    const bool told_all = p.family == Family::ipv6 && p.ip_octets <= ipv6_minimum_mtu;
+    if (told_all || may_be_cut(p)) {  // when it leaves (RFC 4303 3.3.4)
+        if (octets > largest_packet) Batch::drop(p, Drop::no_room);
+        return octets <= largest_packet;
+    }
+    const unsigned fitting = fitting_octets(p, mtu);
+    p.mtu = static_cast<std::uint16_t>(p.family == Family::ipv6 ? std::max(fitting, ipv6_minimum_mtu) : fitting);
+    punt(p, Punt::too_big);
+    return false;
+}
+
+}  // namespace torii
