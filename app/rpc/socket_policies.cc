@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <sstream>
 
 namespace torii::rpc {
@@ -55,16 +56,30 @@ std::unexpected<Error> no_socket(int fd) {
     return fail(Errc::bad_value, "descriptor " + std::to_string(fd) + " is no IPv4 or IPv6 socket");
 }
 
-/// "10.0.0.1[4711]", or everything of its family where the socket says nothing.
-std::string range(const std::optional<SocketEnd>& end, const Address& other) {
+/// "10.0.0.1[4711]", or everything of its family where the socket says nothing. What the kernel calls the port of a
+/// ping or raw socket is none.
+std::string range(const std::optional<SocketEnd>& end, const Address& other, bool with_port) {
     if (!end) return Prefix::everything(other.family()).text() + "[any]";
-    return end->address.text() + "[" + std::to_string(end->port) + "]";
+    return end->address.text() + "[" + (with_port ? std::to_string(end->port) : "any") + "]";
+}
+
+/// Whether the process is this user's: its effective uid, which its files in /proc need not show.
+bool runs_as(pid_t pid, uid_t uid) {
+    std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
+    std::string word;
+    uid_t real = 0, effective = 0;
+    while (status >> word)
+        if (word == "Uid:") return status >> real >> effective && effective == uid;
+    return false;
 }
 
 }  // namespace
 
-Result<SocketEnds> look_at_socket(pid_t pid, int fd) {
+Result<SocketEnds> look_at_socket(const Peer& peer, int fd) {
+    const pid_t pid = peer.pid;
     const Descriptor process{syscall(SYS_pidfd_open, pid, 0)};
+    if (process.get() >= 0 && !runs_as(pid, peer.uid))  // who connected may be gone, and its number another's
+        return fail(Errc::denied, "process " + std::to_string(pid) + " is not the one that connected");
     const Descriptor socket{process.get() < 0 ? -1 : syscall(SYS_pidfd_getfd, process.get(), fd, 0)};
     if (socket.get() < 0) {
         if (errno == EBADF) return no_socket(fd);
@@ -107,7 +122,8 @@ Result<std::vector<std::string>> statements_for(const SocketEnds& socket, std::s
     }
     std::vector<std::string> out;
     for (const SocketEnd& local : locals) {
-        const std::string here = range(local, local.address), there = range(socket.remote, local.address);
+        const bool ports = has_ports(socket.protocol);
+        const std::string here = range(local, local.address, ports), there = range(socket.remote, local.address, ports);
         out.push_back("spdadd " + (direction == "in" ? there + " " + here : here + " " + there) + " " +
                       std::to_string(socket.protocol) + " -P " + direction + " " + before + word + rest + ";");
     }
@@ -116,7 +132,7 @@ Result<std::vector<std::string>> statements_for(const SocketEnds& socket, std::s
 
 Result<std::size_t> SocketPolicies::bind(ClientId client, const Peer& peer, int fd, std::string_view policy) {
     const bool privileged = peer.uid == 0;
-    TORII_TRY(const SocketEnds socket, look_at_socket(peer.pid, fd));
+    TORII_TRY(const SocketEnds socket, look_(peer, fd));
     TORII_TRY(const auto statements, statements_for(socket, policy, privileged, own_addresses()));
     const Direction direction =
         policy.find_first_not_of(" \t") != std::string_view::npos && policy[policy.find_first_not_of(" \t")] == 'i'

@@ -28,9 +28,9 @@ struct SocketEnds {
     std::optional<SocketEnd> remote;  // of a connected one
 };
 
-/// The socket behind descriptor `fd` of the process `pid`. Errc::denied when we may not look into that process;
-/// Errc::bad_value for what is no internet socket.
-Result<SocketEnds> look_at_socket(pid_t pid, int fd);
+/// The socket behind descriptor `fd` of the peer's process. Errc::denied when that process is another user's by now, or
+/// we may not look into it; Errc::bad_value for what is no internet socket.
+Result<SocketEnds> look_at_socket(const Peer& peer, int fd);
 
 /// The statements whose policies stand for `policy` on that socket, one for each of `own` when it is bound to no
 /// address in particular. `policy` is ipsec_set_policy(3)'s text: "in|out [priority] entrust|bypass|ipsec ...". None
@@ -44,7 +44,11 @@ public:
     /// Makes the one policy that a spdadd statement adds.
     using Parse = std::function<Result<Policy>(std::string_view statement)>;
 
-    SocketPolicies(control::ControlPlane& control, Parse parse) : control_(control), parse_(std::move(parse)) {}
+    /// Who asks the kernel about a peer's socket: look_at_socket, but in tests.
+    using Look = std::function<Result<SocketEnds>(const Peer& peer, int fd)>;
+
+    SocketPolicies(control::ControlPlane& control, Parse parse, Look look = look_at_socket)
+        : control_(control), parse_(std::move(parse)), look_(std::move(look)) {}
 
     /// Gives the socket `fd` of `peer` this policy in place of what `client` had for the same direction. How many
     /// policies that makes. Errors: those of the functions above, Errc::exists when another socket has just these ends.
@@ -61,6 +65,7 @@ private:
 
     control::ControlPlane& control_;
     Parse parse_;
+    Look look_;
     std::map<ClientId, std::vector<Owned>> owned_;
 };
 

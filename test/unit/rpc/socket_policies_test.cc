@@ -55,7 +55,11 @@ struct Listening {
     std::uint16_t port = 0;
 };
 
+const Peer ourselves{.uid = geteuid(), .pid = getpid()};
 const Peer root{.uid = 0, .pid = getpid()}, somebody{.uid = 1000, .pid = getpid()};
+
+/// Looks at this process's sockets, whoever is said to ask.
+Result<SocketEnds> as_ourselves(const Peer&, int fd) { return look_at_socket(ourselves, fd); }
 
 }  // namespace
 
@@ -66,6 +70,10 @@ TEST_CASE("a connected socket's policy is for its two ends, whichever way it loo
           "spdadd 10.0.0.2[110] 10.0.0.1[4711] 6 -P in prio 7 ipsec ah/transport//use;");
     CHECK(stated(connected, "out bypass") == "spdadd 10.0.0.1[4711] 10.0.0.2[110] 6 -P out none;");
     CHECK(stated(connected, "out entrust").empty());
+    // a ping socket: what the kernel calls its port is the identifier
+    const SocketEnds ping{.protocol = 1, .local = end("10.0.0.1", 4711), .remote = end("10.0.0.2", 0)};
+    CHECK(stated(ping, "out ipsec esp/transport//require") ==
+          "spdadd 10.0.0.1[any] 10.0.0.2[any] 1 -P out ipsec esp/transport//require;");
 }
 
 TEST_CASE("a bound socket's policy is for whoever is at the other end, at each own address when it has none") {
@@ -91,7 +99,7 @@ TEST_CASE("bypass is for privileged callers; what is the SPD's is refused; a soc
 
 TEST_CASE("a policy's text cannot smuggle another statement in") {
     test::FakeControl control;
-    SocketPolicies sockets{control, setkey::parse_policy};
+    SocketPolicies sockets{control, setkey::parse_policy, as_ourselves};
     const Listening socket;
     const auto bound =
         sockets.bind(ClientId{1}, somebody, socket.fd,
@@ -103,23 +111,26 @@ TEST_CASE("a policy's text cannot smuggle another statement in") {
 
 TEST_CASE("the kernel is asked about the socket, and only about one the caller has") {
     const Listening socket;
-    const auto ends = look_at_socket(getpid(), socket.fd);
+    const auto ends = look_at_socket(ourselves, socket.fd);
     REQUIRE(ends);
     CHECK(ends->protocol == IPPROTO_TCP);
     CHECK(ends->local.address == *Address::parse("127.0.0.1"));
     CHECK(ends->local.port == socket.port);
     CHECK_FALSE(ends->remote);
-    CHECK(look_at_socket(getpid(), 9999).error().message == "descriptor 9999 is no IPv4 or IPv6 socket");
+    CHECK(look_at_socket(ourselves, 9999).error().message == "descriptor 9999 is no IPv4 or IPv6 socket");
     int pipes[2];
     REQUIRE(pipe(pipes) == 0);
-    CHECK(look_at_socket(getpid(), pipes[0]).error().code == Errc::bad_value);
+    CHECK(look_at_socket(ourselves, pipes[0]).error().code == Errc::bad_value);
     close(pipes[0]);
     close(pipes[1]);
+    // its number has passed to another user's process since it connected
+    const Peer gone{.uid = geteuid() + 1, .pid = getpid()};
+    CHECK(look_at_socket(gone, socket.fd).error().code == Errc::denied);
 }
 
 TEST_CASE("a socket has one policy each way, of its caller's standing, until its handle goes") {
     test::FakeControl control;
-    SocketPolicies sockets{control, setkey::parse_policy};
+    SocketPolicies sockets{control, setkey::parse_policy, as_ourselves};
     const Listening socket;
     REQUIRE(sockets.bind(ClientId{1}, root, socket.fd, "out bypass"));
     REQUIRE(sockets.bind(ClientId{2}, somebody, socket.fd, "out ipsec esp/transport//use"));
