@@ -8,9 +8,6 @@ namespace {
 // Padding octets are 1, 2, 3, ... (RFC 4303 2.4). No suite pads to more than 16 octets, so 16 are always enough to
 // copy.
 constexpr std::uint8_t sequential_padding[16]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-unsigned padding_for(const OutboundSa& sa, unsigned payload_octets) {
-    return -(payload_octets + unsigned{sizeof(EspTrailer)}) & sa.alignment_mask;
-}
 
 /// ESP header and IV at `head`, padding and trailer behind the text, and the crypto job for what lies between.
 void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* head, unsigned payload_octets,
@@ -26,7 +23,7 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
         std::memcpy(iv, crypto.fresh_iv(sa.iv_octets).data(), sa.iv_octets);
     }
     std::byte* const text = iv + sa.iv_octets;
-    const unsigned padding = padding_for(sa, payload_octets);
+    const unsigned padding = esp_padding(sa, payload_octets);
     std::memcpy(text + payload_octets, sequential_padding, sizeof sequential_padding);
     const EspTrailer trailer{static_cast<std::uint8_t>(padding), next_header};
     std::memcpy(text + payload_octets + padding, &trailer, sizeof trailer);
@@ -84,12 +81,6 @@ void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p)
 }
 
 }  // namespace
-
-unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets) {
-    const unsigned fixed = unsigned{sizeof(EspHeader)} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
-    if (mode == Mode::tunnel) return sa.outer_octets() + fixed + padding_for(sa, ip_octets);
-    return fixed + padding_for(sa, ip_octets - header_octets);
-}
 
 void protect_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Batch& batch) {
     make_room(batch);
