@@ -138,6 +138,28 @@ std::string set_host(Configuration& c, const Value& value) {
     return {};
 }
 
+/// In the file a port says nothing of its MTU until it does: what holds then follows from what it is.
+std::string append_port(Configuration& c, const Value&) {
+    c.ports.emplace_back().mtu = 0;
+    return {};
+}
+
+std::string append_gif(Configuration& c, const Value&) {
+    c.ports.back().gif.emplace();
+    return {};
+}
+
+template <auto end>
+std::string set_gif_end(Configuration& c, const Value& value) {
+    const auto address = Address::parse(value.text);
+    if (!address) return ", not an IPv4 or IPv6 address: one host is wanted, as in 20.0.0.2";
+    if (const auto why = no_interface_address(*address, address->bits()); !why.empty())
+        return std::string{why} + ": one host is wanted, as in 20.0.0.2";
+    if (address->is_link_local()) return ", a link-local address: one that has routes is wanted, as in 20.0.0.2";
+    (*c.ports.back().gif).*end = *address;
+    return {};
+}
+
 std::string set_mac(Configuration& c, const Value& value) {
     const auto mac = MacAddress::parse(value.text);
     if (!mac) return ": a MAC address has six octets, as in 02:00:5e:10:00:01";
@@ -255,7 +277,7 @@ const Setting fixed[] = {
      .kind = Kind::group,
      .example = R"({ name = "wan"; device = "0000:03:00.0"; })",
      .meaning = "One port.",
-     .take = append<&C::ports>},
+     .take = append_port},
     {.path = "ports.[].name",
      .required = true,
      .example = R"("wan")",
@@ -263,10 +285,27 @@ const Setting fixed[] = {
      .take = set_name<&P::name>},
     {.path = "ports.[].device",
      .required = true,
+     .unless = "gif",
      .example = R"("net_af_packet0,iface=wan0")",
      .meaning = "A PCI address, or a DPDK driver with its arguments. An af_packet device's ring sizes are completed to "
-                "fit the MTU unless given.",
+                "fit the MTU unless given. A gif port has none.",
      .take = set_device},
+    {.path = "ports.[].gif",
+     .kind = Kind::group,
+     .fallback = "none",
+     .example = R"({ local = "20.0.0.1"; remote = "20.0.0.2"; })",
+     .meaning = "Instead of a device: the port is a tunnel of IP in IP, and routes may lead into it.",
+     .take = append_gif},
+    {.path = "ports.[].gif.local",
+     .required = true,
+     .example = R"("20.0.0.1")",
+     .meaning = "The tunnel's end here: an address of another port.",
+     .take = set_gif_end<&GifConfiguration::local>},
+    {.path = "ports.[].gif.remote",
+     .required = true,
+     .example = R"("20.0.0.2")",
+     .meaning = "The tunnel's far end, which a route or a port's network leads to.",
+     .take = set_gif_end<&GifConfiguration::remote>},
     {.path = "ports.[].addresses",
      .kind = Kind::list,
      .fallback = "none",
@@ -282,7 +321,9 @@ const Setting fixed[] = {
      .range = {576, 9000, "octets"},
      .fallback = "1500",
      .example = "9000",
-     .meaning = "The largest IP packet of the port's network; at least 1280 on a port with IPv6.",
+     .meaning =
+         "The largest IP packet of the port's network; at least 1280 on a port with IPv6, and of a gif port 1280 "
+         "when it is not given.",
      .take = set<&P::mtu>},
     {.path = "ports.[].role",
      .kind = Kind::choice,

@@ -10,7 +10,7 @@ namespace torii {
 
 /// 16 octets.
 struct Verdict {
-    enum class Kind : std::uint8_t { drop, local, forward, protect, glean };
+    enum class Kind : std::uint8_t { drop, local, gif, forward, protect, glean };  // gif: out of the one at `hop`
     ChainCell* cell = nullptr;
     std::uint32_t used_serial = 0;  // the SA through which the inbound check was passed; 0: none
     Kind kind = Kind::drop;

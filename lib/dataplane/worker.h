@@ -112,8 +112,11 @@ private:
     bool is_whole(Packet& packet);
     bool asks_filter(control::Hook hook) const { return filter_ != nullptr && filter_->active(hook); }
     bool may_go_without_sa(Packet& packet);
-    void leave_bare_tunnel(Packet& packet, Family inner);
+    bool is_bare_tunnel(const Packet& packet) const;
+    void leave_bare_tunnel(Packet& packet);
     void act(Packet& packet, const Verdict& verdict);
+    void leave(Packet& packet, const NextHop& gif);
+    void enter(Packet& packet, const NextHop& gif);
     void ask_for_sa(const Packet& packet, const ChainCell& cell);
     bool fits(Packet& packet);
     void hand_over(Packet& packet, unsigned worker, Resume resume);
@@ -130,7 +133,7 @@ private:
     const SpiIndex* sad_ = nullptr;
     std::uint32_t second_ = 0;                                             // of this turn
     std::uint32_t flow_date_ = 0, flow_generation_ = 0, flows_since_ = 0;  // of the flows that count now
-    CaptureRing* capture_ = nullptr;  // null: no capture is on
+    CaptureRing* capture_ = nullptr;                                       // null: no capture is on
     bool captures_wire_ = false, captures_clear_ = false;
     const Filter* filter_ = nullptr;  // null: nothing to ask
     std::unique_ptr<CryptoEngine> crypto_;

@@ -73,9 +73,10 @@ Publisher::~Publisher() {
         if (const auto value = cells_[i].read(); value.kind() == ChainCell::Kind::chain) delete value.chain();
 }
 
-void Publisher::start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop) {
+void Publisher::start(RetireList& retired, std::vector<Arrival> port_arrival, Gifs gifs, HopIndex host_hop) {
     retired_ = &retired;
     port_arrival_ = std::move(port_arrival);
+    gifs_ = std::move(gifs);
     host_hop_ = host_hop;
     publish_rules();
 }
@@ -313,6 +314,7 @@ void Publisher::publish_rules() {
     rules->default_action = settings_.live.default_policy;
     if (has_idle_limits_) rules->flow_seconds = 1;
     rules->port_arrival = port_arrival_;
+    rules->gifs = gifs_;
     rules->host_hop = host_hop_;
     Tables::publish<Rules>(tables_.rules, std::move(rules), *retired_);
 }

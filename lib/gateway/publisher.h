@@ -45,7 +45,7 @@ public:
     static Result<SuiteIndex> suite_of(const CryptoBook& crypto, const control::SaSpec& spec);
 
     /// The retire list is known once the workers' rings are; before start().
-    void start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop);
+    void start(RetireList& retired, std::vector<Arrival> port_arrival, Gifs gifs, HopIndex host_hop);
     /// For the database: builds blocks that nobody sees yet.
     Database::Builder builder();
     /// Shows workers what a committed transaction changed.
@@ -136,6 +136,7 @@ private:
     bool pairs_stale_ = true;  // pairs_ does not say what policies_ does
     std::shared_ptr<const PairCells> pairs_;
     std::vector<Arrival> port_arrival_;
+    Gifs gifs_;
     HopIndex host_hop_{};
     unsigned next_worker_in_ = 0, next_worker_out_ = 0;  // each way takes turns: one-way load reaches every worker
     std::uint32_t generation_ = 0;
