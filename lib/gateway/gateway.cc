@@ -396,6 +396,7 @@ std::vector<control::SettingStatus> Gateway::settings() const {
 Result<void> Gateway::set(std::string_view name, std::string_view value) {
     TORII_CHECK(control::set(live_, name, value));
     publisher_->publish_settings(live_, *database_);
+    publisher_->publish_levels(database_->settle_levels(), *database_);
     send_what_waited({});
     return {};
 }

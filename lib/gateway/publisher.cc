@@ -266,6 +266,10 @@ void Publisher::publish_policies(const Journal& journal, const Database& databas
         else
             dismiss(*change.policy);  // came and went in one transaction
     }
+    index_policies(database);
+}
+
+void Publisher::index_policies(const Database& database) {
     spd_in_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::inbound));
     spd_out_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::outbound));
     const auto has_idle_limit = [](const PolicyPtr& policy) { return policy->validtime_seconds != 0; };
@@ -292,6 +296,19 @@ void Publisher::publish_settings(const control::Settings& settings, const Databa
             refresh(cells, everything, database);
         }
     if (pairs_stale_ || before.default_policy != settings.default_policy) publish_rules();
+}
+
+void Publisher::publish_levels(std::span<const PolicyPtr> changed, const Database& database) {
+    if (changed.empty()) return;
+    for (const PolicyPtr& policy : changed) {
+        const auto at = policies_.find(static_cast<std::uint32_t>(policy->id));
+        if (at == policies_.end()) continue;  // inbound: it has no cells
+        at->second.policy = policy;
+        Affected everything{.all_pairs = true, .pairs = {}};
+        refresh(at->second, everything, database);
+    }
+    index_policies(database);
+    publish_rules();
 }
 
 void Publisher::publish_rules() {
