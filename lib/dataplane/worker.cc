@@ -305,7 +305,6 @@ bool Worker::may_go_without_sa(Packet& p) {
 bool Worker::is_bare_tunnel(const Packet& p) const {
     const Endpoints ends{p.source(), p.destination()};
     if (p.arrival != Arrival::outside || p.fragment || !rules_->routes->is_own(ends.destination)) return false;
-    if (rules_->gifs.between(ends.source, ends.destination) != nullptr) return false;
     Packet inside = p;
     inside.ip = p.payload();
     if (parse_ip(family_inside(p), inside, p.payload_octets()) != Drop::none) return false;

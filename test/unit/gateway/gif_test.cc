@@ -353,6 +353,15 @@ TEST_CASE("a bare IP in IP packet is left when the policy of what is inside asks
     Wires newyork{newyork_configuration_of_both()};
     newyork.setkey("spdadd 10.0.1.0/24 10.0.2.0/24 any -P in ipsec ipcomp/tunnel/20.0.0.1-20.0.0.2/require;");
     CHECK(carry(newyork, world, {in_envelope(packet4())}, office) == only(after_hops(packet4(), 1)));
+    SECTION("also when a gif port has the same ends, which gets the rest") {
+        Wires both{through_gif(newyork_configuration_of_both(), "20.0.0.2", "20.0.0.1")};
+        both.setkey("spdadd 10.0.1.0/24 10.0.2.0/24 any -P in ipsec ipcomp/tunnel/20.0.0.1-20.0.0.2/require;" +
+                    std::string{everything_passes});
+        CHECK(carry(both, world, {in_envelope(packet4())}, office) == only(after_hops(packet4(), 1)));
+        CHECK(status_of(both, "gif0").rx_packets == 0);
+        CHECK(carry(both, world, {in_envelope(datagram("10.0.3.5", "10.0.2.5"))}, office).size() == 1);
+        CHECK(status_of(both, "gif0").rx_packets == 1);
+    }
     SECTION("not between other ends") {
         CHECK(carry(newyork, world, {ipv4("20.0.0.9", "20.0.0.2", 4, packet4())}, office).empty());
         CHECK(newyork.drops(Drop::no_policy) == 1);
