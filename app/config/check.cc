@@ -82,8 +82,11 @@ public:
         std::set<Scoped> taken;
         for (const auto& neighbour : c_.neighbours) taken.insert(scoped(neighbour.address, neighbour.port));
         for (const auto& route : c_.routes) taken.insert(scoped(route.via, route.port));
-        const std::size_t wanted = taken.size() + static_cast<std::size_t>(std::ranges::count(
-                                                      c_.ports, PortRole::host_port, &PortConfiguration::role));
+        const auto has_fixed = [](const PortConfiguration& port) {
+            return port.gif || port.role == PortRole::host_port;
+        };
+        const auto fixed = static_cast<std::size_t>(std::ranges::count_if(c_.ports, has_fixed));
+        const std::size_t wanted = taken.size() + fixed;
         if (wanted > most_neighbours)
             problems_.add(c_.neighbours.size() > c_.routes.size() ? "neighbours" : "routes",
                           "with neighbours and routes together " + std::to_string(wanted) +
@@ -114,6 +117,7 @@ private:
         first_or(names_, port.name, path + ".name", [&](const std::string& other) {
             return "is " + in_quotes(port.name) + ", as " + other + " is: every port has its own name";
         });
+        if (port.gif) return gif(i);
         first_or(devices_, std::string{device_name(port)}, path + ".device", [&](const std::string& other) {
             return "is " + in_quotes(device_name(port)) + ", as " + other + " is: every port has its own device";
         });
@@ -121,12 +125,45 @@ private:
             problems_.add(path + ".device", "is " + in_quotes(port.device) +
                                                 ": a packet buffer has room for a framesz of " +
                                                 std::to_string(most_room_octets) + " octets at most");
+        mtu_and_addresses(i);
+    }
+
+    void mtu_and_addresses(std::size_t i) {
+        const auto& port = c_.ports[i];
+        const std::string path = element("ports", i);
         constexpr unsigned least_mtu = 1280;  // RFC 8200 5
         if (port.mtu < least_mtu && speaks(port, Family::ipv6))
             problems_.add(path + ".mtu", "is " + std::to_string(port.mtu) +
                                              ": a port with an IPv6 address has one of " + std::to_string(least_mtu) +
                                              " octets at least");
         for (std::size_t j = 0; j < port.addresses.size(); ++j) address(i, j);
+    }
+
+    void gif(std::size_t i) {
+        const auto& port = c_.ports[i];
+        const auto& [local, remote] = *port.gif;
+        const std::string path = element("ports", i), ends = local.text() + "-" + remote.text();
+        if (!port.device.empty()) problems_.add(path + ".device", "stands beside gif: a port is one or the other");
+        if (port.role == PortRole::host_port)
+            problems_.add(path + ".role", "is \"host\": a gif port is protected or unprotected");
+        if (port.queues != 0) problems_.add(path + ".queues", "is given: a gif port has no queues");
+        mtu_and_addresses(i);
+        const auto is_of_another = [&](const Address& end) {
+            return std::ranges::any_of(c_.ports, [&](const PortConfiguration& other) {
+                return &other != &port && std::ranges::count(other.addresses, end, &InterfaceAddress::address) != 0;
+            });
+        };
+        if (problems_.under(path + ".gif")) return;
+        if (local.family() != remote.family())
+            return problems_.add(path + ".gif", "is " + ends + ": both ends are of one family");
+        first_or(gifs_, ends, path + ".gif", [&](const std::string& other) {
+            return "is " + ends + ", as " + other + " is: every gif port has ends of its own";
+        });
+        if (!is_of_another(local))
+            problems_.add(path + ".gif.local", "is " + local.text() + ": right is an address of another port");
+        if (addresses_.contains(scoped(remote, {})) || is_of_another(remote))
+            problems_.add(path + ".gif.remote",
+                          "is " + remote.text() + ": that is this gateway's own address; another host's is wanted");
     }
 
     void address(std::size_t i, std::size_t j) {
@@ -198,7 +235,11 @@ private:
                                  "is " + address.text() + ", in no port's network: " +
                                      (far ? "right is an address of one, or name the port that leads there"
                                           : "right is an address of one"));
-        if (holder == nullptr && !speaks(*named, address.family()))
+        const PortConfiguration& there = holder != nullptr ? *holder : *named;
+        if (there.gif && !far)
+            return problems_.add(address_path,
+                                 "is " + address.text() + ": nobody has a MAC address on gif port " + there.name);
+        if (holder == nullptr && !named->gif && !speaks(*named, address.family()))
             problems_.add(path + ".port", "is " + in_quotes(*port) + ", which has no " +
                                               (address.is_v4() ? "IPv4" : "IPv6") + " address to ask for " +
                                               address.text() + " from");
@@ -214,7 +255,7 @@ private:
 
     const Configuration& c_;
     Problems& problems_;
-    std::map<std::string, std::string> names_, devices_;
+    std::map<std::string, std::string> names_, devices_, gifs_;
     std::map<Scoped, std::string> addresses_, neighbours_;
     std::map<Prefix, std::size_t> networks_;  // to the port's index
     std::map<Prefix, std::string> destinations_;

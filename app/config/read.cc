@@ -49,6 +49,10 @@ private:
 bool is_aggregate(const config_setting_t& node) { return config_setting_is_aggregate(&node) == CONFIG_TRUE; }
 bool is_group(const config_setting_t& node) { return config_setting_is_group(&node) == CONFIG_TRUE; }
 
+bool has(const config_setting_t& group, std::string_view member) {
+    return config_setting_get_member(&group, std::string{member}.c_str()) != nullptr;
+}
+
 /// Visits a group's or list's children with their paths: "ports.[0].mtu", and in the table's form "ports.[].mtu".
 template <class Visit>
 void each_child(const config_setting_t& node, const std::string& path, const std::string& pattern, Visit visit) {
@@ -185,8 +189,7 @@ private:
 
     void missing(const config_setting_t& group, const std::string& path, const std::string& pattern) {
         for (const Setting& s : settings())
-            if (s.required && s.parent() == pattern &&
-                config_setting_get_member(&group, std::string{s.name()}.c_str()) == nullptr)
+            if (s.required && s.parent() == pattern && !has(group, s.name()) && !has(group, s.unless))
                 problems_.add(path.empty() ? std::string{s.name()} : path + "." + std::string{s.name()},
                               "is missing: it is required, " + as_in(s));
     }
@@ -220,6 +223,11 @@ void resolve_paths(Configuration& c, const std::filesystem::path& folder) {
         if (!path->empty()) *path = (folder / *path).lexically_normal().string();
 }
 
+void fill_in_mtus(Configuration& c) {
+    for (PortConfiguration& port : c.ports)
+        if (port.mtu == 0) port.mtu = port.gif ? gif_mtu : PortConfiguration{}.mtu;
+}
+
 /// A neighbour or next hop without a port is on the one whose network holds it: check() found that there is one.
 void find_ports(Configuration& c) {
     for (auto& neighbour : c.neighbours)
@@ -244,6 +252,7 @@ Result<Configuration> read_text(std::string_view text, const std::string& name, 
     reading.locate(tree.root(), {}, string_lines);
     reading.members(tree.root(), {}, {});
     resolve_paths(configuration, folder);
+    fill_in_mtus(configuration);
     check(configuration, cores, problems);
     if (!problems.none()) return std::unexpected(problems.error(Errc::bad_value, name));
     find_ports(configuration);

@@ -37,6 +37,7 @@ struct Setting {
     std::string_view path = {};  // from the file's root; [] stands for each element of a list
     Kind kind = Kind::text;
     bool required = false;                 // in every group that may hold it
+    std::string_view unless = {};          // but for groups with a setting of this name
     std::string_view subject = {};         // "an MTU": begins the sentence on what would be right
     Range range = {};                      // integers
     std::span<const Choice> choices = {};  // choices

@@ -34,7 +34,7 @@ std::string port_row(const PortConfiguration& port) {
         addresses += (addresses.empty() ? "" : ", ") + address.text() + "/" + std::to_string(length);
     return "port       " + padded(port.name, 10) + " " + padded(word("ports.[].role", port.role), 11) + " " +
            padded(addresses.empty() ? "no address" : addresses, 18) + " mtu " + padded(std::to_string(port.mtu), 4) +
-           " " + port.device + "\n";
+           " " + (port.gif ? "gif " + port.gif->local.text() + "-" + port.gif->remote.text() : port.device) + "\n";
 }
 
 std::string route_row(const RouteConfiguration& route) {

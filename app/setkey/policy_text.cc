@@ -26,7 +26,7 @@ std::string request_text(const Request& request) {
     std::string text{name_of(request.protocol)};
     text.append("/").append(name_of(request.mode)).append("/");
     if (request.endpoints) text += request.endpoints->source.text() + "-" + request.endpoints->destination.text();
-    text.append("/").append(name_of(request.level));
+    text.append("/").append(name_of(request.by_default ? Level::system_default : request.level));
     if (const auto id = static_cast<std::uint32_t>(request.reqid); id != 0)
         text += (id <= max_unique_id ? ":" : "#") + std::to_string(id);  // # for what the gateway gave
     return text;

@@ -19,8 +19,7 @@ constexpr Word ecn_ways[]{{"forbidden", int(EcnTunnel::forbidden)}, {"allowed", 
 constexpr Word flags[]{{"false", 0}, {"true", 1}};
 
 constexpr std::uint32_t longest_seconds = 86400, first_spi = 0x100, last_spi = 0xffffffff, most_packets = 1000000;
-constexpr std::string_view at_once = "at once", new_policies = "for policies added afterwards",
-                           kept = "without effect in this version";
+constexpr std::string_view at_once = "at once", kept = "without effect in this version";
 
 template <auto member>
 std::uint32_t get(const Settings& settings) {
@@ -46,28 +45,28 @@ constexpr SettingInfo table[]{
      .subject = "a level",
      .words = levels,
      .meaning = "What level `default` means for ESP in transport mode.",
-     .effect = new_policies,
+     .effect = at_once,
      .get = get<&S::esp_trans_deflev>,
      .put = put<&S::esp_trans_deflev>},
     {.name = "net.inet.ipsec.esp_net_deflev",
      .subject = "a level",
      .words = levels,
      .meaning = "The same for ESP in tunnel mode.",
-     .effect = new_policies,
+     .effect = at_once,
      .get = get<&S::esp_net_deflev>,
      .put = put<&S::esp_net_deflev>},
     {.name = "net.inet.ipsec.ah_trans_deflev",
      .subject = "a level",
      .words = levels,
      .meaning = "The same for AH in transport mode.",
-     .effect = new_policies,
+     .effect = at_once,
      .get = get<&S::ah_trans_deflev>,
      .put = put<&S::ah_trans_deflev>},
     {.name = "net.inet.ipsec.ah_net_deflev",
      .subject = "a level",
      .words = levels,
      .meaning = "The same for AH in tunnel mode.",
-     .effect = new_policies,
+     .effect = at_once,
      .get = get<&S::ah_net_deflev>,
      .put = put<&S::ah_net_deflev>},
     {.name = "net.inet.ipsec.dfbit",

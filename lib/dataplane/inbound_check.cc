@@ -30,9 +30,9 @@ bool satisfies(const Policy& policy, const PacketSelector& selector, const Packe
     return opened == p.opened;
 }
 
-bool asks_for_ipcomp_tunnel(const Policy& policy) {
-    return std::ranges::any_of(policy.requests, [](const Request& request) {
-        return request.protocol == IpsecProtocol::ipcomp && request.mode == Mode::tunnel;
+bool asks_for_ipcomp_tunnel(const Policy& policy, const Endpoints& ends) {
+    return std::ranges::any_of(policy.requests, [&](const Request& request) {
+        return request.protocol == IpsecProtocol::ipcomp && request.mode == Mode::tunnel && request.endpoints == ends;
     });
 }
 

@@ -19,7 +19,7 @@ bool answers(const InboundSa& sa, const Request& request, const Endpoints& ends)
 /// around, or the packet's.
 Endpoints ends_of(const Policy& policy, std::size_t request, const PacketSelector& selector);
 
-/// Whether one of the policy's requests is an IPComp tunnel.
-bool asks_for_ipcomp_tunnel(const Policy& policy);
+/// Whether one of the policy's requests is an IPComp tunnel between these ends.
+bool asks_for_ipcomp_tunnel(const Policy& policy, const Endpoints& ends);
 
 }  // namespace torii

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "dataplane/gif.h"
 #include "dataplane/retire_list.h"
 #include "filter/filter.h"
 #include "forward/next_hop.h"
@@ -46,7 +47,8 @@ struct Rules {
     PolicyAction default_action = PolicyAction::discard;
     /// How long a flow's verdict stands: policies learn of their use when a flow is decided.
     std::uint32_t flow_seconds = 10;
-    std::vector<Arrival> port_arrival;  // by DPDK port id: which side it is on
+    std::vector<Arrival> port_arrival;  // by port number: which side it is on
+    Gifs gifs;
     HopIndex host_hop{};
 
     ChainCell& cell(CellIndex index) const { return cells[static_cast<std::uint32_t>(index)]; }

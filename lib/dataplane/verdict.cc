@@ -22,6 +22,13 @@ Found meet(const SpdIndex& policies, const PacketSelector& selector, std::uint32
     return found;
 }
 
+/// The gif port whose envelope a packet from a wire is; null: none's.
+const Gif* gif_of(const Rules& rules, const PacketSelector& selector, Arrival arrival) {
+    const bool by_wire = arrival == Arrival::outside || arrival == Arrival::inside;
+    if (!by_wire || !is_ip_in_ip(selector.protocol) || !selector.ports_known) return nullptr;
+    return rules.gifs.between(selector.source, selector.destination);
+}
+
 /// Groups and IPv4's reserved addresses, 255.255.255.255 among them.
 bool is_for_many(const Address& destination) {
     return destination.is_v4() ? destination.v4_number() >> 28 >= 14 : destination.is_multicast();
@@ -47,7 +54,9 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
                          std::uint32_t second, Trail* trail) {
     const RouteAnswer route = rules.routes->find(selector.destination);
     if (trail) trail->route = route;
-    if (route.route != nullptr) verdict.hop = hops.find(route.neighbour, route.route->port);
+    if (route.route != nullptr)
+        verdict.hop = is_gif(route.route->port) ? rules.gifs.at(route.route->port).hop
+                                                : hops.find(route.neighbour, route.route->port);
     verdict.kind =
         route.route != nullptr && verdict.hop == HopIndex::none ? Verdict::Kind::glean : Verdict::Kind::forward;
     verdict.reason = Drop::none;
@@ -96,6 +105,11 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
     if (p.arrival == Arrival::outside)
         if (const Drop reason = inbound_verdict(rules, selector, p, second, trail); reason != Drop::none)
             return dropped(reason);
+    if (const Gif* const gif = for_us ? gif_of(rules, selector, p.arrival) : nullptr) {
+        verdict.kind = Verdict::Kind::gif;
+        verdict.hop = gif->hop;
+        return verdict;
+    }
     if (for_us) {
         verdict.kind = Verdict::Kind::local;
         // Link-local addresses are the ports' own: the host port's stack has others.

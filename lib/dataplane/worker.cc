@@ -70,15 +70,17 @@ Worker::~Worker() = default;
 
 void Worker::carry() {
     parse();  // arrived_ -> parsed_, control core
-    if (captures_wire_) capture_arrived(*capture_, records_, parsed_);
-    if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_);
-    sort();                               // parsed_ -> encrypted_, clear_
-    while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
-    classify();                           // clear_ -> protect_, leaving_, control core
-    while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
-    if (captures_wire_) capture_leaving(*capture_, records_, leaving_, tables_.hops);
-    if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops);
-    emit();    // leaving_ -> ports, control core (no MAC yet)
+    do {      // once more for what has come out of a gif port, or gone into one
+        if (captures_wire_) capture_arrived(*capture_, records_, parsed_);
+        if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_);
+        sort();                               // parsed_ -> encrypted_, clear_
+        while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
+        classify();                           // clear_ -> protect_, leaving_, parsed_ (out of a gif), control core
+        while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
+        if (captures_wire_) capture_leaving(*capture_, records_, leaving_, tables_.hops);
+        if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops);
+        emit();  // leaving_ -> ports, clear_ (into a gif), control core (no MAC yet)
+    } while (!parsed_.empty() || !clear_.empty());
     finish();  // what was dropped on the way is counted and freed
 }
 
@@ -225,6 +227,8 @@ void Worker::sort() {
 void Worker::route_arrived(Packet& p) {
     if ((p.fragment || p.waypoint) && !may_go_on(p)) [[unlikely]]
         return;
+    if (is_ip_in_ip(p.protocol) && is_bare_tunnel(p)) [[unlikely]]
+        return leave_bare_tunnel(p);
     const bool ipsec = is_ipsec(p.protocol) && p.arrival == Arrival::outside;
     const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(p.destination()));
     (ours ? encrypted_ : clear_).add(p);
@@ -239,11 +243,11 @@ bool Worker::may_go_on(Packet& p) {
     return false;
 }
 
-/// Fragments that must be whole first: IPsec for us, and what the host's own stack sends, since transport mode takes no
-/// fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
+/// Fragments that must be whole first: IPsec and IP in IP for us, and what the host's own stack sends, since transport
+/// mode takes no fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
 bool Worker::is_whole(Packet& p) {
-    const bool for_us = is_ipsec(p.protocol) && rules_->routes->is_own(p.destination());
-    if (p.arrival == Arrival::outside ? !for_us : p.arrival != Arrival::host) return true;
+    const bool is_opened = (is_ipsec(p.protocol) && p.arrival == Arrival::outside) || is_ip_in_ip(p.protocol);
+    if (p.arrival != Arrival::host && !(is_opened && rules_->routes->is_own(p.destination()))) return true;
     return reassembler_.add(p, tables_.now_seconds.load(std::memory_order_relaxed));
 }
 
@@ -288,9 +292,7 @@ void Worker::open() {
         else
             count_decompressed(counters_.ipsec, p);
         p.past_wire = true;
-        if (const IpProtocol inner{p.protocol}; inner == IpProtocol::ipv4 || inner == IpProtocol::ipv6) [[unlikely]]
-            leave_bare_tunnel(p, inner == IpProtocol::ipv4 ? Family::ipv4 : Family::ipv6);
-        if (p.drop == Drop::none) route_arrived(p);
+        route_arrived(p);
     }
 }
 
@@ -314,18 +316,25 @@ bool Worker::may_go_without_sa(Packet& p) {
     return false;
 }
 
-/// IP in IP that a transport SA protected is how a tunnel of IPComp looks whose packet did not compress (RFC 3173 2.2):
-/// it is left if the inbound policy of what is inside asks for such a tunnel. Otherwise it is payload for this host.
-void Worker::leave_bare_tunnel(Packet& p, Family inner) {
-    const bool out_of_transport = p.opened != 0 && p.used[p.opened - 1u]->mode == Mode::transport;
-    if (!out_of_transport || p.fragment || !rules_->routes->is_own(p.destination())) return;
+/// IP in IP is how a tunnel of IPComp looks whose packet did not compress (RFC 3173 2.2): it is left if the inbound
+/// policy of what is inside asks for such a tunnel between these ends. Otherwise it is a gif's, or payload for this
+/// host.
+bool Worker::is_bare_tunnel(const Packet& p) const {
+    const Endpoints ends{p.source(), p.destination()};
+    if (p.arrival != Arrival::outside || p.fragment || !rules_->routes->is_own(ends.destination)) return false;
     Packet inside = p;
     inside.ip = p.payload();
-    if (parse_ip(inner, inside, p.payload_octets()) != Drop::none) return;
+    if (parse_ip(family_inside(p), inside, p.payload_octets()) != Drop::none) return false;
     const Policy* const policy = rules_->inbound->find(flow_key(inside).selector()).policy;
-    if (policy == nullptr || !asks_for_ipcomp_tunnel(*policy)) return;
-    if (const Drop reason = leave_tunnel(p, p.payload(), p.payload_octets(), inner); reason != Drop::none)
-        Batch::drop(p, reason);
+    return policy != nullptr && asks_for_ipcomp_tunnel(*policy, ends);
+}
+
+/// As deep as any IPsec.
+void Worker::leave_bare_tunnel(Packet& p) {
+    if (p.nesting++ == max_nesting) return Batch::drop(p, Drop::nested_too_deep);
+    if (const Drop reason = leave_tunnel(p, p.payload(), p.payload_octets(), family_inside(p)); reason != Drop::none)
+        return Batch::drop(p, reason);
+    route_arrived(p);
 }
 
 /// Every packet of the burst has met its fate by now: it belongs to somebody else, or it is dropped by name.

@@ -114,8 +114,11 @@ private:
     bool is_whole(Packet& packet);
     bool asks_filter(control::Hook hook) const { return filter_ != nullptr && filter_->active(hook); }
     bool may_go_without_sa(Packet& packet);
-    void leave_bare_tunnel(Packet& packet, Family inner);
+    bool is_bare_tunnel(const Packet& packet) const;
+    void leave_bare_tunnel(Packet& packet);
     void act(Packet& packet, const Verdict& verdict);
+    void leave(Packet& packet, const NextHop& gif);
+    void enter(Packet& packet, const NextHop& gif);
     void ask_for_sa(const Packet& packet, CellIndex cell);
     bool fits(Packet& packet);
     bool may_be_too_large(Packet& packet, unsigned octets, unsigned mtu);

@@ -1,5 +1,7 @@
 // Where packets leave a worker: onto a port, to another worker, to the control core; and how they come back.
 
+#include <algorithm>
+
 #include "dataplane/flow_key.h"
 #include "dataplane/worker.h"
 #include "ip/ip.h"
@@ -19,12 +21,16 @@ void write_ethernet(std::byte* frame, const NextHop& hop, Family family) {
 
 // ---- emit
 
-/// Drops: handover_full, punt_full, no_buffer; tx_full is counted by flush().
+/// Drops: handover_full, punt_full, no_buffer, those of enter_gif; tx_full is counted by flush().
 void Worker::emit() {
     for (Packet& p : leaving_.live()) {
         const NextHop* const hop = tables_.hops.read(p.next_hop);
         if (hop == nullptr || !hop->resolved) [[unlikely]] {
             punt(p, Punt::neighbour);
+            continue;
+        }
+        if (is_gif(hop->port)) [[unlikely]] {
+            enter(p, *hop);
             continue;
         }
         const bool too_big = p.ip_octets > hop->mtu;
@@ -51,6 +57,21 @@ void Worker::emit() {
         queue_frame(std::exchange(p.mbuf, nullptr), hop->port);
     }
     leaving_.clear();
+}
+
+/// The packet's envelope is a packet of ours, which the outbound policies have not seen yet.
+void Worker::enter(Packet& p, const NextHop& gif) {
+    if (p.ip_octets > gif.mtu && !may_leave_in_pieces(p)) {
+        p.mtu = p.family == Family::ipv6 ? std::max<std::uint16_t>(gif.mtu, ipv6_minimum_mtu) : gif.mtu;
+        return punt(p, Punt::too_big);
+    }
+    const std::uint64_t octets = p.ip_octets;
+    const auto identification = static_cast<std::uint16_t>(next_identification_++);
+    if (const Drop reason = enter_gif(p, rules_->gifs.at(gif.port), gif.port, identification); reason != Drop::none)
+        return Batch::drop(p, reason);
+    counters_.ports[gif.port].tx_packets.add(1);
+    counters_.ports[gif.port].tx_octets.add(octets);
+    clear_.add(p);
 }
 
 /// RFC 791 3.2, RFC 1812 5.2.6, RFC 8200 4.5: fragments that fit the link, in order.

@@ -68,6 +68,8 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     if (verdict.reason == Drop::policy_mismatch) [[unlikely]]
         notices_.tell(mismatch(p));
     if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
+    if (verdict.kind == Verdict::Kind::gif) [[unlikely]]
+        return leave(p, *tables_.hops.read(verdict.hop));
     p.next_hop = verdict.hop;
     if (verdict.kind == Verdict::Kind::local) {
         if (verdict.hop == HopIndex::none) return punt(p, Punt::local);
@@ -94,6 +96,15 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     if (verdict.hop == HopIndex::none && verdict.kind != Verdict::Kind::glean) return punt(p, Punt::no_route);
     if (counts_hops) spend_hop(p);
     leaving_.add(p);
+}
+
+/// What is inside has arrived by the gif port `gif.port`.
+void Worker::leave(Packet& p, const NextHop& gif) {
+    if (const Drop reason = leave_gif(p, gif.port, rules_->port_arrival[gif.port]); reason != Drop::none)
+        return Batch::drop(p, reason);
+    counters_.ports[gif.port].rx_packets.add(1);
+    counters_.ports[gif.port].rx_octets.add(p.ip_octets);
+    parsed_.add(p);
 }
 
 void Worker::ask_for_sa(const Packet& p, CellIndex cell) {

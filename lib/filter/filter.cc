@@ -13,7 +13,8 @@ namespace {
 /// Whether the packet is a fragment behind the first, which has no ports.
 bool is_later_fragment(const Packet& p, bool is_v4) {
     if (!p.fragment) return false;
-    return !is_v4 || (p.ipv4().flags_offset & Ipv4Header::offset_mask) != 0;
+    if (is_v4) return (p.ipv4().flags_offset & Ipv4Header::offset_mask) != 0;
+    return reinterpret_cast<const FragmentHeader*>(p.ip + p.fragment_at)->offset_octets() != 0;
 }
 
 }  // namespace

@@ -24,10 +24,16 @@ struct InterfaceAddress {
     unsigned prefix_length = 0;
 };
 
+/// The outer addresses of a gif port's packets: one of ours, and the far end's.
+struct GifConfiguration {
+    Address local, remote;
+};
+
 struct PortConfiguration {
     std::string name;
-    /// EAL device: a PCI address ("0000:03:00.0") or vdev devargs ("net_af_packet0,iface=wan").
+    /// EAL device: a PCI address ("0000:03:00.0") or vdev devargs ("net_af_packet0,iface=wan"). A gif has none.
     std::string device;
+    std::optional<GifConfiguration> gif;  // the port is a tunnel of IP in IP
     std::vector<InterfaceAddress> addresses;
     unsigned mtu = 1500;  // octets of an IP packet: 576 .. 9000
     PortRole role = PortRole::unprotected_port;
@@ -40,7 +46,8 @@ struct RouteConfiguration {
     std::string port;  // in the file it may stand for itself: the port whose network holds `via`
 };
 
-inline constexpr std::size_t most_neighbours = 4095;  // configured, next hops of routes, and those that ARP finds
+inline constexpr std::size_t most_neighbours = 4095;  // configured, next hops of routes and gifs, those that ARP finds
+inline constexpr unsigned gif_mtu = 1280;             // of a gif port that says nothing else, as in KAME
 
 struct NeighbourConfiguration {  // a static one
     Address address;

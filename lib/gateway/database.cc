@@ -68,6 +68,12 @@ Result<void> check(const Policy& policy) {
 
 namespace {
 
+Level default_level(const Request& request, const control::Settings& s) {
+    const bool tunnel = request.mode == Mode::tunnel;
+    if (request.protocol == IpsecProtocol::ah) return tunnel ? s.ah_net_deflev : s.ah_trans_deflev;
+    return tunnel ? s.esp_net_deflev : s.esp_trans_deflev;
+}
+
 SaTerms terms(const SaEntry& sa) { return {sa.spec.reqid, sa.spec.hard, sa.spec.soft, sa.state, sa.soft_told}; }
 
 void set_terms(SaEntry& sa, const SaTerms& terms) {
@@ -288,11 +294,8 @@ struct Database::Run {
     }
     /// Levels and reqids that were left to us (KAME: default by sysctl, unique ids from 0x4000).
     void settle(Request& request) {
-        const auto& s = db.settings_;
-        if (request.level == Level::system_default)
-            request.level = request.protocol == IpsecProtocol::ah
-                                ? (request.mode == Mode::tunnel ? s.ah_net_deflev : s.ah_trans_deflev)
-                                : (request.mode == Mode::tunnel ? s.esp_net_deflev : s.esp_trans_deflev);
+        request.by_default = request.level == Level::system_default;
+        if (request.by_default) request.level = default_level(request, db.settings_);
         if (request.level == Level::unique && request.reqid == ReqId{}) request.reqid = ReqId{db.next_reqid_++};
     }
     Result<Outcome> operator()(control::UpdatePolicy& op) {
@@ -348,6 +351,23 @@ Result<std::vector<Outcome>> Database::apply(std::vector<control::Located> trans
         outcomes.push_back(*outcome);
     }
     return outcomes;
+}
+
+std::vector<PolicyPtr> Database::settle_levels() {
+    const auto is_stale = [this](const Request& request) {
+        return request.by_default && request.level != default_level(request, settings_);
+    };
+    std::vector<PolicyPtr> changed;
+    for (const Direction direction : {Direction::inbound, Direction::outbound})
+        for (const PolicyPtr& policy : spd_.in_order(direction)) {
+            if (std::ranges::none_of(policy->requests, is_stale)) continue;
+            auto next = std::make_shared<Policy>(*policy);
+            for (Request& request : next->requests)
+                if (is_stale(request)) request.level = default_level(request, settings_);
+            changed.push_back(next);
+        }
+    for (const PolicyPtr& policy : changed) spd_.replace(policy);
+    return changed;
 }
 
 SaPtr Database::find(const SaId& id) const {

@@ -83,6 +83,10 @@ public:
     Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction, const Moment& now,
                                                 Journal& journal);
 
+    /// Brings the levels that policies left to the system up to the settings. Returns the policies that have changed,
+    /// each in its old place and with its id; a transaction cannot undo this.
+    std::vector<PolicyPtr> settle_levels();
+
     const std::map<std::uint32_t, SaPtr>& sas() const { return by_serial_; }  // in order of creation
     SaPtr find(const control::SaId& id) const;
     /// The SAs of these addresses and protocol, and of `reqid` unless that is 0, in order of creation. Valid until the

@@ -215,7 +215,7 @@ struct Gateway::Walk {
     void decide_fate(const Verdict& verdict, const Trail& trail) {
         if (verdict.kind == Verdict::Kind::drop) return drop(out, verdict.reason);
         hop = verdict.hop;
-        if (verdict.kind == Verdict::Kind::local) {
+        if (verdict.kind == Verdict::Kind::local || verdict.kind == Verdict::Kind::gif) {
             out.fate = Explanation::Fate::deliver;
             return;
         }
@@ -227,6 +227,12 @@ struct Gateway::Walk {
             if (cell.kind() != ChainCell::Kind::clear) out.fate = Explanation::Fate::protect;
         }
         if (hop == HopIndex::none && verdict.kind != Verdict::Kind::glean) drop(out, Drop::no_route);
+    }
+
+    /// The gif port that `index` leads into; null: it leads to a wire or nowhere.
+    const Gif* gif_at(HopIndex index) const {
+        const NextHop* const next = hops.read(index);
+        return next != nullptr && is_gif(next->port) ? &rules.gifs.at(next->port) : nullptr;
     }
 
     void say_way(const Trail& trail) {
@@ -251,23 +257,25 @@ struct Gateway::Walk {
         } else if (trail.route && trail.route->route != nullptr) {
             out.neighbour = trail.route->neighbour.text();
             out.port = gateway.port_name(trail.route->route->port);
-            if (const Port* const port = gateway.port_by_id(trail.route->route->port); port && mtu == 0)
-                mtu = port->wish().mtu;
+            if (mtu == 0) mtu = gateway.mtu_of(trail.route->route->port);
         }
         out.mtu = mtu;
         if (out.fate == Explanation::Fate::forward) out.largest_octets = mtu;
-        say(out, "next hop",
-            out.neighbour + " on port " + out.port +
-                (out.mac.empty() ? ", whose MAC is asked for when the first packet comes" : ", MAC " + out.mac));
+        if (gif_at(hop) != nullptr) {
+            out.mac.clear();
+            say(out, "next hop", "gif port " + out.port + " toward " + out.neighbour);
+        } else {
+            say(out, "next hop",
+                out.neighbour + " on port " + out.port +
+                    (out.mac.empty() ? ", whose MAC is asked for when the first packet comes" : ", MAC " + out.mac));
+        }
         say(out, "size",
             "up to " + std::to_string(out.largest_octets) + " octets fit the MTU of " + std::to_string(mtu) +
                 (p.outbound_sa != nullptr ? " with what the SAs add" : ""));
     }
 
     std::uint16_t port_named(const std::string& name) const {
-        for (const auto& port : gateway.ports_)
-            if (port->wish().name == name) return port->id();
-        return NumberedRule::any_port;
+        return gateway.port_named(name).value_or(NumberedRule::any_port);
     }
     /// The port the packet arrives on; none for what this machine sends itself.
     std::uint16_t arrival_port(const control::Question& question) const {
@@ -296,7 +304,7 @@ struct Gateway::Walk {
                     (may ? " passes it" : " blocks it"));
             if (!may) drop(out, reason);
         };
-        if (port != NumberedRule::any_port)
+        if (port != NumberedRule::any_port && p.arrival != Arrival::gif)
             ask(Hook::wire, came_as.value_or(selector), Way::in, port, Drop::filter_wire);
         if (out.fate == Explanation::Fate::drop) return;
         ask(Hook::clear, selector, p.arrival == Arrival::outside ? Way::in : Way::out, port, Drop::filter_clear);
@@ -313,13 +321,20 @@ struct Gateway::Walk {
                 return say(out, "fate",
                            p.arrival == Arrival::host || p.arrival == Arrival::self
                                ? "DELIVERED on this machine itself, without the gateway"
+                           : gif_at(hop) != nullptr
+                               ? "DELIVERED to gif port " + gateway.port_name(hops.read(hop)->port) +
+                                     ", by which what is inside has arrived then"
                            : hop == HopIndex::none ? "DELIVERED to the gateway itself"
                                                    : "DELIVERED by the host port");
             case Explanation::Fate::forward:
                 return say(out, "fate",
-                           p.arrival == Arrival::outside && p.opened != 0 ? "FORWARDED as it came out of its SA"
-                                                                          : "FORWARDED in clear");
-            case Explanation::Fate::protect: return say(out, "fate", "PROTECTED and sent");
+                           gif_at(hop) != nullptr                           ? "FORWARDED into gif port " + out.port
+                           : p.arrival == Arrival::outside && p.opened != 0 ? "FORWARDED as it came out of its SA"
+                                                                            : "FORWARDED in clear");
+            case Explanation::Fate::protect:
+                return say(out, "fate",
+                           gif_at(hop) != nullptr ? "PROTECTED, and forwarded into gif port " + out.port
+                                                  : "PROTECTED and sent");
         }
     }
 };
@@ -338,9 +353,9 @@ Result<Arrival> Gateway::origin_of(const control::Question& question, Explanatio
         return arrival;
     };
     if (!question.port.empty()) {
-        const auto named = std::ranges::find_if(ports_, [&](const auto& p) { return p->wish().name == question.port; });
-        if (named == ports_.end()) return fail(Errc::not_found, "there is no port " + question.port);
-        return by_port((*named)->id());
+        const auto named = port_named(question.port);
+        if (!named) return fail(Errc::not_found, "there is no port " + question.port);
+        return by_port(*named);
     }
     if (rules.routes->is_own(question.packet.source)) {
         say(out, "arrival", "from this machine: " + question.packet.source.text() + " is an address of the gateway's");
@@ -357,10 +372,17 @@ Result<Explanation> Gateway::explain(const control::Question& question) const {
         return fail(Errc::bad_value, "source and destination are of different families");
     Explanation out;
     say(out, "packet", question.packet.text());
+    TORII_TRY(const Arrival arrival, origin_of(question, out));
+    follow(question, arrival, 0, out);
+    return out;
+}
+
+/// `gifs`: envelopes that are around the packet already.
+void Gateway::follow(const control::Question& question, Arrival arrival, unsigned gifs, Explanation& out) const {
     const Tables& tables = publisher_->tables();
     const Rules& rules = *tables.rules.load();
     Walk walk{.gateway = *this, .rules = rules, .hops = tables.hops, .selector = question.packet, .out = out};
-    TORII_TRY(walk.p.arrival, origin_of(question, out));
+    walk.p.arrival = arrival;
     Trail trail;
     Verdict verdict = decide(rules, tables.hops, question.packet, walk.p, 0, &trail);
     const bool in_clear_refused = verdict.reason == Drop::policy_mismatch;
@@ -386,7 +408,33 @@ Result<Explanation> Gateway::explain(const control::Question& question) const {
     if (const Filter* const filter = tables.filter.load()) walk.ask_filter(*filter, question);
     walk.say_fate();
     out.spd = {std::move(inbound), std::move(outbound)};
-    return out;
+    const bool leaves = out.fate == Explanation::Fate::forward || out.fate == Explanation::Fate::protect;
+    if (const Gif* const gif = leaves ? walk.gif_at(walk.hop) : nullptr) {
+        const bool tunnelled = !out.sas.empty() && out.sas.back().request.mode == Mode::tunnel;
+        const Address& inside = tunnelled ? out.sas.back().request.endpoints->source : question.packet.source;
+        follow_envelope(*gif, inside.family(), gifs, out);
+    }
+}
+
+/// What a gif port makes of the packet goes its own way, and the packet's fate is its envelope's.
+void Gateway::follow_envelope(const Gif& gif, Family inside, unsigned gifs, Explanation& out) const {
+    if (gifs == most_nested_gifs) {
+        drop(out, Drop::gif_too_deep);
+        return say(out, "fate", "DROPPED as " + out.drop + ": " + out.advice);
+    }
+    const control::Question envelope{
+        .packet = {.source = gif.local, .destination = gif.remote, .protocol = protocol_of(inside)}, .port = out.port};
+    say(out, "envelope", envelope.packet.text());
+    Explanation further;
+    follow(envelope, Arrival::gif, gifs + 1, further);
+    if (further.fate != Explanation::Fate::forward) out.fate = further.fate;
+    out.drop = further.drop;
+    out.advice = further.advice;
+    out.port = further.port;
+    out.neighbour = further.neighbour;
+    out.mac = further.mac;
+    std::ranges::move(further.sas, std::back_inserter(out.sas));
+    std::ranges::move(further.steps, std::back_inserter(out.steps));
 }
 
 }  // namespace torii

@@ -61,7 +61,9 @@ std::string unique_name(const std::string& what) {
 }  // namespace
 
 Gateway::Gateway(const Configuration& configuration, const Options& options)
-    : configuration_(configuration), options_(options), live_(configuration), now_(std::chrono::steady_clock::now()) {}
+    : configuration_(configuration), options_(options), live_(configuration), now_(std::chrono::steady_clock::now()) {
+    std::ranges::stable_partition(configuration_.ports, [](const PortConfiguration& port) { return !port.gif; });
+}
 
 Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuration, const Options& options) {
     std::unique_ptr<Gateway> gateway{new Gateway{configuration, options}};
@@ -107,7 +109,7 @@ Gateway::~Gateway() {
 
 Result<void> Gateway::open_ports() {
     unsigned room = RTE_MBUF_DEFAULT_DATAROOM;
-    for (const PortConfiguration& port : configuration_.ports)
+    for (const PortConfiguration& port : devices())
         room = std::max(room, static_cast<unsigned>(receive_room_octets(port)));
     constexpr unsigned tail_for_bundles = 256;  // padding, trailers and ICVs of nested SAs behind a full frame
     TORII_TRY(pool_, PacketPool::make(unique_name("mbufs"), configuration_.mbufs,
@@ -116,7 +118,7 @@ Result<void> Gateway::open_ports() {
     TORII_TRY(large_pool_, PacketPool::make(unique_name("large"), large_buffers * (1 + configuration_.workers),
                                             large_room, std::ranges::any_of(configuration_.ports, is_hardware)));
     our_macs_.resize(max_ports);
-    for (const PortConfiguration& port : configuration_.ports) {
+    for (const PortConfiguration& port : devices()) {
         const unsigned queues = port.queues != 0 ? port.queues : configuration_.workers;
         const Port::Wish wish{.name = port.name,
                               .device = completed_devargs(port, queues),
@@ -186,7 +188,7 @@ Result<void> Gateway::make_rings() {
 /// Each port's own side, the neighbours fixed by configuration, and the first routes.
 Result<void> Gateway::make_interfaces() {
     std::vector<LocalInterface> interfaces;
-    std::vector<Arrival> port_arrival(max_ports, Arrival::outside);
+    std::vector<Arrival> port_arrival(port_numbers, Arrival::outside);
     for (std::size_t i = 0; i < ports_.size(); ++i) {
         const PortConfiguration& wish = configuration_.ports[i];
         const std::uint16_t id = ports_[i]->id();
@@ -207,12 +209,13 @@ Result<void> Gateway::make_interfaces() {
             if (configuration_.ports[i].name == n.port &&
                 neighbours_->fix(n.address, ports_[i]->id(), n.mac) == HopIndex::none)
                 return too_many_neighbours();
-    publisher_->start(*retired_, std::move(port_arrival), host_hop_);
+    TORII_TRY(Gifs gifs, make_gifs(port_arrival));
+    publisher_->start(*retired_, std::move(port_arrival), std::move(gifs), host_hop_);
     return make_routes();
 }
 
 void Gateway::make_workers() {
-    std::vector<unsigned> tx_queues(max_ports, 0);
+    std::vector<unsigned> tx_queues(max_ports, 0);  // a gif has none
     for (const auto& port : ports_) tx_queues[port->id()] = port->tx_queues();
     const std::uint64_t seed = random_seed();
     for (unsigned index = 0; index < configuration_.workers; ++index) {
@@ -284,8 +287,9 @@ bool Gateway::poll(SteadyTime now) {
         check_lifetimes();
         check_policies();
         check_notices();
+        forget_gif_mtus();
     }
-    if (std::exchange(hops_retired_, false)) publisher_->publish_routes(routes_, *database_);
+    if (std::exchange(hops_changed_, false)) publisher_->publish_routes(routes_, *database_);
     retired_->poll();
     retired_hops_->poll();
     return busy;
@@ -303,12 +307,12 @@ std::int64_t Gateway::unix_now() {
 std::vector<Route> Gateway::route_list() const {
     std::vector<Route> list;
     std::unordered_map<std::string_view, std::uint16_t> ids;
-    for (std::size_t i = 0; i < ports_.size(); ++i) {
-        ids.emplace(configuration_.ports[i].name, ports_[i]->id());
+    for (std::size_t i = 0; i < configuration_.ports.size(); ++i) {
+        ids.emplace(configuration_.ports[i].name, port_number(i));
         if (configuration_.ports[i].role == PortRole::host_port) continue;
         for (const InterfaceAddress& a : configuration_.ports[i].addresses)
             if (!a.address.is_link_local())
-                list.push_back({Prefix{a.address, a.prefix_length}, std::nullopt, ports_[i]->id()});
+                list.push_back({Prefix{a.address, a.prefix_length}, std::nullopt, port_number(i)});
     }
     for (const RouteConfiguration& route : configuration_.routes)
         list.push_back({route.destination, route.via, ids.at(route.port)});
@@ -322,7 +326,7 @@ Result<void> Gateway::make_routes() {
         for (const InterfaceAddress& a : port.addresses) own.push_back(a.address);
     routes_ = std::make_shared<Routes>(route_list(), std::move(own));
     for (const Route& route : routes_->all())
-        if (route.via && neighbours_->want(*route.via, route.port, now_, true) == HopIndex::none)
+        if (route.via && !is_gif(route.port) && neighbours_->want(*route.via, route.port, now_, true) == HopIndex::none)
             return too_many_neighbours();
     publisher_->publish_routes(routes_, *database_);
     return {};
@@ -341,26 +345,38 @@ Surroundings Gateway::surroundings() {
                     Surroundings::Toward toward;
                     const RouteAnswer answer = routes_->find(address);
                     if (answer.route == nullptr) return toward;
-                    toward.hop = neighbours_->want(answer.neighbour, answer.route->port, now_, true);
-                    if (const Port* const port = port_by_id(answer.route->port))
-                        toward.mtu = static_cast<std::uint16_t>(port->wish().mtu);
+                    toward.hop = hop_toward(answer, true);
+                    toward.mtu = mtu_of(answer.route->port);
                     return toward;
                 },
-            .port_named = [this](const std::string& name) -> std::optional<std::uint16_t> {
-                const auto at =
-                    std::ranges::find_if(ports_, [&](const auto& port) { return port->wish().name == name; });
-                return at == ports_.end() ? std::nullopt : std::optional{(*at)->id()};
-            }};
+            .port_named = [this](const std::string& name) { return port_named(name); }};
 }
 
-const Port* Gateway::port_by_id(std::uint16_t id) const {
-    const auto at = std::ranges::find_if(ports_, [id](const auto& port) { return port->id() == id; });
-    return at == ports_.end() ? nullptr : at->get();
+HopIndex Gateway::hop_toward(const RouteAnswer& answer, bool pinned) {
+    if (is_gif(answer.route->port)) return gif_hops_[answer.route->port - max_ports];
+    return neighbours_->want(answer.neighbour, answer.route->port, now_, pinned);
 }
 
-std::string Gateway::port_name(std::uint16_t id) const {
-    const Port* const port = port_by_id(id);
-    return port ? port->wish().name : "?";
+std::uint16_t Gateway::port_number(std::size_t i) const {
+    if (i < ports_.size()) return ports_[i]->id();
+    return static_cast<std::uint16_t>(max_ports + i - ports_.size());
+}
+
+std::optional<std::uint16_t> Gateway::port_named(std::string_view name) const {
+    for (std::size_t i = 0; i < configuration_.ports.size(); ++i)
+        if (configuration_.ports[i].name == name) return port_number(i);
+    return {};
+}
+
+const PortConfiguration* Gateway::port_numbered(std::uint16_t number) const {
+    for (std::size_t i = 0; i < configuration_.ports.size(); ++i)
+        if (port_number(i) == number) return &configuration_.ports[i];
+    return nullptr;
+}
+
+std::string Gateway::port_name(std::uint16_t number) const {
+    const PortConfiguration* const port = port_numbered(number);
+    return port ? port->name : "?";
 }
 
 // ---- settings
@@ -380,6 +396,7 @@ std::vector<control::SettingStatus> Gateway::settings() const {
 Result<void> Gateway::set(std::string_view name, std::string_view value) {
     TORII_CHECK(control::set(live_, name, value));
     publisher_->publish_settings(live_, *database_);
+    publisher_->publish_levels(database_->settle_levels(), *database_);
     send_what_waited({});
     return {};
 }

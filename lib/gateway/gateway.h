@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "control/control_plane.h"
@@ -93,10 +95,26 @@ private:
     Surroundings surroundings();
     std::vector<Route> route_list() const;
     static std::int64_t unix_now();
-    const Port* port_by_id(std::uint16_t id) const;
-    std::string port_name(std::uint16_t id) const;
+    /// The configured ports have devices first, as `ports_` has them, and the gifs behind.
+    std::span<const PortConfiguration> devices() const;
+    std::uint16_t port_number(std::size_t i) const;  // of configured port `i`
+    std::optional<std::uint16_t> port_named(std::string_view name) const;
+    const PortConfiguration* port_numbered(std::uint16_t number) const;
+    std::string port_name(std::uint16_t number) const;
+    std::uint16_t mtu_of(std::uint16_t port) const;
+    HopIndex hop_toward(const RouteAnswer& answer, bool pinned);
+
+    // gif ports (gifs.cc)
+    Result<Gifs> make_gifs(std::vector<Arrival>& port_arrival);
+    void publish_gif_hop(std::uint16_t port, unsigned mtu);
+    void learn_gif_mtu(const Packet& envelope);
+    void forget_gif_mtus();
+    control::PortStatus gif_status(std::size_t i) const;
+    control::PortStatus device_status(std::size_t i) const;
     std::pair<std::uint64_t, std::uint64_t> filter_count(control::Hook hook, std::uint16_t place) const;
     void remember_filter_counts();
+    void follow(const control::Question& question, Arrival arrival, unsigned gifs, control::Explanation& out) const;
+    void follow_envelope(const Gif& gif, Family inside, unsigned gifs, control::Explanation& out) const;
     Result<Arrival> origin_of(const control::Question& question, control::Explanation& out) const;
 
     // the control core's half of the packet path (punts.cc)
@@ -168,8 +186,10 @@ private:
     WorkerCounters control_counters_;           // drops on the control core
     std::array<Counter, drop_count> untold_{};  // of the drops that senders are told of: those where they were not
 
-    bool running_ = false, hops_retired_ = false;
+    bool running_ = false, hops_changed_ = false;
     HopIndex host_hop_{};
+    std::vector<HopIndex> gif_hops_;                       // by port number - max_ports
+    std::map<std::uint16_t, SteadyTime> gif_mtus_learnt_;  // when, by port number
     SteadyTime started_{}, next_tick_{}, next_look_{};
     SteadyTime now_{};
     IcmpRate icmp_rate_;

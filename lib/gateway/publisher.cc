@@ -73,9 +73,10 @@ Publisher::~Publisher() {
         if (const auto value = cells_[i].read(); value.kind() == ChainCell::Kind::chain) delete value.chain();
 }
 
-void Publisher::start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop) {
+void Publisher::start(RetireList& retired, std::vector<Arrival> port_arrival, Gifs gifs, HopIndex host_hop) {
     retired_ = &retired;
     port_arrival_ = std::move(port_arrival);
+    gifs_ = std::move(gifs);
     host_hop_ = host_hop;
     publish_rules();
 }
@@ -265,6 +266,10 @@ void Publisher::publish_policies(const Journal& journal, const Database& databas
         else
             dismiss(*change.policy);  // came and went in one transaction
     }
+    index_policies(database);
+}
+
+void Publisher::index_policies(const Database& database) {
     spd_in_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::inbound));
     spd_out_ = std::make_shared<SpdIndex>(database.spd().in_order(Direction::outbound));
     const auto has_idle_limit = [](const PolicyPtr& policy) { return policy->validtime_seconds != 0; };
@@ -293,6 +298,19 @@ void Publisher::publish_settings(const control::Settings& settings, const Databa
     if (pairs_stale_ || before.default_policy != settings.default_policy) publish_rules();
 }
 
+void Publisher::publish_levels(std::span<const PolicyPtr> changed, const Database& database) {
+    if (changed.empty()) return;
+    for (const PolicyPtr& policy : changed) {
+        const auto at = policies_.find(static_cast<std::uint32_t>(policy->id));
+        if (at == policies_.end()) continue;  // inbound: it has no cells
+        at->second.policy = policy;
+        Affected everything{.all_pairs = true, .pairs = {}};
+        refresh(at->second, everything, database);
+    }
+    index_policies(database);
+    publish_rules();
+}
+
 void Publisher::publish_rules() {
     if (pairs_stale_) {
         auto pairs = std::make_shared<PairCells>();
@@ -313,6 +331,7 @@ void Publisher::publish_rules() {
     rules->default_action = settings_.live.default_policy;
     if (has_idle_limits_) rules->flow_seconds = 1;
     rules->port_arrival = port_arrival_;
+    rules->gifs = gifs_;
     rules->host_hop = host_hop_;
     Tables::publish<Rules>(tables_.rules, std::move(rules), *retired_);
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "crypto/engine.h"
@@ -45,7 +46,7 @@ public:
     static Result<SuiteIndex> suite_of(const CryptoBook& crypto, const control::SaSpec& spec);
 
     /// The retire list is known once the workers' rings are; before start().
-    void start(RetireList& retired, std::vector<Arrival> port_arrival, HopIndex host_hop);
+    void start(RetireList& retired, std::vector<Arrival> port_arrival, Gifs gifs, HopIndex host_hop);
     /// For the database: builds blocks that nobody sees yet.
     Database::Builder builder();
     /// Shows workers what a committed transaction changed.
@@ -53,6 +54,8 @@ public:
     /// Shows workers new routes, or that hops they remember are gone; turns every SA toward its next hop and has every
     /// flow decided anew.
     void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
+    /// Shows workers policies that have other levels than before, and are the same otherwise.
+    void publish_levels(std::span<const PolicyPtr> changed, const Database& database);
     /// Shows workers settings that have changed.
     void publish_settings(const control::Settings& settings, const Database& database);
     /// The requests of an outbound `policy` for which a packet between these addresses finds no SA, as far as the first
@@ -93,6 +96,7 @@ private:
         std::set<Endpoints> pairs;  // of a per-pair policy
     };
     using AffectedPolicies = std::map<std::uint32_t, Affected>;
+    void index_policies(const Database& database);
     void publish_policies(const Journal& journal, const Database& database, AffectedPolicies& affected);
     void add_policy(const PolicyPtr& policy, const Database& database, AffectedPolicies& affected);
     void remove_policy(const PolicyPtr& policy);
@@ -136,6 +140,7 @@ private:
     bool pairs_stale_ = true;  // pairs_ does not say what policies_ does
     std::shared_ptr<const PairCells> pairs_;
     std::vector<Arrival> port_arrival_;
+    Gifs gifs_;
     HopIndex host_hop_{};
     unsigned next_worker_in_ = 0, next_worker_out_ = 0;  // each way takes turns: one-way load reaches every worker
     std::uint32_t generation_ = 0;

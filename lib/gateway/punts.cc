@@ -56,7 +56,9 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
         case Punt::neighbour_discovery: return serve_discovery(mbuf, now);
         case Punt::local: return serve_local(mbuf);
         case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
-        case Punt::too_big: return report(mbuf, too_big(p.mtu), Drop::too_big);
+        case Punt::too_big:
+            if (p.arrival == Arrival::gif) learn_gif_mtu(p);
+            return report(mbuf, too_big(p.mtu), Drop::too_big);
         case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
         case Punt::neighbour: return await_neighbour(mbuf, now);
         case Punt::no_sa: return await_sa(mbuf, now);
@@ -70,11 +72,11 @@ void Gateway::await_neighbour(rte_mbuf* mbuf, SteadyTime now) {
         const Address destination = p.destination();
         const RouteAnswer answer = routes_->find(destination);
         if (destination.is_link_local())  // an answer of ours: it leaves where the question came in
-            p.next_hop = neighbours_->want(destination, p.port, now);
+            p.next_hop = is_gif(p.port) ? gif_hops_[p.port - max_ports] : neighbours_->want(destination, p.port, now);
         else if (answer.route == nullptr)
             return report(mbuf, net_unreachable, Drop::no_route);
         else
-            p.next_hop = neighbours_->want(answer.neighbour, answer.route->port, now);
+            p.next_hop = hop_toward(answer, false);
         if (p.next_hop == HopIndex::none) return report(mbuf, host_unreachable, Drop::neighbour_table_full);
     }
     p.resume = Resume::transmit;
@@ -192,7 +194,7 @@ std::vector<std::byte> Gateway::error_about(const Packet& offender, const IcmpEr
 /// What programs send through the host port bears our address as well, and is theirs until an SA has taken it.
 bool Gateway::is_made_by_us(const Packet& p) const {
     if (p.arrival == Arrival::host) return is_ipsec(IpProtocol{p.protocol});
-    return p.arrival == Arrival::self || routes_->is_own(p.source());
+    return p.arrival == Arrival::self || p.arrival == Arrival::gif || routes_->is_own(p.source());
 }
 
 /// Where an error about `offender` comes from: the arrival port's address; for a packet out of an SA, one of ours for
@@ -203,11 +205,11 @@ std::optional<Address> Gateway::error_source(const Packet& offender) const {
     const Rules& rules = *publisher_->tables().rules.load();
     const bool v4 = offender.family == Family::ipv4;
     std::optional<Address> at_port;
-    for (std::size_t i = 0; i < ports_.size(); ++i)
+    for (std::size_t i = 0; i < configuration_.ports.size(); ++i)
         for (const InterfaceAddress& a : configuration_.ports[i].addresses) {
             if (a.address.family() != offender.family || a.address.is_link_local()) continue;
             if (offender.opened == 0) {
-                if (!at_port || ports_[i]->id() == offender.port) at_port = a.address;
+                if (!at_port || port_number(i) == offender.port) at_port = a.address;
                 continue;
             }
             const PacketSelector back{
@@ -274,7 +276,7 @@ void Gateway::publish_hop(HopIndex hop, std::unique_ptr<const NextHop> next) {
 
 void Gateway::retire_hop(HopIndex hop) {
     publisher_->tables().hops.forget(hop);
-    hops_retired_ = true;
+    hops_changed_ = true;
     retired_hops_->add([this, hop] { neighbours_->reuse(hop); });
 }
 

@@ -73,35 +73,41 @@ std::int64_t Gateway::last_use_of(const Policy& policy) const {
     return unix_now() - std::chrono::duration_cast<std::chrono::seconds>(now_.time_since_epoch()).count() + second;
 }
 
+control::PortStatus Gateway::device_status(std::size_t i) const {
+    const PortConfiguration& wish = configuration_.ports[i];
+    const Port& port = *ports_[i];
+    const rte_eth_stats device = port.stats();
+    control::PortStatus status{.name = wish.name,
+                               .device = wish.device,
+                               .driver = port.driver(),
+                               .mac = our_macs_[port.id()].text(),
+                               .mtu = wish.mtu,
+                               .link_up = port.link_up(),
+                               .rx_queues = port.rx_queues(),
+                               .tx_queues = port.tx_queues(),
+                               .rx_missed = device.imissed,
+                               .rx_errors = device.ierrors,
+                               .rx_no_mbuf = device.rx_nombuf};
+    if (options_.ring_losses) status.ring_lost = options_.ring_losses(wish);
+    return status;
+}
+
 std::vector<control::PortStatus> Gateway::ports() const {
     std::vector<control::PortStatus> out;
-    for (std::size_t i = 0; i < ports_.size(); ++i) {
+    for (std::size_t i = 0; i < configuration_.ports.size(); ++i) {
         const PortConfiguration& wish = configuration_.ports[i];
-        const Port& port = *ports_[i];
-        const rte_eth_stats device = port.stats();
-        control::PortStatus status{.name = wish.name,
-                                   .device = wish.device,
-                                   .driver = port.driver(),
-                                   .role = std::string{name_of(wish.role)},
-                                   .mac = our_macs_[port.id()].text(),
-                                   .mtu = wish.mtu,
-                                   .link_up = port.link_up(),
-                                   .rx_queues = port.rx_queues(),
-                                   .tx_queues = port.tx_queues(),
-                                   .rx_missed = device.imissed,
-                                   .rx_errors = device.ierrors,
-                                   .rx_no_mbuf = device.rx_nombuf};
+        control::PortStatus status = wish.gif ? gif_status(i) : device_status(i);
+        status.role = name_of(wish.role);
         for (const InterfaceAddress& a : wish.addresses)
             status.addresses.push_back(a.address.text() + "/" + std::to_string(a.prefix_length));
         for (const auto& worker : workers_) {
-            const PortCounters& counted = worker->counters().ports[port.id()];
+            const PortCounters& counted = worker->counters().ports[port_number(i)];
             status.rx_packets += counted.rx_packets.read();
             status.rx_octets += counted.rx_octets.read();
             status.tx_packets += counted.tx_packets.read();
             status.tx_octets += counted.tx_octets.read();
             status.tx_full += counted.tx_full.read();
         }
-        if (options_.ring_losses) status.ring_lost = options_.ring_losses(wish);
         out.push_back(std::move(status));
     }
     return out;
@@ -120,7 +126,8 @@ std::vector<control::RouteStatus> Gateway::routes() const {
 std::vector<control::NeighbourStatus> Gateway::neighbours() const {
     std::vector<control::NeighbourStatus> out;
     for (const auto& n : neighbours_->all(now_)) {
-        if (host_hop_ != HopIndex::none && n.address.is_unspecified()) continue;  // the host port's own stack
+        const bool own_stack = host_hop_ != HopIndex::none && n.address.is_unspecified();
+        if (own_stack || is_gif(n.port)) continue;  // no neighbours of anybody's
         out.push_back({.address = n.address.text(),
                        .mac = n.mac ? n.mac->text() : "",
                        .port = port_name(n.port),

@@ -9,7 +9,8 @@
 
 namespace torii {
 
-inline constexpr std::size_t max_ports = 32;
+/// Devices have DPDK's numbers, gif ports those behind them.
+inline constexpr std::size_t max_ports = 32, max_gifs = 32, port_numbers = max_ports + max_gifs;
 
 struct PortCounters {
     Counter rx_packets, rx_octets, tx_packets, tx_octets, tx_full;
@@ -20,7 +21,7 @@ struct alignas(64) WorkerCounters {
     Counter handed_over, taken_over;
     Counter flow_hits, flow_misses;
     std::array<Counter, drop_count> drops;
-    std::array<PortCounters, max_ports> ports;
+    std::array<PortCounters, port_numbers> ports;
     IpsecCountersByFamily ipsec;
 };
 

@@ -101,6 +101,9 @@ namespace torii {
     X(dummy_packet, "Next header 59: the peer hides its traffic's volume with dummy packets (RFC 4303 2.6). Normal.")  \
     X(bad_ecn, "Congestion was marked on the tunnel for a packet that cannot carry the mark (RFC 6040 4.2).")          \
     X(nested_too_deep, "More than 4 IPsec headers on one packet.")                                                     \
+    X(gif_too_deep,                                                                                                    \
+      "More than 4 gif ports' envelopes, one in another. Either somebody probes, or a route leads a gif's own "        \
+      "packets into itself: check `torii show routes`.")                                                               \
     X(sequence_exhausted, "The SA has used all its sequence numbers and stopped (RFC 4303 3.3.3). Replace it.")        \
     X(lifetime_exceeded, "The SA reached its hard lifetime. Replace it.")                                              \
     X(no_room,                                                                                                         \

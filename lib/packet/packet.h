@@ -27,6 +27,7 @@ enum class Arrival : std::uint8_t {
     inside,   // a protected port: RFC 4301's outbound processing alone
     host,     // the host port: this machine's own stack, no hop is counted
     self,     // the control core's own packets
+    gif,      // a gif port put an envelope of ours around it
 };
 
 /// Where a packet goes on when it comes out of a ring.
@@ -93,13 +94,14 @@ struct Packet {
     std::uint8_t chain_step = 0;  // transforms of `chain` already applied
     std::uint8_t opened = 0;      // how many of `used` there are
     std::uint8_t nesting = 0;     // IPsec headers it came out of, IPComp too
+    std::uint8_t gifs = 0;        // gif ports it came out of, one in another, or since then went into
     bool fragment = false;
     Family family = Family::ipv4;
     // of IPv6 alone
-    std::uint8_t next_header_at = 0;             // offset of the octet that names `protocol`
-    std::uint8_t fragment_at = 0;                // offset of the fragment header; 0: there is none
-    bool waypoint = false;                       // a routing header sends it on from its destination
-    bool made_here = false;                      // a tunnel's packet of ours: we may cut it, as nobody else may
+    std::uint8_t next_header_at = 0;  // offset of the octet that names `protocol`
+    std::uint8_t fragment_at = 0;     // offset of the fragment header; 0: there is none
+    bool waypoint = false;            // a routing header sends it on from its destination
+    bool made_here = false;           // a tunnel's packet of ours: we may cut it, as nobody else may
     // of both
     bool past_wire = false;  // owes the filter's hook wire nothing on its way out: it passed, or came out of IPsec
     std::uint16_t mtu = 0;   // with Punt::too_big: what would have fitted

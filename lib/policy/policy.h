@@ -19,7 +19,7 @@ enum class Direction : std::uint8_t { inbound, outbound };
 enum class PolicyAction : std::uint8_t { discard, bypass, protect };
 enum class Mode : std::uint8_t { any, transport, tunnel };
 enum class IpsecProtocol : std::uint8_t { esp = 50, ah = 51, ipcomp = 108 };
-/// KAME's levels. `system_default` is resolved to use or require by a setting when the policy is added.
+/// KAME's levels. In a policy that packets meet, `system_default` has become use or require, as a setting has it.
 enum class Level : std::uint8_t { system_default, use, require, unique };
 
 /// Their words in setkey's language and on the control socket: "in", "protect", "tunnel", "esp", "default".
@@ -49,6 +49,7 @@ struct Request {
     Level level = Level::require;
     ReqId reqid{};
     std::optional<Endpoints> endpoints;  // always with tunnel mode; with transport mode only when written
+    bool by_default = false;             // `level` was left to the system, and follows its setting
     friend bool operator==(const Request&, const Request&) = default;
 };
 

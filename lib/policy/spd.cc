@@ -36,6 +36,12 @@ void Spd::restore(PolicyPtr policy, std::uint64_t order) {
     put(std::move(policy), order);
 }
 
+void Spd::replace(PolicyPtr policy) {
+    const Place& place = by_selector_.at({policy->direction, policy->selector, policy->owner});
+    by_id_.at(static_cast<std::uint32_t>(policy->id)) = policy;
+    ordered_[index_of(policy->direction)].at(place) = std::move(policy);
+}
+
 void Spd::put(PolicyPtr policy, std::uint64_t order) {
     const Place place{policy->owner, -std::int64_t{policy->priority}, order};
     [[maybe_unused]] const bool new_selector =

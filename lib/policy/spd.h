@@ -30,6 +30,8 @@ public:
     /// Puts `policy` back where it was removed from: the same place in the order, as order_of() told it before the
     /// removal. For undoing a transaction; nothing may have taken its selector meanwhile.
     void restore(PolicyPtr policy, std::uint64_t order);
+    /// `policy` takes the place of the one with its id, selector, owner and priority, which is in here.
+    void replace(PolicyPtr policy);
     PolicyPtr find(Direction direction, const Selector& selector,
                    PolicyOwner owner = PolicyOwner::spd) const;  // null when absent
     PolicyPtr find(PolicyId id) const;

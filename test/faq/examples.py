@@ -204,4 +204,58 @@ def ah_tunnel():
             lambda: proofs.refused(scene, 'tokyo', proofs.clear_to_near(scene), 'policy_mismatch')
 
 
-EXAMPLES = [host_esp, host_esp_require, host_rijndael, host_ah, host_esp_ah, vpn, leaf_node, ah_tunnel]
+TFTP_PORT = 69
+
+
+def tftp_is_blocked(scene, reason):
+    """What the far office sends to that port of the near one is dropped in Tokyo, behind ESP, and other ports are not."""
+    before = scene.toriids['tokyo'].drops()
+    with scene.socket(scene.near, port=TFTP_PORT) as near, scene.socket(scene.far) as far:
+        far.sendto(proofs.fresh_text(), near.getsockname())
+        proofs.wait_for(lambda: proofs.dropped_since(scene, 'tokyo', before), 'it was not dropped')
+    drops = proofs.dropped_since(scene, 'tokyo', before)
+    proofs.check(drops == {reason: 1}, f'dropped {drops}, and should be one {reason}')
+    proofs.exchange(scene)
+
+
+def ipf():
+    with Offices('12-ipf') as scene:
+        form = 'IPv4 ESP IPv4 payload'
+        yield 'the packet filter lets the VPN through by its protocol: IPv4 ESP IPv4 payload, both ways', \
+            lambda: proofs.has_form(scene, form, ends=GATEWAYS)
+        yield 'the packet filter stops what is not ESP before any policy is asked', \
+            lambda: proofs.refused(scene, 'tokyo', proofs.clear_to_near(scene), 'filter_wire')
+        yield 'a rule about what is inside ESP holds at hook clear', lambda: tftp_is_blocked(scene, 'filter_clear')
+        yield 'without its rule the filter lets no ESP in, as the FAQ warns', lambda: esp_without_rule(scene)
+
+
+def esp_without_rule(scene):
+    toriid = scene.toriids['tokyo']
+    toriid.torii('filter', 'delete', 'wire', '1')
+    before = toriid.drops()
+    with scene.programs() as (near, far):
+        far.sendto(proofs.fresh_text(), near.getsockname())
+        proofs.wait_for(lambda: proofs.dropped_since(scene, 'tokyo', before), 'it was not dropped')
+    drops = proofs.dropped_since(scene, 'tokyo', before)
+    proofs.check(drops == {'filter_wire': 1}, f'dropped {drops}, and should be one filter_wire')
+
+
+def gif():
+    with Offices('13-gif') as scene:
+        form = 'IPv4 ESP IPv4 payload'
+        yield 'a gif port under transport-mode ESP is IPv4 ESP IPv4 payload on the wire, both ways', \
+            lambda: proofs.has_form(scene, form, ends=GATEWAYS)
+        yield 'what came out of a gif port is filtered by the name of the port', lambda: tftp_is_blocked(scene, 'filter_wire')
+        yield "a gif port's packets in clear are refused, though the filter lets them in", lambda: gif_in_clear(scene)
+
+
+def gif_in_clear(scene):
+    toriid = scene.toriids['tokyo']
+    toriid.torii('filter', 'add', 'wire', 'pass', 'in', 'on', 'wan', 'proto', '4', '-b', '1')
+    inside = proofs.clear_to_near(scene)
+    proofs.refused(scene, 'tokyo', packets.in_ip(inside, '20.0.0.2', '20.0.0.1'), 'policy_mismatch')
+    toriid.setkey('spddelete 20.0.0.2 20.0.0.1 4 -P in;')  # the packet is a good one, and it was the policy that refused it
+    proofs.taken(scene, 'tokyo', packets.in_ip(inside, '20.0.0.2', '20.0.0.1'))
+
+
+EXAMPLES = [host_esp, host_esp_require, host_rijndael, host_ah, host_esp_ah, vpn, leaf_node, ah_tunnel, ipf, gif]

@@ -23,7 +23,7 @@ DEFLATE_CPI = 2
 CIPHER_NAMES = {**{c.setkey: c.scapy for c in CIPHERS}, 'rijndael-cbc': 'AES-CBC'}
 AUTH_NAMES = {a.setkey: a.scapy for a in AUTHS}
 KEY = r'("[^"]*"|0x\w+)'
-ADD = re.compile(rf'add \S+ (\S+) (esp|ah) (\d+)(?: -E (\S+) {KEY})?(?: -A (\S+) {KEY})?\s*;')
+ADD = re.compile(rf'add \S+ (\S+) (esp|ah) (\d+)(?: -m \w+)?(?: -E (\S+) {KEY})?(?: -A (\S+) {KEY})?\s*;')
 
 
 def key_of(word):
@@ -104,6 +104,11 @@ def joined(packets):
 def udp(source, destination, text):
     """A UDP packet in clear; source and destination are (address, port)."""
     return raw(IP(src=source[0], dst=destination[0]) / UDP(sport=source[1], dport=destination[1]) / text)
+
+
+def in_ip(octets, source, destination):
+    """The packet in another of IPv4, as a tunnel without IPsec has it."""
+    return raw(IP(src=source, dst=destination, proto=IPIP) / octets)
 
 
 def in_ipcomp(octets):

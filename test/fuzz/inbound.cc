@@ -27,6 +27,7 @@ Configuration configuration() {
                 .device = "",
                 .addresses = {{Address::v4(number("20.0.0.1")), 24}},
                 .role = PortRole::unprotected_port}};
+    for (PortConfiguration& gif : hostile_gifs()) c.ports.push_back(std::move(gif));
     c.routes = {{Prefix{Address::v4(number("10.0.0.0")), 16}, Address::v4(number("20.0.0.2")), "world"}};
     c.neighbours = {{Address::v4(number("10.0.1.5")), host_mac, "office"}};
     for (std::uint32_t last = 2; last <= 16; ++last)

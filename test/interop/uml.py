@@ -25,7 +25,7 @@ MODULES = '/usr/lib/uml/modules'
 PROGRAMS = ['ip', 'ethtool']
 # What the cases need; what these depend on is found in modules.dep. AES, SHA and MD5 are built into the kernel;
 # the IV generators draw from the kernel's DRBG, which is made of HMAC-SHA-512.
-WANTED = ['esp4', 'ah4', 'ipcomp', 'xfrm4_tunnel', 'ipv6', 'esp6', 'ah6', 'ipcomp6', 'xfrm6_tunnel', 'deflate', 'xfrm_user', 'dummy', 'authenc', 'hmac', 'sha512_generic', 'jitterentropy_rng', 'drbg', 'echainiv', 'seqiv',
+WANTED = ['esp4', 'ah4', 'ipcomp', 'xfrm4_tunnel', 'ipv6', 'esp6', 'ah6', 'ipcomp6', 'xfrm6_tunnel', 'deflate', 'xfrm_user', 'dummy', 'ipip', 'sit', 'ip6_tunnel', 'authenc', 'hmac', 'sha512_generic', 'jitterentropy_rng', 'drbg', 'echainiv', 'seqiv',
           'gcm', 'ghash-generic', 'ctr', 'cbc', 'des_generic', 'blowfish_generic']
 BOOT_SECONDS = 60
 # The guest's serial line loses long input: its terminal buffers 4,096 octets and nobody tells the sender to wait.

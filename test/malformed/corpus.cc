@@ -366,6 +366,9 @@ std::vector<Recipe> valid_frames(Peers& peers) {
     from_world("an echo request in transport mode",
                [&peers] { return peers.transport().packet(peers.transport().padded(icmp_echo(3), 1)); });
     from_world("an echo request from the world", [] { return ipv4("20.0.0.2", "20.0.0.1", 1, icmp_echo(4)); });
+    from_world("a datagram out of a gif port", [] { return ipv4("20.0.0.10", "20.0.0.1", 4, datagram(11, 1)); });
+    from_world("a datagram out of a gif port under transport mode",
+               [&peers] { return peers.transport().packet(peers.transport().padded(datagram(11, 1), 4)); });
     out.push_back({"an ARP request from the world", world, Room::pool,
                    [] { return arp(1, peer_mac, "20.0.0.2", {}, "20.0.0.1"); }});
     return out;

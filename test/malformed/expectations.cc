@@ -18,6 +18,7 @@ public:
         policies();
         esp();
         inside();
+        gifs();
         ah();
         ipcomp();
         return std::move(rows_);
@@ -58,7 +59,8 @@ private:
         row("a frame for everybody", Drop::multicast, world, [] {
             return ethernet(plain(11, 1), {{255, 255, 255, 255, 255, 255}});
         });
-        row("zeroes in an IPv6 frame", Drop::bad_ip_version, world, [] { return ethernet(Octets(60), {}, EtherType::ipv6); });
+        row("zeroes in an IPv6 frame", Drop::bad_ip_version, world,
+            [] { return ethernet(Octets(60), {}, EtherType::ipv6); });
         row("a frame of no known type", Drop::unknown_ethertype, world,
             [] { return ethernet(Octets(60), {}, EtherType{0x88cc}); });
     }
@@ -91,6 +93,30 @@ private:
         });
         packet("an option of length 0", Drop::bad_ip_header, world, [] {
             return with_options(plain(11, 1), some_octets({7, 0, 4, 0}));
+        });
+    }
+
+    /// What 20.0.0.10 sends as IP in IP.
+    void gifs() {
+        const auto inside = [this](std::string title, Drop drop, std::uint8_t protocol, std::function<Octets()> make) {
+            packet("in a gif port's packet " + std::move(title), drop, world,
+                   [=] { return ipv4("20.0.0.10", "20.0.0.1", protocol, make()); });
+        };
+        inside("nothing", Drop::truncated, 4, [] { return Octets{}; });
+        inside("an IPv4 header of 19 octets", Drop::truncated, 4, [] { return Octets(19, std::byte{0x45}); });
+        inside("an IPv6 header of 39 octets", Drop::truncated, 41, [] { return Octets(39, std::byte{0x60}); });
+        inside("IPv4 called IPv6", Drop::bad_ip_version, 41, [] { return plain(11, 1); });
+        inside("less than it says", Drop::bad_ip_length, 4, [] {
+            Octets cut = plain(11, 1);
+            cut.pop_back();
+            return cut;
+        });
+        inside("a packet that no policy knows", Drop::no_policy, 4, [] { return plain(13, 1); });
+        inside("one that owes a tunnel", Drop::policy_mismatch, 4, [] { return plain(2, 1); });
+        inside("five deep, another,", Drop::gif_too_deep, 4, [] {
+            Octets deep = plain(11, 1);
+            for (int i = 0; i < 4; ++i) deep = ipv4("20.0.0.10", "20.0.0.1", 4, deep);
+            return deep;
         });
     }
 

@@ -153,6 +153,16 @@ Peers::Peers() : book(CryptoBook::make({.time_kernels = false, .only = {}}).valu
     for (const Peer::Identity& identity : identities) all.push_back(std::make_unique<Peer>(*book, *engine, identity));
 }
 
+std::vector<PortConfiguration> hostile_gifs() {
+    std::vector<PortConfiguration> out;
+    for (const unsigned peer : {6u, 10u})
+        out.push_back({.name = "gif" + std::to_string(peer),
+                       .gif = GifConfiguration{Address::v4(number("20.0.0.1")),
+                                               Address::v4(number("20.0.0." + std::to_string(peer)))},
+                       .mtu = gif_mtu});
+    return out;
+}
+
 std::string hostile_setkey(const Peers& peers) {
     std::string text;
     for (const auto& peer : peers.all) text += peer->statements();
@@ -169,6 +179,8 @@ spdadd 10.0.11.0/24 10.0.1.0/24 any -P in none;
 spdadd 10.0.1.0/24 10.0.11.0/24 any -P out none;
 spdadd 10.0.12.0/24 10.0.1.0/24 any -P in discard;
 spdadd 10.0.1.0/24 10.0.12.0/24 any -P out discard;
+spdadd 20.0.0.10 20.0.0.1 4 -P in none;
+spdadd 20.0.0.10 20.0.0.1 41 -P in none;
 spdadd 0.0.0.0/0 20.0.0.1 icmp -P in none;
 spdadd 20.0.0.1 0.0.0.0/0 icmp -P out none;
 )";

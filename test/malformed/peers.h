@@ -8,6 +8,7 @@
 
 #include "control/operations.h"
 #include "crypto/engine.h"
+#include "gateway/configuration.h"
 #include "test/support/packets.h"
 
 namespace torii::test {
@@ -76,5 +77,7 @@ struct Peers {
 /// through two nested tunnels, 10.0.9.0/24 through four, 10.0.17.0/24 through one of each protocol; 10.0.11.0/24 goes
 /// in clear and 10.0.12.0/24 not at all.
 std::string hostile_setkey(const Peers& peers);
+/// That gateway's gif ports, to peers 6, whose packets go through transport mode, and 10, whose go in clear.
+std::vector<PortConfiguration> hostile_gifs();
 
 }  // namespace torii::test

@@ -35,7 +35,7 @@ void start_test_eal(unsigned lcores) {
 
 Wires::Wires(Configuration configuration, bool launch_workers) {
     for (PortConfiguration& port : configuration.ports) {
-        if (!port.device.empty()) continue;
+        if (!port.device.empty() || port.gif) continue;
         Wire wire{.name = fresh_name("wire"), .to_gateway = {}, .from_gateway = {}};
         const unsigned count = port.queues != 0 ? port.queues : queues;
         for (unsigned q = 0; q < count; ++q) {

@@ -491,7 +491,8 @@ TEST_CASE("all that is wrong with a file is told at once, in the order of its li
           "FILE:4: ports.[0].device is \"eth0\": a device is a PCI address like 0000:03:00.0, or a DPDK driver with "
           "its arguments like net_af_packet0,iface=eth0\n"
           "FILE:4: ports.[0].mtu is 1: an MTU is 576 to 9000 octets\n"
-          "FILE:4: ports.[0].colour is not a setting: known here: name, device, addresses, mtu, role, queues");
+          "FILE:4: ports.[0].colour is not a setting: known here: name, device, gif, addresses, mtu, role, "
+          "queues");
     std::string many = "ports = (";
     for (int i = 0; i < 23; ++i)
         many += (i == 0 ? "\n" : ",\n") + std::string{"{ name = \"p"} + std::to_string(i) + "\"; device = \"net_null" +

@@ -1,6 +1,6 @@
 // The packet filter where packets meet it: on the wire, and in clear.
 #include "catch.h"
-#include "test/unit/gateway/office.h"
+#include "test/unit/gateway/both_families.h"
 
 using namespace torii;
 using namespace torii::test;
@@ -227,4 +227,110 @@ TEST_CASE("the configuration's rules hold from the first packet") {
     Wires tokyo{c};
     CHECK(pass(tokyo, office, {packet}, world).empty());
     CHECK(counts(tokyo, Hook::wire) == Counts{1, 1});
+}
+
+// ---- IPv6
+
+namespace {
+
+struct Tokyo6 {
+    Wires gateway{tokyo_configuration_of_both()};
+    Tokyo6() { gateway.setkey(everything_passes); }
+    bool passes(const Octets& packet) { return carry(gateway, office, {packet}, world).size() == 1; }
+};
+constexpr std::string_view host6 = "2001:db8:1::5", far6 = "2001:db8:2::5";
+Octets packet6(std::uint16_t port = 5000) { return ipv6(host6, far6, 17, udp(4000, port, Octets(40))); }
+Octets behind(std::uint8_t first_header, const Octets& headers) {
+    return ipv6(host6, far6, first_header, headers + udp(4000, 5000, Octets(40)));
+}
+
+}  // namespace
+
+TEST_CASE("rules match IPv6 addresses by their prefixes to the last bit, and no rule for IPv4 touches them") {
+    Tokyo6 tokyo;
+    SECTION("a prefix") {
+        add(tokyo.gateway, Hook::wire, "block in from 2001:db8:1::4/127 to 2001:db8:2::/64");
+        CHECK_FALSE(tokyo.passes(packet6()));
+        CHECK(tokyo.passes(ipv6("2001:db8:1::6", far6, 17, udp(1, 2, {}))));
+        CHECK(counts(tokyo.gateway, Hook::wire)[0] == 1);
+    }
+    SECTION("one host") {
+        add(tokyo.gateway, Hook::wire, "block in from any to 2001:db8:2::4");
+        CHECK(tokyo.passes(packet6()));
+        add(tokyo.gateway, Hook::wire, "block in from any to 2001:db8:2::5");
+        CHECK_FALSE(tokyo.passes(packet6()));
+    }
+    SECTION("the other family") {
+        add(tokyo.gateway, Hook::wire, "block from 0.0.0.0/0 to any");
+        CHECK(tokyo.passes(packet6()));
+        CHECK_FALSE(tokyo.passes(packet));
+        add(tokyo.gateway, Hook::wire, "block from any to ::/0");
+        CHECK_FALSE(tokyo.passes(packet6()));
+    }
+    SECTION("a rule without addresses is for both") {
+        add(tokyo.gateway, Hook::clear, "block proto udp");
+        CHECK_FALSE(tokyo.passes(packet6()));
+        CHECK_FALSE(tokyo.passes(packet));
+    }
+}
+
+TEST_CASE("rules see the protocol and ports behind IPv6 extension headers (RFC 8200 4)") {
+    Tokyo6 tokyo;
+    const Octets in_options = behind(0, options_header(60) + options_header(17));
+    const Octets in_routing = behind(43, routing_header(17, 4, 0));
+    CHECK(tokyo.passes(in_options));
+    const std::string_view rule =
+        GENERATE("block proto udp", "block from any to any port 4999-5000", "block proto udp from any port 4000");
+    add(tokyo.gateway, Hook::wire, rule);
+    CHECK_FALSE(tokyo.passes(in_options));
+    CHECK_FALSE(tokyo.passes(in_routing));
+    CHECK(tokyo.gateway.drops(Drop::filter_wire) == 2);
+    CHECK(tokyo.passes(ipv6(host6, far6, 60, options_header(6) + Octets(20))));
+}
+
+TEST_CASE("of an IPv6 fragment that does not tell its ports, block takes and pass does not, wherever it is cut") {
+    Tokyo6 tokyo;
+    const Octets first = behind(44, fragment_header(17, 0, true));
+    const Octets later = ipv6(host6, far6, 44, fragment_header(17, 48, false) + Octets(40, std::byte{9}));
+    const Octets short_first = ipv6(host6, far6, 44, fragment_header(17, 0, true));
+    const Octets atomic = behind(44, fragment_header(17, 0, false));  // all of its packet (RFC 6946)
+    SECTION("ports") {
+        add(tokyo.gateway, Hook::wire, "block proto udp from any to any port 5001");
+        CHECK(tokyo.passes(first));  // it does tell
+        CHECK_FALSE(tokyo.passes(later));
+        CHECK_FALSE(tokyo.passes(short_first));
+        CHECK(tokyo.passes(atomic));
+        CHECK(tokyo.passes(packet6()));
+    }
+    SECTION("ports let pass") {
+        set_default(tokyo.gateway, Hook::clear, control::FilterAction::block);
+        add(tokyo.gateway, Hook::clear, "pass proto udp from any to any port 5000");
+        CHECK(tokyo.passes(atomic));
+        CHECK(tokyo.passes(first));
+        CHECK_FALSE(tokyo.passes(later));
+        CHECK_FALSE(tokyo.passes(short_first));
+    }
+    SECTION("fragments") {
+        add(tokyo.gateway, Hook::wire, "block fragments");
+        CHECK_FALSE(tokyo.passes(first));
+        CHECK_FALSE(tokyo.passes(later));
+        CHECK(tokyo.passes(atomic));
+        CHECK(tokyo.passes(packet6()));
+    }
+}
+
+TEST_CASE("rules ask for ICMPv6 types and codes, and ESP over IPv6 is ESP at hook wire") {
+    Tokyo6 tokyo;
+    add(tokyo.gateway, Hook::clear, "block proto icmp6 type 128 code 0");
+    CHECK_FALSE(tokyo.passes(icmpv6_echo(host6, far6, 1)));
+    CHECK(tokyo.passes(summed_icmpv6(ipv6(host6, far6, 58, octets_of(Icmpv6Header{129, 0, 0, 1})))));
+    tokyo.gateway.setkey(
+        "spdflush; add 2001:db8:f::1 2001:db8:f::2 esp 0x1001 -m tunnel -E aes-gcm-16 \"tokyo-newyork-key001\";"
+        "spdadd 2001:db8:1::/64 2001:db8:2::/64 any -P out ipsec "
+        "esp/tunnel/2001:db8:f::1-2001:db8:f::2/require;");
+    add(tokyo.gateway, Hook::wire, "block out on world proto udp");
+    CHECK(tokyo.passes(packet6()));
+    add(tokyo.gateway, Hook::wire, "block out on world proto esp from 2001:db8:f::1");
+    CHECK_FALSE(tokyo.passes(packet6()));
+    CHECK(tokyo.gateway.buffers_missing() == 0);
 }

@@ -42,7 +42,7 @@ TEST_CASE("def_policy changes at once, for flows that are known too") {
     CHECK(tokyo.value_of("net.inet.ipsec.def_policy") == "none");
 }
 
-TEST_CASE("a default level changes for policies added afterwards, each protocol and mode by its own name") {
+TEST_CASE("a default level changes at once for policies with level default, each protocol and mode by its own name") {
     struct Row {
         std::string_view name, request;
     };
@@ -54,9 +54,38 @@ TEST_CASE("a default level changes for policies added afterwards, each protocol 
     Tokyo tokyo{"spdadd" + policy};
     CHECK(tokyo.send().size() == 1);
     tokyo.set(row.name, "require");
-    CHECK(tokyo.send().size() == 1);
-    tokyo.gateway.setkey("spdupdate" + policy);
     CHECK(tokyo.send().empty());
+    CHECK(tokyo.gateway.drops(Drop::no_sa) == 1);
+    tokyo.set(row.name, "use");
+    CHECK(tokyo.send().size() == 1);
+    SECTION("not for those that say theirs") {
+        std::string written = policy;
+        written.replace(written.find("default"), 7, "use");
+        tokyo.gateway.setkey("spdupdate" + written);
+        tokyo.set(row.name, "require");
+        CHECK(tokyo.send().size() == 1);
+    }
+    SECTION("in their place among the others, and they are written as they were") {
+        tokyo.gateway.setkey("spdadd 10.0.1.0/24 0.0.0.0/0 any -P out discard;");
+        tokyo.set(row.name, "require");
+        std::vector<std::string> told;
+        tokyo.gateway.gateway().each_policy([&](const control::PolicyView& view) {
+            told.push_back(setkey::policy_text(view.policy));
+            return true;
+        });
+        CHECK(told == std::vector{"out ipsec " + std::string{row.request}, std::string{"out discard"}});
+        CHECK(tokyo.send().empty());
+        CHECK(tokyo.gateway.drops(Drop::no_sa) == 2);
+    }
+}
+
+TEST_CASE("a default level counts for inbound policies at once as well") {
+    Tokyo tokyo{"spdadd 10.0.2.0/24 10.0.1.0/24 any -P in ipsec esp/tunnel/20.0.0.2-20.0.0.1/default;"};
+    const auto arrives = [&] { return pass(tokyo.gateway, world, {datagram("10.0.2.5", "10.0.1.5")}, office).size(); };
+    CHECK(arrives() == 1);
+    tokyo.set("net.inet.ipsec.esp_net_deflev", "require");
+    CHECK(arrives() == 0);
+    CHECK(tokyo.gateway.drops(Drop::policy_mismatch) == 1);
 }
 
 TEST_CASE("prefered_oldsa changes at once which of several SAs sends") {

@@ -1,0 +1,11 @@
+// The settings that only the file has; settings.h joins them with those that an operator may change later.
+#pragma once
+
+#include "app/config/settings.h"
+
+namespace torii::config {
+
+/// Constant, in the manual's order.
+std::span<const Setting> rows_of_the_file();
+
+}  // namespace torii::config
