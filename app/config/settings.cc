@@ -1,8 +1,8 @@
 #include "app/config/settings.h"
 
 #include <algorithm>
+#include <charconv>
 #include <deque>
-#include <numeric>
 #include <type_traits>
 #include <vector>
 
@@ -74,6 +74,21 @@ std::string set_device(Configuration& c, const Value& value) {
         ": a device is a PCI address like 0000:03:00.0, or a DPDK driver with its arguments like net_af_packet0,iface=";
     const bool kernel_name = !blanks && !head.empty() && head.size() == value.text.size();
     return complaint.append(kernel_name ? head : "wan");
+}
+
+/// "46:34": what has DSCP 46 inside has 34 outside.
+std::string add_dscp(Configuration& c, const Value& value) {
+    constexpr std::string_view right = ": a mapping is two DSCPs of 0 to 63, as in 46:34";
+    const char *const end = value.text.data() + value.text.size(), *at = value.text.data();
+    const auto dscp = [&](unsigned& out) {
+        const auto [behind, problem] = std::from_chars(at, end, out);
+        at = behind;
+        return problem == std::errc{} && out < c.dscp_map.size();
+    };
+    unsigned inside = 0, outside = 0;
+    if (!dscp(inside) || at == end || *at++ != ':' || !dscp(outside) || at != end) return std::string{right};
+    c.dscp_map[inside] = static_cast<std::uint8_t>(outside);
+    return {};
 }
 
 constexpr std::string_view address_right =
@@ -410,6 +425,15 @@ const Setting fixed[] = {
      .example = "true",
      .meaning = "Take SAs with algorithms that RFC 8221 forbids or advises against, and ESP without integrity.",
      .take = set<&C::legacy>},
+    {.path = "ipsec.dscp_map",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["46:34"])",
+     .meaning = "What tunnel_dscp = 64 copies otherwise than as it is."},
+    {.path = "ipsec.dscp_map.[]",
+     .example = R"("46:34")",
+     .meaning = "A packet's DSCP, and that of its tunnel's outer header.",
+     .take = add_dscp},
     {.path = "ipsec.readable_keys",
      .kind = Kind::choice,
      .subject = "readable_keys",
@@ -486,7 +510,8 @@ std::string as_written(const control::SettingInfo& info, std::string_view value)
 
 /// A value other than the one that holds when nothing is said.
 std::string some_other(const control::SettingInfo& info, const std::string& fallback) {
-    if (info.words.empty()) return std::to_string(std::min(info.high, 2 * info.get({})));
+    const std::uint32_t usual = info.get({});
+    if (info.words.empty()) return std::to_string(usual == info.high ? info.low : std::min(info.high, 2 * usual));
     return std::string{
         std::ranges::find_if(info.words, [&](const Choice& word) { return word.name != fallback; })->name};
 }
@@ -519,23 +544,6 @@ std::vector<Setting> with_live(std::span<const Setting> fixed_rows) {
 const std::vector<Setting>& table() {
     static const std::vector<Setting> rows = with_live(fixed);
     return rows;
-}
-
-// ---- what may have been meant
-
-/// Levenshtein's distance: how many letters to add, drop or change.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0u);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({change, row[j] + 1, diagonal + 1});
-        }
-    }
-    return row.back();
 }
 
 }  // namespace
@@ -575,10 +583,12 @@ std::string suggestion(std::string_view parent, std::string_view wrong_name) {
     for (const Setting& s : table()) {
         if (s.name() == asked) elsewhere = &s;
         if (s.parent() != parent || s.name() == "[]") continue;
-        if (nearest == nullptr || distance(s.name(), asked) < distance(nearest->name(), asked)) nearest = &s;
+        if (nearest == nullptr || control::distance(s.name(), asked) < control::distance(nearest->name(), asked))
+            nearest = &s;
         known.append(known.empty() ? "" : ", ").append(s.name());
     }
-    if (nearest != nullptr && distance(nearest->name(), asked) <= std::max<std::size_t>(2, nearest->name().size() / 3))
+    if (nearest != nullptr &&
+        control::distance(nearest->name(), asked) <= std::max<std::size_t>(2, nearest->name().size() / 3))
         return "did you mean " + std::string{nearest->name()} + "?";
     if (elsewhere != nullptr)
         return "it belongs to " +

@@ -27,20 +27,21 @@ inline unsigned ah_overhead(const OutboundSa& sa, Mode mode, Family family) {
     return ah_octets(sa.icv_octets, family);
 }
 
-/// Zeroes what may change on the way in the IPv4 header at `ip` (RFC 4302 3.3.3.1.1, appendix A1): DSCP, ECN, flags,
-/// fragment offset, TTL, checksum, and every option that is not known to stay. The header's options have been
-/// validated.
-void zero_mutable_fields(std::byte* ip, unsigned header_octets);
+/// Zeroes what may change on the way in the IPv4 header at `ip` (RFC 4302 3.3.3.1.1, appendix A1): DSCP and ECN, but
+/// for the bits of `class_kept`, flags, fragment offset, TTL, checksum, and every option that is not known to stay. The
+/// header's options have been validated.
+void zero_mutable_fields(std::byte* ip, unsigned header_octets, std::uint8_t class_kept = 0);
 
 /// Runs `submit`, which seals or opens `jobs`, over their packets as the ICV sees them: whole, from the IP header on,
-/// mutable fields zero. Afterwards the packets are as before, but for what `submit` wrote.
-template <class Submit>
-void authenticate(CryptoJobs& jobs, AhScratch& scratch, Submit submit) {
+/// mutable fields zero; `sa` is the member of Packet whose SA it is. Afterwards the packets are as before, but for what
+/// `submit` wrote.
+template <class Sa, class Submit>
+void authenticate(CryptoJobs& jobs, AhScratch& scratch, Sa sa, Submit submit) {
     for (std::size_t i = 0; i < jobs.size; ++i) {
         const Packet& p = *jobs.packets[i];
         std::memcpy(scratch.headers[i].data(), p.ip, p.ip_header_octets);
         if (p.family == Family::ipv4)
-            zero_mutable_fields(p.ip, p.ip_header_octets);
+            zero_mutable_fields(p.ip, p.ip_header_octets, (p.*sa)->class_authenticated.load(std::memory_order_relaxed));
         else
             zero_mutable_ipv6_fields(p.ip, p.ip_header_octets);
         jobs.jobs[i].head = p.ip;

@@ -37,7 +37,7 @@ void verify(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices&
         else
             set_aside_icv(jobs, p, scratch.icvs[jobs.size].data());
     }
-    authenticate(jobs, scratch, [&] { crypto.open(jobs.all()); });
+    authenticate(jobs, scratch, &Packet::inbound_sa, [&] { crypto.open(jobs.all()); });
     refuse_bad_icvs(notices, jobs);
 }
 

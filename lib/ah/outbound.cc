@@ -57,7 +57,7 @@ void protect_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Noti
         else
             encapsulate_transport(jobs, p);
     }
-    authenticate(jobs, scratch, [&] { crypto.seal(jobs.all()); });
+    authenticate(jobs, scratch, &Packet::outbound_sa, [&] { crypto.seal(jobs.all()); });
 }
 
 }  // namespace torii

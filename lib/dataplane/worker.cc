@@ -307,7 +307,7 @@ void Worker::leave_bare_tunnel(Packet& p, Family inner) {
     if (parse_ip(inner, inside, p.payload_octets()) != Drop::none) return;
     const Policy* const policy = rules_->inbound->find(flow_key(inside).selector()).policy;
     if (policy == nullptr || !asks_for_ipcomp_tunnel(*policy)) return;
-    if (const Drop reason = leave_tunnel(p, p.payload(), p.payload_octets(), inner); reason != Drop::none)
+    if (const Drop reason = leave_tunnel(p, p.inbound_sa, p.payload(), p.payload_octets(), inner); reason != Drop::none)
         Batch::drop(p, reason);
 }
 

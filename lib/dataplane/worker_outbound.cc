@@ -145,7 +145,7 @@ bool Worker::fits(Packet& p) {
     if (octets <= mtu) [[likely]]
         return true;
     const bool told_all = p.family == Family::ipv6 && p.ip_octets <= ipv6_minimum_mtu;
-    if (told_all || may_be_cut(p)) {  // when it leaves (RFC 4303 3.3.4)
+    if (told_all || may_be_cut_outside(p)) {  // when it leaves (RFC 4303 3.3.4)
         if (octets > largest_packet) Batch::drop(p, Drop::no_room);
         return octets <= largest_packet;
     }

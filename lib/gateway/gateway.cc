@@ -70,7 +70,10 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
               CryptoBook::make({.time_kernels = configuration.time_kernels, .only = configuration.only_kernels}));
     TORII_CHECK(g.open_ports());
     TORII_CHECK(g.make_rings());
-    const Publisher::Settings settings{.workers = configuration.workers, .seed = random_seed(), .live = configuration};
+    const Publisher::Settings settings{.workers = configuration.workers,
+                                       .seed = random_seed(),
+                                       .live = configuration,
+                                       .dscp_map = configuration.dscp_map};
     TORII_TRY(g.publisher_, Publisher::make(settings, *g.crypto_, g.surroundings()));
     g.database_ = std::make_unique<Database>(g.live_, g.publisher_->builder());
     TORII_CHECK(g.make_interfaces());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gateway/tunnel_rules.h"
 #include "ip/ip.h"
 #include "ipcomp/ipcomp.h"
 
@@ -54,6 +55,7 @@ Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, con
 Publisher::Publisher(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings,
                      Arena<InboundSa> inbound, Arena<OutboundSa> outbound)
     : settings_(settings),
+      tunnel_header_(std::make_unique<const TunnelHeader>(tunnel_header(settings.live, settings.dscp_map))),
       crypto_(crypto),
       surroundings_(std::move(surroundings)),
       inbound_(std::move(inbound)),
@@ -114,6 +116,7 @@ Result<void> Publisher::build(SaEntry& entry) {
             built = crypto_.expand(suite, spec.cipher_key.octets(), spec.auth_key.octets(), entry.outbound->key);
     }
     if (!built) release(entry);
+    obey_settings(entry);
     return built;
 }
 
@@ -168,6 +171,19 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.outer = spec.id.destination.is_v4()
                    ? outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(), protocol)
                    : outer_header(spec.id.source, spec.id.destination, protocol);
+}
+
+/// What settings make of the SA's headers; workers may be using it.
+void Publisher::obey_settings(const SaEntry& entry) const {
+    const std::uint8_t authenticated = authenticated_class(settings_.live);
+    if (entry.inbound) {
+        entry.inbound->ecn_believed.store(believed_ecn(settings_.live), std::memory_order_relaxed);
+        entry.inbound->class_authenticated.store(authenticated, std::memory_order_relaxed);
+    }
+    if (entry.outbound) {
+        entry.outbound->tunnel.store(tunnel_header_.get(), std::memory_order_release);
+        entry.outbound->class_authenticated.store(authenticated, std::memory_order_relaxed);
+    }
 }
 
 /// For blocks nobody sees: never published, or past their grace period.
@@ -285,6 +301,10 @@ void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Datab
 
 void Publisher::publish_settings(const control::Settings& settings, const Database& database) {
     const control::Settings before = std::exchange(settings_.live, settings);
+    auto outdated = std::exchange(tunnel_header_,
+                                  std::make_unique<const TunnelHeader>(tunnel_header(settings, settings_.dscp_map)));
+    for (const auto& [serial, sa] : database.sas()) obey_settings(*sa);
+    retired_->add(std::move(outdated));
     if (before.prefer_old_sa != settings.prefer_old_sa)
         for (auto& [id, cells] : policies_) {
             Affected everything{.all_pairs = true, .pairs = {}};

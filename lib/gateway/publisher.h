@@ -11,6 +11,7 @@
 
 #include "crypto/engine.h"
 #include "dataplane/tables.h"
+#include "gateway/configuration.h"
 #include "gateway/database.h"
 #include "sa/arena.h"
 
@@ -36,6 +37,7 @@ public:
         unsigned workers = 1;
         std::uint64_t seed = 0;
         control::Settings live = {};
+        DscpMap dscp_map = unchanged_dscps();
     };
     /// Errc::io when memory cannot be reserved.
     static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto,
@@ -74,6 +76,7 @@ private:
     Result<void> build(SaEntry& entry);
     void fill(const SaEntry& entry, InboundSa& sa) const;
     void fill(const SaEntry& entry, OutboundSa& sa) const;
+    void obey_settings(const SaEntry& entry) const;
     void release(SaEntry& entry);
     void show(SaEntry& entry);
     void hide(SaEntry& entry);
@@ -115,6 +118,7 @@ private:
     void publish_filter(const FilterLists& lists);
 
     Settings settings_;
+    std::unique_ptr<const TunnelHeader> tunnel_header_;  // what every outbound SA points to
     const CryptoBook& crypto_;
     Surroundings surroundings_;
     RetireList* retired_ = nullptr;

@@ -36,6 +36,7 @@ enum class Resume : std::uint8_t {
     outbound,  // its inbound checks are behind it: route and outbound policy alone
     protect,
     transmit,
+    dummy,  // protect, as a packet that means nothing (RFC 4303 2.6)
     frame,  // whole, leaves by `port`
 };
 
@@ -96,13 +97,14 @@ struct Packet {
     bool fragment = false;
     Family family = Family::ipv4;
     // of IPv6 alone
-    std::uint8_t next_header_at = 0;             // offset of the octet that names `protocol`
-    std::uint8_t fragment_at = 0;                // offset of the fragment header; 0: there is none
-    bool waypoint = false;                       // a routing header sends it on from its destination
-    bool made_here = false;                      // a tunnel's packet of ours: we may cut it, as nobody else may
+    std::uint8_t next_header_at = 0;  // offset of the octet that names `protocol`
+    std::uint8_t fragment_at = 0;     // offset of the fragment header; 0: there is none
+    bool waypoint = false;            // a routing header sends it on from its destination
+    bool made_here = false;           // a tunnel's packet of ours: we may cut it, as nobody else may
     // of both
     bool past_wire = false;  // owes the filter's hook wire nothing on its way out: it passed, or came out of IPsec
     std::uint16_t mtu = 0;   // with Punt::too_big: what would have fitted
+    std::uint16_t spare_octets = 0;  // on its way out: how much longer it may become with TFC padding (RFC 4303 2.7)
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
 
     Ipv4Header& ipv4() const { return *reinterpret_cast<Ipv4Header*>(ip); }
