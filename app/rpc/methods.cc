@@ -65,6 +65,8 @@ Json json_of(const control::SaView& sa) {
                 {"cyclic_sequence", spec.cyclic_sequence},
                 {"extended_sequence", spec.extended_sequence},
                 {"padding", name_of(spec.padding)},
+                {"tfc_octets", spec.tfc_octets},
+                {"dummies_per_second", spec.dummies_per_second},
                 {"hard", json_of(spec.hard)},
                 {"soft", json_of(spec.soft)},
                 {"sequence", sa.sequence},

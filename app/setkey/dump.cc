@@ -82,11 +82,16 @@ std::string lifetime_text(const SaView& sa, std::int64_t now) {
            limits("", spec.hard.packets, spec.soft.packets);
 }
 
+std::string hiding_text(const SaSpec& spec) {
+    return (spec.tfc_octets == 0 ? "" : " tfc=" + std::to_string(spec.tfc_octets)) +
+           (spec.dummies_per_second == 0 ? "" : " dummy=" + std::to_string(spec.dummies_per_second));
+}
+
 /// What KAME's has no place for.
 std::string verbose_text(const SaView& sa) {
     return std::string{sa.inbound ? "\tinbound" : "\toutbound"} + " worker=" + std::to_string(sa.worker) +
            " sequence=" + std::to_string(sa.sequence) + " bad_icv=" + std::to_string(sa.icv_failures) +
-           " replayed=" + std::to_string(sa.replays) + "\n";
+           " replayed=" + std::to_string(sa.replays) + hiding_text(sa.spec) + "\n";
 }
 
 bool is_shown(const SaView& sa, const DumpOptions& options) {

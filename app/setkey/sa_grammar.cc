@@ -16,6 +16,8 @@ using control::SaId;
 using control::SaSpec;
 using control::Spi;
 
+constexpr unsigned max_tfc_octets = 9000;  // no MTU is larger
+constexpr unsigned max_dummies_per_second = 1000;
 constexpr std::uint64_t any_u64 = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t any_u32 = std::numeric_limits<std::uint32_t>::max();
 
@@ -87,7 +89,24 @@ Result<void> parse_mode(Cursor& in, SaSpec& spec) {
     return {};
 }
 
+/// "tfc:1400", "dummy:10": ours.
+Result<void> parse_hiding(Cursor& in, SaSpec& spec) {
+    const std::string_view word = in.token().text, name = word.substr(0, word.find(':'));
+    const bool is_tfc = name == "tfc";
+    unsigned number = 0;
+    const std::string_view digits = word.substr(name.size() + 1);
+    const auto [end, problem] = std::from_chars(digits.begin(), digits.end(), number);
+    const bool fits = number != 0 && number <= (is_tfc ? max_tfc_octets : max_dummies_per_second);
+    if (problem != std::errc{} || end != digits.end() || !fits)
+        return in.fail(Errc::bad_value, is_tfc ? "-f tfc: takes 1 to 9000 octets, as in tfc:1400"
+                                               : "-f dummy: takes 1 to 1000 packets a second, as in dummy:10");
+    (is_tfc ? spec.tfc_octets : spec.dummies_per_second) = static_cast<std::uint16_t>(number);
+    in.take();
+    return {};
+}
+
 Result<void> parse_flag(Cursor& in, SaSpec& spec) {
+    if (in.token().text.starts_with("tfc:") || in.token().text.starts_with("dummy:")) return parse_hiding(in, spec);
     if (in.token().is("seq-pad"))
         spec.padding = control::Padding::sequential;
     else if (in.token().is("random-pad"))
@@ -99,7 +118,7 @@ Result<void> parse_flag(Cursor& in, SaSpec& spec) {
     else if (in.token().is("esn"))
         spec.extended_sequence = true;
     else
-        return in.fail(Errc::bad_syntax, "-f takes seq-pad, random-pad, zero-pad, nocyclic-seq or esn");
+        return in.fail(Errc::bad_syntax, "-f takes seq-pad, random-pad, zero-pad, nocyclic-seq, esn, tfc:N or dummy:N");
     in.take();
     return {};
 }

@@ -33,6 +33,13 @@ inline unsigned protected_octets(const Packet& p, unsigned ip_octets) {
     return ip_octets;
 }
 
+/// How much longer the packet may become before its SAs, of which it is `octets` long, so that it still fits `mtu`.
+/// What later SAs of a chain add for their padding may differ then.
+inline unsigned spare_octets(const Packet& p, unsigned octets, unsigned mtu) {
+    const unsigned reserved = p.chain == nullptr ? 0u : 16u * (p.chain->size - 1u);
+    return octets + reserved < mtu ? mtu - octets - reserved : 0;
+}
+
 /// Whether what leaves may be cut on its way, of a packet larger than every sender believes to pass: the outermost
 /// header's DF decides. IPv6 has none: what may be cut inside may be cut outside (RFC 2473 7.2).
 inline bool may_be_cut_outside(const Packet& p) {

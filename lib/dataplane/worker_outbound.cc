@@ -142,8 +142,10 @@ bool Worker::fits(Packet& p) {
     const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
     const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
     const unsigned octets = protected_octets(p, p.ip_octets);
-    if (octets <= mtu) [[likely]]
+    if (octets <= mtu) [[likely]] {
+        p.spare_octets = static_cast<std::uint16_t>(spare_octets(p, octets, mtu));
         return true;
+    }
     const bool told_all = p.family == Family::ipv6 && p.ip_octets <= ipv6_minimum_mtu;
     if (told_all || may_be_cut_outside(p)) {  // when it leaves (RFC 4303 3.3.4)
         if (octets > largest_packet) Batch::drop(p, Drop::no_room);

@@ -5,9 +5,19 @@ namespace torii {
 
 namespace {
 
-// Padding octets are 1, 2, 3, ... (RFC 4303 2.4). No suite pads to more than 16 octets, so 16 are always enough to
-// copy.
+// No suite pads to more than 16 octets, so 16 are always enough to write.
 constexpr std::uint8_t sequential_padding[16]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+/// 1, 2, 3, ... as RFC 4303 2.4 wants it, or what KAME's -f names instead.
+void write_padding(CryptoEngine& crypto, Padding kind, std::byte* at) {
+    switch (kind) {
+        [[likely]] case Padding::sequential : std::memcpy(at, sequential_padding, sizeof sequential_padding);
+        break;
+        case Padding::random: std::memcpy(at, crypto.fresh_iv(sizeof sequential_padding).data(), 16); break;
+        case Padding::zero: std::memset(at, 0, sizeof sequential_padding); break;
+    }
+}
+
 unsigned padding_for(const OutboundSa& sa, unsigned payload_octets) {
     return -(payload_octets + unsigned{sizeof(EspTrailer)}) & sa.alignment_mask;
 }
@@ -27,7 +37,7 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
     }
     std::byte* const text = iv + sa.iv_octets;
     const unsigned padding = padding_for(sa, payload_octets);
-    std::memcpy(text + payload_octets, sequential_padding, sizeof sequential_padding);
+    write_padding(crypto, sa.padding, text + payload_octets);
     const EspTrailer trailer{static_cast<std::uint8_t>(padding), next_header};
     std::memcpy(text + payload_octets + padding, &trailer, sizeof trailer);
 
@@ -42,6 +52,14 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
     job.authentic = false;
 }
 
+/// Octets behind a tunnel's packet that hide how long it is (RFC 4303 2.7): up to the SA's length, as far as the link
+/// leaves room.
+unsigned tfc_padding(const Packet& p) {
+    const OutboundSa& sa = *p.outbound_sa;
+    const unsigned lacking = sa.tfc_octets > p.ip_octets ? unsigned{sa.tfc_octets} - p.ip_octets : 0u;
+    return std::min(lacking, p.spare_octets & ~unsigned{sa.alignment_mask});
+}
+
 /// What padding, trailer and ICV may want behind the packet, with the padding copied whole.
 unsigned room_behind(const OutboundSa& sa) {
     return unsigned{sizeof sequential_padding} + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
@@ -53,7 +71,7 @@ void make_room(Batch& batch) {
         const OutboundSa& sa = *p.outbound_sa;
         const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
         if (outbound_mode(p) == Mode::tunnel) [[likely]]
-            (void)has_room(p, sa.outer_octets() + esp_head, room_behind(sa));
+            (void)has_room(p, sa.outer_octets() + esp_head, tfc_padding(p) + room_behind(sa));
         else if (p.fragment)
             Batch::drop(p, Drop::fragment_in_transport);
         else
@@ -61,13 +79,25 @@ void make_room(Batch& batch) {
     }
 }
 
-/// IP | ESP | IP | payload (RFC 4303 3.1.2)
+/// What the ESP trailer says is inside: IP, or nothing that means anything (2.6).
+std::uint8_t tunnelled(const Packet& p) {
+    if (p.resume == Resume::dummy) [[unlikely]]
+        return static_cast<std::uint8_t>(IpProtocol::none);
+    return protocol_of(p.family);
+}
+
+/// IP | ESP | IP | payload | TFC padding (RFC 4303 3.1.2, 2.7)
 void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
     const unsigned before = sa.outer_octets() + esp_head;
-    const unsigned total = p.ip_octets + esp_overhead(sa, Mode::tunnel, p.ip_octets, p.ip_header_octets);
-    write_esp(crypto, scratch, p, p.ip - esp_head, p.ip_octets, protocol_of(p.family));
+    const unsigned tfc = tfc_padding(p), payload_octets = p.ip_octets + tfc;
+    if (tfc != 0) [[unlikely]] {
+        std::memset(p.ip + p.ip_octets, 0, tfc);
+        p.spare_octets = static_cast<std::uint16_t>(p.spare_octets - tfc);
+    }
+    const unsigned total = payload_octets + esp_overhead(sa, Mode::tunnel, payload_octets, p.ip_header_octets);
+    write_esp(crypto, scratch, p, p.ip - esp_head, payload_octets, tunnelled(p));
     enter_tunnel(p, before, total);
 }
 

@@ -34,9 +34,18 @@ Result<void> check_spi(const SaId& id) {
     return {};
 }
 
+/// Traffic flow confidentiality is a tunnel's: only there the length inside tells where the packet ends (RFC 4303 2.7).
+Result<void> check_hiding(const control::SaSpec& spec) {
+    if (spec.tfc_octets == 0 && spec.dummies_per_second == 0) return {};
+    if (spec.id.protocol != IpsecProtocol::esp || spec.mode != Mode::tunnel)
+        return fail(Errc::bad_value, "-f tfc and -f dummy are for ESP in tunnel mode: -m tunnel");
+    return {};
+}
+
 Result<void> check(const control::SaSpec& spec) {
     TORII_CHECK(check(spec.id));
     TORII_CHECK(check_spi(spec.id));
+    TORII_CHECK(check_hiding(spec));
     if (spec.id.protocol == IpsecProtocol::ipcomp) {
         const auto cpi = static_cast<std::uint32_t>(spec.id.spi);
         if (spec.raw_cpi && (cpi < 256 || cpi > 0xffff))
@@ -84,7 +93,8 @@ bool is_same_sa(const SaEntry& old, const control::SaSpec& spec) {
     return old.state != control::SaState::larval && was.id == spec.id && was.mode == spec.mode &&
            was.raw_cpi == spec.raw_cpi && was.replay_octets == spec.replay_octets &&
            was.cyclic_sequence == spec.cyclic_sequence && was.padding == spec.padding &&
-           was.extended_sequence == spec.extended_sequence && was.cipher == spec.cipher && was.auth == spec.auth &&
+           was.extended_sequence == spec.extended_sequence && was.tfc_octets == spec.tfc_octets &&
+           was.dummies_per_second == spec.dummies_per_second && was.cipher == spec.cipher && was.auth == spec.auth &&
            was.cipher_key.same_as(spec.cipher_key) && was.auth_key.same_as(spec.auth_key);
 }
 

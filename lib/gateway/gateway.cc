@@ -176,6 +176,7 @@ Result<void> Gateway::make_rings() {
     for (WorkerRings& rings : worker_rings_) {
         for (std::size_t way = 0; way < punt_ways; ++way) rings.to_control[way] = ring(punt_slots[way]);
         rings.from_control = ring(inject_slots);
+        carrying.push_back(rings.from_control);  // dummy packets carry their SA
     }
     if (std::ranges::any_of(rings_, [](const RingPtr& made) { return made == nullptr; }))
         return fail(Errc::no_room, "no memory for the rings between workers: raise memory_megabytes");
@@ -239,7 +240,7 @@ void Gateway::make_workers() {
 // ---- running
 
 void Gateway::start() {
-    started_ = std::chrono::steady_clock::now();
+    started_ = dummies_since_ = std::chrono::steady_clock::now();
     show_time(started_);
     running_ = true;
     if (!options_.launch_workers) {
@@ -277,6 +278,7 @@ bool Gateway::poll(SteadyTime now) {
     bool busy = serve_punts(now);
     busy |= serve_notices();
     busy |= serve_capture();
+    send_dummies(now);
     if (now >= next_tick_) {
         next_tick_ = now + std::chrono::milliseconds{100};
         neighbours_->tick(now);
@@ -398,6 +400,7 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
         if (change.kind == Change::Kind::policy_added &&
             (change.policy->lifetime_seconds != 0 || change.policy->validtime_seconds != 0))
             mortal_policies_.emplace_back(change.policy, now_);
+    remember_dummies(journal);
     remember_filter_counts();
     tell(journal);
     return outcomes;

@@ -126,6 +126,15 @@ private:
     void release(rte_mbuf* mbuf) override;
     void discard(rte_mbuf* mbuf, Drop reason) override;
 
+    // dummy packets (dummies.cc)
+    struct DummyStream {
+        SaPtr sa;
+        std::uint64_t credit = 0;  // thousandths of a packet that are due
+    };
+    void remember_dummies(const Journal& journal);
+    void send_dummies(SteadyTime now);
+    void send_dummy(const SaEntry& sa);
+
     // captures (capture.cc)
     bool serve_capture();
     void end_capture();
@@ -174,6 +183,8 @@ private:
     SteadyTime now_{};
     IcmpRate icmp_rate_;
     std::vector<std::pair<PolicyPtr, SteadyTime>> mortal_policies_;  // each with its creation
+    std::vector<DummyStream> dummy_streams_;
+    SteadyTime dummies_since_{};
     AcquireLimit acquires_;
     HeldPackets held_;  // for want of an SA
     std::vector<std::weak_ptr<Listener>> listeners_;

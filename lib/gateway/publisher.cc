@@ -165,6 +165,8 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.alignment_mask = alignment_mask(spec);
     sa.counter_iv = cipher.counter_mode;
     sa.extended_sequence = spec.extended_sequence;
+    sa.padding = spec.padding;
+    sa.tfc_octets = spec.tfc_octets;
     sa.serial = entry.serial;
     sa.family = spec.id.destination.family();
     const auto protocol = static_cast<IpProtocol>(spec.id.protocol);

@@ -92,8 +92,12 @@ TEST_CASE("an SA's limits, padding and extended sequence numbers are told in KAM
     CHECK(text.find("\tdiff: 0(s)\t") != text.npos);
     CHECK(text.find("\tcurrent: 0(bytes)\thard: 5(bytes)\tsoft: 4(bytes)\n\tallocated: 0\thard: 3\tsoft: 2\n") !=
           text.npos);
-    load(control, "flush; add ::1 ::2 esp 256 -f random-pad -E null;");
-    CHECK(dump_sas(control, rooted).find(" flags=0x00000140 ") != std::string::npos);
+    load(control, "flush; add ::1 ::2 esp 256 -m tunnel -f random-pad -f tfc:1400 -f dummy:5 -E null;");
+    auto verbose = rooted;
+    verbose.verbose = true;
+    CHECK(dump_sas(control, verbose).find(" flags=0x00000140 ") != std::string::npos);
+    CHECK(dump_sas(control, verbose).find(" tfc=1400 dummy=5\n") != std::string::npos);
+    CHECK(dump_sas(control, rooted).find("tfc") == std::string::npos);  // KAME's form has no place for it
 }
 
 TEST_CASE("setkey -D tells AH and IPComp, IPv6, ports with -p, and with -v what KAME has no place for") {

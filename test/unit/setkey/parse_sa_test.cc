@@ -177,8 +177,17 @@ TEST_CASE("algorithms are those of the registry, in the order that esp takes the
 
 TEST_CASE("an extension that cannot be is refused where it stands") {
     CHECK(refused("-m sideways -E null") == "FILE:1: -m takes transport, tunnel or any at 'sideways' [bad_syntax]");
-    CHECK(refused("-f noise -E null") ==
-          "FILE:1: -f takes seq-pad, random-pad, zero-pad, nocyclic-seq or esn at 'noise' [bad_syntax]");
+    CHECK(
+        refused("-f noise -E null") ==
+        "FILE:1: -f takes seq-pad, random-pad, zero-pad, nocyclic-seq, esn, tfc:N or dummy:N at 'noise' [bad_syntax]");
+    CHECK(added("-m tunnel -f tfc:1400 -f dummy:10 -E null").tfc_octets == 1400);
+    CHECK(added("-m tunnel -f tfc:1400 -f dummy:10 -E null").dummies_per_second == 10);
+    for (const std::string wrong : {"tfc:", "tfc:0", "tfc:9001", "tfc:-1", "tfc:14x", "tfc:99999999999"})
+        CHECK(refused("-f " + wrong + " -E null") ==
+              "FILE:1: -f tfc: takes 1 to 9000 octets, as in tfc:1400 at '" + wrong + "' [bad_value]");
+    for (const std::string wrong : {"dummy:", "dummy:0", "dummy:1001", "dummy:1.5"})
+        CHECK(refused("-f " + wrong + " -E null") ==
+              "FILE:1: -f dummy: takes 1 to 1000 packets a second, as in dummy:10 at '" + wrong + "' [bad_value]");
     CHECK(refused("-r 8193 -E null") == "FILE:1: -r takes 0 to 8192 at '8193' [bad_value]");
     CHECK(refused("-r x -E null") == "FILE:1: -r takes a decimal number at 'x' [bad_syntax]");
     CHECK(refused("-u 4294967296 -E null") == "FILE:1: -u takes 0 to 4294967295 at '4294967296' [bad_value]");
