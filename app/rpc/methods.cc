@@ -64,6 +64,7 @@ Json json_of(const control::SaView& sa) {
                 {"replay_octets", spec.replay_octets},
                 {"cyclic_sequence", spec.cyclic_sequence},
                 {"extended_sequence", spec.extended_sequence},
+                {"old", spec.old},
                 {"padding", name_of(spec.padding)},
                 {"tfc_octets", spec.tfc_octets},
                 {"dummies_per_second", spec.dummies_per_second},

@@ -16,8 +16,8 @@ using control::SaState;
 using control::SaView;
 
 // sadb_sa_flags: KAME's SADB_X_EXT_* and FreeBSD's SADB_X_SAFLAGS_ESN.
-constexpr std::uint32_t flag_derived_iv = 0x20, flag_cyclic = 0x40, flag_raw_cpi = 0x80, flag_random_pad = 0x100,
-                        flag_zero_pad = 0x200, flag_esn = 0x400;
+constexpr std::uint32_t flag_old = 0x1, flag_short_iv = 0x10, flag_derived_iv = 0x20, flag_cyclic = 0x40,
+                        flag_raw_cpi = 0x80, flag_random_pad = 0x100, flag_zero_pad = 0x200, flag_esn = 0x400;
 
 std::string hex8(std::uint32_t value) {
     constexpr char digits[] = "0123456789abcdef";
@@ -60,7 +60,9 @@ void append_algorithm(std::string& out, char letter, std::string_view name, cons
 }
 
 std::uint32_t flags_of(const SaSpec& spec) {
-    return (spec.cyclic_sequence ? flag_cyclic : 0) | (spec.cipher == CipherId::des_deriv ? flag_derived_iv : 0) |
+    const bool has_no_iv = spec.cipher == CipherId::des_deriv;
+    return (spec.cyclic_sequence ? flag_cyclic : 0) | (spec.old ? flag_old : 0) |
+           (has_no_iv ? (spec.old ? flag_short_iv : flag_derived_iv) : 0) |
            (spec.padding == control::Padding::random ? flag_random_pad : 0) |
            (spec.padding == control::Padding::zero ? flag_zero_pad : 0) | (spec.extended_sequence ? flag_esn : 0) |
            (spec.raw_cpi ? flag_raw_cpi : 0);

@@ -1,5 +1,6 @@
-// The Encapsulating Security Payload (RFC 4303), tunnel and transport mode over IPv4 and IPv6. Two transforms, each a
-// recipe of steps over a batch that may mix SAs, suites and modes. Called by the worker that owns all SAs of the batch.
+// The Encapsulating Security Payload (RFC 4303, and its old form without sequence numbers and integrity, RFC 1827),
+// tunnel and transport mode over IPv4 and IPv6. Two transforms, each a recipe of steps over a batch that may mix SAs,
+// suites and modes. Called by the worker that owns all SAs of the batch.
 #pragma once
 
 #include "transform/transform.h"

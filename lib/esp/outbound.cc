@@ -28,7 +28,7 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
     const OutboundSa& sa = *p.outbound_sa;
     const EspHeader esp{.spi = sa.spi, .sequence_low = static_cast<std::uint32_t>(p.sequence)};
     std::memcpy(head, &esp, sizeof esp);
-    std::byte* const iv = head + sizeof esp;
+    std::byte* const iv = head + sa.header_octets;  // of ESP without sequence numbers it stands in their place
     if (sa.counter_iv) {
         const Big64 counter{sa.iv_start + p.sequence};
         std::memcpy(iv, &counter, sizeof counter);
@@ -43,7 +43,7 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
 
     CryptoJob& job = scratch.add(p);
     job.key = sa.key;
-    job.head = head;
+    job.head = text - sa.engine_octets;
     job.text_octets = payload_octets + padding + unsigned{sizeof trailer};
     job.icv = text + job.text_octets;
     job.sequence_high = static_cast<std::uint32_t>(p.sequence >> 32);
@@ -69,7 +69,7 @@ unsigned room_behind(const OutboundSa& sa) {
 void make_room(Batch& batch) {
     for (Packet& p : batch.live()) {
         const OutboundSa& sa = *p.outbound_sa;
-        const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
+        const unsigned esp_head = unsigned{sa.header_octets} + sa.iv_octets;
         if (outbound_mode(p) == Mode::tunnel) [[likely]]
             (void)has_room(p, sa.outer_octets() + esp_head, tfc_padding(p) + room_behind(sa));
         else if (p.fragment)
@@ -89,7 +89,7 @@ std::uint8_t tunnelled(const Packet& p) {
 /// IP | ESP | IP | payload | TFC padding (RFC 4303 3.1.2, 2.7)
 void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
-    const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
+    const unsigned esp_head = unsigned{sa.header_octets} + sa.iv_octets;
     const unsigned before = sa.outer_octets() + esp_head;
     const unsigned tfc = tfc_padding(p), payload_octets = p.ip_octets + tfc;
     if (tfc != 0) [[unlikely]] {
@@ -104,7 +104,7 @@ void encapsulate_tunnel(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
 /// IP | ESP | payload (RFC 4303 3.1.1): the IP header moves to the front, its length and protocol change.
 void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
-    const unsigned esp_head = unsigned{sizeof(EspHeader)} + sa.iv_octets;
+    const unsigned esp_head = unsigned{sa.header_octets} + sa.iv_octets;
     enter_transport(p);
     const unsigned total = p.ip_octets + esp_overhead(sa, Mode::transport, p.ip_octets, p.ip_header_octets);
     const unsigned payload_octets = p.payload_octets();
@@ -116,7 +116,7 @@ void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p)
 }  // namespace
 
 unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets) {
-    const unsigned fixed = unsigned{sizeof(EspHeader)} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
+    const unsigned fixed = unsigned{sa.header_octets} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
     if (mode == Mode::tunnel) return sa.outer_octets() + fixed + padding_for(sa, ip_octets);
     return fixed + padding_for(sa, ip_octets - header_octets);
 }

@@ -100,6 +100,18 @@ TEST_CASE("an SA's limits, padding and extended sequence numbers are told in KAM
     CHECK(dump_sas(control, rooted).find("tfc") == std::string::npos);  // KAME's form has no place for it
 }
 
+TEST_CASE("esp-old and ah-old are told by KAME's flags: 0x1 for both, 0x10 for an IV of 32 bits") {
+    FakeControl control;
+    load(control,
+         "add ::1 ::2 esp-old 256 -E des-32iv \"8 octets\"; add ::1 ::2 esp-old 257 -E des-cbc \"8 octets\";"
+         "add ::1 ::2 ah-old 258 -A keyed-md5 \"hogehogehogehoge\";");
+    const auto text = dump_sas(control, rooted);
+    CHECK(text.find("\tesp mode=any spi=256(0x00000100) reqid=0(0x00000000)\n\tE: des-cbc  38206f63 74657473\n"
+                    "\tseq=0x00000000 replay=0 flags=0x00000051 state=mature \n") != text.npos);
+    CHECK(text.find(" flags=0x00000041 ") != text.npos);
+    CHECK(text.find("\tah mode=any spi=258(0x00000102) reqid=0(0x00000000)\n\tA: md5  686f6765 ") != text.npos);
+}
+
 TEST_CASE("setkey -D tells AH and IPComp, IPv6, ports with -p, and with -v what KAME has no place for") {
     FakeControl control;
     load(control,
