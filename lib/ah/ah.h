@@ -1,6 +1,6 @@
 // The Authentication Header (RFC 4302, and its old form without sequence numbers, RFC 1826), tunnel and transport mode
-// over IPv4 and IPv6. Two transforms, each a recipe of steps over a batch that may mix SAs, algorithms and modes. Called
-// by the worker that owns all SAs of the batch.
+// over IPv4 and IPv6. Two transforms, each a recipe of steps over a batch that may mix SAs, algorithms and modes.
+// Called by the worker that owns all SAs of the batch.
 #pragma once
 
 #include "transform/transform.h"

@@ -167,8 +167,9 @@ private:
     std::vector<WorkerRings> worker_rings_;
     std::unique_ptr<Publisher> publisher_;
     std::unique_ptr<RetireList> retired_;
-    /// Hops, which packets on their way to and from the control core carry as well; those carry nothing else that is
-    /// retired. Four hand-overs to SAs, one to a queue, here, back and once more to a queue: less than it waits for.
+    /// Hops, which packets on their way to and from the control core carry as well; of all else that is retired those
+    /// carry a dummy packet's SA alone. Four hand-overs to SAs, one to a queue, here, back and once more to a queue:
+    /// less than it waits for.
     std::unique_ptr<RetireList> retired_hops_;
     std::unique_ptr<Database> database_;
     std::unique_ptr<Neighbours> neighbours_;
