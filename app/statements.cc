@@ -27,18 +27,6 @@ setkey::DumpOptions dump_options(const rpc::Setkey::Dump& dump) {
             .now_unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count()};
 }
 
-/// What we send is padded as RFC 4303 2.4 wants it, whatever -f says.
-void tell_of_padding(const setkey::Program& program) {
-    const auto count = std::ranges::count_if(program.operations, [](const control::Located& located) {
-        const control::SaSpec* const spec = setkey::spec_of(located.operation);
-        return spec != nullptr && spec->padding != control::Padding::sequential;
-    });
-    if (count != 0)
-        log::info(std::to_string(count) +
-                  " SAs have -f random-pad or zero-pad: any padding is taken from their peers; what this gateway sends "
-                  "is padded with 1, 2, 3, ... all the same (RFC 4303 2.4).");
-}
-
 /// RFC 8221 section 3: manual keys and counter modes do not go together, because a counter could repeat.
 std::string warning_of_manual_counters(const setkey::Program& program) {
     const std::size_t count = setkey::manual_counter_keys(program);
@@ -80,7 +68,6 @@ Result<setkey::Program> judged(const Configuration& configuration, const rpc::Se
 
 void log_warnings(const setkey::Program& program) {
     for (const std::string& warning : program.warnings) log::warning(warning);
-    tell_of_padding(program);
 }
 
 struct SecretFile {

@@ -1,6 +1,7 @@
 // What stands in the file alone: a row for each setting that control/settings.h has not, and where its value goes. Any
 // thread; constants only.
 #include <algorithm>
+#include <charconv>
 #include <type_traits>
 
 #include "app/config/setting_rows.h"
@@ -73,6 +74,21 @@ std::string set_device(Configuration& c, const Value& value) {
         ": a device is a PCI address like 0000:03:00.0, or a DPDK driver with its arguments like net_af_packet0,iface=";
     const bool kernel_name = !blanks && !head.empty() && head.size() == value.text.size();
     return complaint.append(kernel_name ? head : "wan");
+}
+
+/// "46:34": what has DSCP 46 inside has 34 outside.
+std::string add_dscp(Configuration& c, const Value& value) {
+    constexpr std::string_view right = ": a mapping is two DSCPs of 0 to 63, as in 46:34";
+    const char *const end = value.text.data() + value.text.size(), *at = value.text.data();
+    const auto dscp = [&](unsigned& out) {
+        const auto [behind, problem] = std::from_chars(at, end, out);
+        at = behind;
+        return problem == std::errc{} && out < c.dscp_map.size();
+    };
+    unsigned inside = 0, outside = 0;
+    if (!dscp(inside) || at == end || *at++ != ':' || !dscp(outside) || at != end) return std::string{right};
+    c.dscp_map[inside] = static_cast<std::uint8_t>(outside);
+    return {};
 }
 
 constexpr std::string_view address_right =
@@ -450,6 +466,15 @@ const Setting fixed[] = {
      .example = "true",
      .meaning = "Take SAs with algorithms that RFC 8221 forbids or advises against, and ESP without integrity.",
      .take = set<&C::legacy>},
+    {.path = "ipsec.dscp_map",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["46:34"])",
+     .meaning = "What tunnel_dscp = 64 copies otherwise than as it is."},
+    {.path = "ipsec.dscp_map.[]",
+     .example = R"("46:34")",
+     .meaning = "A packet's DSCP, and that of its tunnel's outer header.",
+     .take = add_dscp},
     {.path = "ipsec.readable_keys",
      .kind = Kind::choice,
      .subject = "readable_keys",

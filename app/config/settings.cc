@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <numeric>
 #include <vector>
 
 #include "app/config/setting_rows.h"
@@ -25,7 +24,8 @@ std::string as_written(const control::SettingInfo& info, std::string_view value)
 
 /// A value other than the one that holds when nothing is said.
 std::string some_other(const control::SettingInfo& info, const std::string& fallback) {
-    if (info.words.empty()) return std::to_string(std::min(info.high, 2 * info.get({})));
+    const std::uint32_t usual = info.get({});
+    if (info.words.empty()) return std::to_string(usual == info.high ? info.low : std::min(info.high, 2 * usual));
     return std::string{
         std::ranges::find_if(info.words, [&](const Choice& word) { return word.name != fallback; })->name};
 }
@@ -58,23 +58,6 @@ std::vector<Setting> with_live(std::span<const Setting> fixed_rows) {
 const std::vector<Setting>& table() {
     static const std::vector<Setting> rows = with_live(rows_of_the_file());
     return rows;
-}
-
-// ---- what may have been meant
-
-/// Levenshtein's distance: how many letters to add, drop or change.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), 0u);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({change, row[j] + 1, diagonal + 1});
-        }
-    }
-    return row.back();
 }
 
 }  // namespace
@@ -114,10 +97,12 @@ std::string suggestion(std::string_view parent, std::string_view wrong_name) {
     for (const Setting& s : table()) {
         if (s.name() == asked) elsewhere = &s;
         if (s.parent() != parent || s.name() == "[]") continue;
-        if (nearest == nullptr || distance(s.name(), asked) < distance(nearest->name(), asked)) nearest = &s;
+        if (nearest == nullptr || control::distance(s.name(), asked) < control::distance(nearest->name(), asked))
+            nearest = &s;
         known.append(known.empty() ? "" : ", ").append(s.name());
     }
-    if (nearest != nullptr && distance(nearest->name(), asked) <= std::max<std::size_t>(2, nearest->name().size() / 3))
+    if (nearest != nullptr &&
+        control::distance(nearest->name(), asked) <= std::max<std::size_t>(2, nearest->name().size() / 3))
         return "did you mean " + std::string{nearest->name()} + "?";
     if (elsewhere != nullptr)
         return "it belongs to " +

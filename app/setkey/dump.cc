@@ -16,8 +16,8 @@ using control::SaState;
 using control::SaView;
 
 // sadb_sa_flags: KAME's SADB_X_EXT_* and FreeBSD's SADB_X_SAFLAGS_ESN.
-constexpr std::uint32_t flag_derived_iv = 0x20, flag_cyclic = 0x40, flag_raw_cpi = 0x80, flag_random_pad = 0x100,
-                        flag_zero_pad = 0x200, flag_esn = 0x400;
+constexpr std::uint32_t flag_old = 0x1, flag_short_iv = 0x10, flag_derived_iv = 0x20, flag_cyclic = 0x40,
+                        flag_raw_cpi = 0x80, flag_random_pad = 0x100, flag_zero_pad = 0x200, flag_esn = 0x400;
 
 std::string hex8(std::uint32_t value) {
     constexpr char digits[] = "0123456789abcdef";
@@ -60,7 +60,9 @@ void append_algorithm(std::string& out, char letter, std::string_view name, cons
 }
 
 std::uint32_t flags_of(const SaSpec& spec) {
-    return (spec.cyclic_sequence ? flag_cyclic : 0) | (spec.cipher == CipherId::des_deriv ? flag_derived_iv : 0) |
+    const bool has_no_iv = spec.cipher == CipherId::des_deriv;
+    return (spec.cyclic_sequence ? flag_cyclic : 0) | (spec.old ? flag_old : 0) |
+           (has_no_iv ? (spec.old ? flag_short_iv : flag_derived_iv) : 0) |
            (spec.padding == control::Padding::random ? flag_random_pad : 0) |
            (spec.padding == control::Padding::zero ? flag_zero_pad : 0) | (spec.extended_sequence ? flag_esn : 0) |
            (spec.raw_cpi ? flag_raw_cpi : 0);
@@ -82,11 +84,16 @@ std::string lifetime_text(const SaView& sa, std::int64_t now) {
            limits("", spec.hard.packets, spec.soft.packets);
 }
 
+std::string hiding_text(const SaSpec& spec) {
+    return (spec.tfc_octets == 0 ? "" : " tfc=" + std::to_string(spec.tfc_octets)) +
+           (spec.dummies_per_second == 0 ? "" : " dummy=" + std::to_string(spec.dummies_per_second));
+}
+
 /// What KAME's has no place for.
 std::string verbose_text(const SaView& sa) {
     return std::string{sa.inbound ? "\tinbound" : "\toutbound"} + " worker=" + std::to_string(sa.worker) +
            " sequence=" + std::to_string(sa.sequence) + " bad_icv=" + std::to_string(sa.icv_failures) +
-           " replayed=" + std::to_string(sa.replays) + "\n";
+           " replayed=" + std::to_string(sa.replays) + hiding_text(sa.spec) + "\n";
 }
 
 bool is_shown(const SaView& sa, const DumpOptions& options) {

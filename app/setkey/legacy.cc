@@ -9,9 +9,10 @@ namespace {
 
 using control::SaSpec;
 
-/// "3des-cbc", "aes-cbc without integrity"; empty when nothing is wrong with it. A cipher that stands alone leaves
-/// packets to whoever cares to alter them (RFC 4303 1; RFC 8221 4).
+/// "esp-old", "3des-cbc", "aes-cbc without integrity"; empty when nothing is wrong with it. A cipher that stands alone
+/// leaves packets to whoever cares to alter them (RFC 4303 1; RFC 8221 4).
 std::string legacy_of(const SaSpec& spec) {
+    if (spec.old) return std::string{name_of(spec.id.protocol)} + "-old";
     const CipherInfo& cipher = info(spec.cipher);
     const AuthInfo& auth = info(spec.auth);
     if (cipher.legacy()) return std::string{cipher.name};

@@ -16,12 +16,14 @@ using control::SaId;
 using control::SaSpec;
 using control::Spi;
 
+constexpr unsigned max_tfc_octets = 9000;  // no MTU is larger
+constexpr unsigned max_dummies_per_second = 1000;
 constexpr std::uint64_t any_u64 = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t any_u32 = std::numeric_limits<std::uint32_t>::max();
 
 std::optional<IpsecProtocol> protocol_of(const Token& token) {
-    if (token.is("esp")) return IpsecProtocol::esp;
-    if (token.is("ah")) return IpsecProtocol::ah;
+    if (token.is("esp") || token.is("esp-old")) return IpsecProtocol::esp;
+    if (token.is("ah") || token.is("ah-old")) return IpsecProtocol::ah;
     if (token.is("ipcomp")) return IpsecProtocol::ipcomp;
     return std::nullopt;
 }
@@ -32,8 +34,6 @@ struct NotOffered {
     std::optional<IpsecProtocol> among;
 };
 constexpr NotOffered not_offered[] = {
-    {"esp-old", "ESP as in RFC 1827, without sequence numbers, is not offered: write esp", IpsecProtocol::esp},
-    {"ah-old", "AH as in RFC 1826, without sequence numbers, is not offered: write ah", IpsecProtocol::ah},
     {"esp-udp", "ESP in UDP (RFC 3948) is not offered in this version", IpsecProtocol::esp},
     {"tcp", "tcp is TCP-MD5 (RFC 2385), which signs a host's own sessions: a gateway has none", std::nullopt},
 };
@@ -87,7 +87,24 @@ Result<void> parse_mode(Cursor& in, SaSpec& spec) {
     return {};
 }
 
+/// "tfc:1400", "dummy:10": ours.
+Result<void> parse_hiding(Cursor& in, SaSpec& spec) {
+    const std::string_view word = in.token().text, name = word.substr(0, word.find(':'));
+    const bool is_tfc = name == "tfc";
+    unsigned number = 0;
+    const std::string_view digits = word.substr(name.size() + 1);
+    const auto [end, problem] = std::from_chars(digits.begin(), digits.end(), number);
+    const bool fits = number != 0 && number <= (is_tfc ? max_tfc_octets : max_dummies_per_second);
+    if (problem != std::errc{} || end != digits.end() || !fits)
+        return in.fail(Errc::bad_value, is_tfc ? "-f tfc: takes 1 to 9000 octets, as in tfc:1400"
+                                               : "-f dummy: takes 1 to 1000 packets a second, as in dummy:10");
+    (is_tfc ? spec.tfc_octets : spec.dummies_per_second) = static_cast<std::uint16_t>(number);
+    in.take();
+    return {};
+}
+
 Result<void> parse_flag(Cursor& in, SaSpec& spec) {
+    if (in.token().text.starts_with("tfc:") || in.token().text.starts_with("dummy:")) return parse_hiding(in, spec);
     if (in.token().is("seq-pad"))
         spec.padding = control::Padding::sequential;
     else if (in.token().is("random-pad"))
@@ -99,7 +116,7 @@ Result<void> parse_flag(Cursor& in, SaSpec& spec) {
     else if (in.token().is("esn"))
         spec.extended_sequence = true;
     else
-        return in.fail(Errc::bad_syntax, "-f takes seq-pad, random-pad, zero-pad, nocyclic-seq or esn");
+        return in.fail(Errc::bad_syntax, "-f takes seq-pad, random-pad, zero-pad, nocyclic-seq, esn, tfc:N or dummy:N");
     in.take();
     return {};
 }
@@ -177,9 +194,12 @@ Result<Keyed<Id>> parse_algorithm(Cursor& in, Result<Id> (*named)(std::string_vi
 
 /// The rest of a statement from -A on.
 Result<void> parse_authenticator(Cursor& in, SaSpec& spec) {
+    const Token name = in.token();
     TORII_TRY(auto auth, parse_algorithm(in, auth_named));
     if (!in.token().is(';')) return in.fail(Errc::bad_syntax, "-A may stand once");
-    spec.auth = auth.id;
+    spec.auth = spec.old ? ah_old_form(auth.id) : auth.id;
+    if (spec.old && spec.auth == AuthId::null)
+        return in.fail(Errc::bad_value, "ah-old takes keyed-md5, keyed-sha1, hmac-md5 or hmac-sha1", name);
     spec.auth_key = std::move(auth.key);
     return {};
 }
@@ -210,7 +230,12 @@ Result<void> parse_esp_algorithms(Cursor& in, SaSpec& spec) {
     if (in.token().is("-C")) return in.fail(Errc::bad_value, "esp compresses nothing: -C belongs to ipcomp");
     if (!in.take_if("-E"))
         return in.fail(Errc::bad_syntax, "an option, or -E and an algorithm, is needed behind this", in.last());
+    const Token name = in.token();
     TORII_TRY(auto cipher, parse_algorithm(in, cipher_named));
+    if (name.is("des-32iv") && !spec.old) return in.fail(Errc::bad_value, "des-32iv goes with esp-old alone", name);
+    if (name.is("des-deriv") && spec.old)
+        return in.fail(Errc::bad_value, "esp-old has no sequence number to derive an IV from: des-32iv", name);
+    if (spec.old && in.token().is("-A")) return in.fail(Errc::bad_value, "esp-old has no integrity: -E alone");
     spec.cipher = cipher.id;
     spec.cipher_key = std::move(cipher.key);
     if (!in.token().is("-A")) return {};
@@ -259,10 +284,13 @@ Result<void> parse_extensions(Cursor& in, SaSpec& spec) {
 
 Result<SaSpec> parse_sa(Cursor& in, const Endpoints& ends) {
     SaSpec spec;
+    spec.old = in.token().is("esp-old") || in.token().is("ah-old");
     TORII_TRY(spec.id, parse_sa_id(in, ends));
     if (static_cast<std::uint32_t>(spec.id.spi) < 256 && spec.id.protocol != IpsecProtocol::ipcomp)
         return in.fail(Errc::bad_value, "the SPIs 0 to 255 are reserved (RFC 4303 2.1)", in.last());
     TORII_CHECK(parse_extensions(in, spec));
+    if (spec.old && (spec.replay_octets != 0 || spec.extended_sequence))
+        return in.fail(Errc::bad_value, "esp-old and ah-old have no sequence numbers: no -r and no -f esn", in.last());
     TORII_CHECK(parse_algorithms(in, spec));
     return spec;
 }

@@ -4,10 +4,11 @@
 namespace torii::setkey {
 namespace {
 
-std::string id_text(const control::SaId& id) {
-    return id.source.text() + " " + id.destination.text() + " " + std::string{name_of(id.protocol)} + " " +
-           std::to_string(static_cast<std::uint32_t>(id.spi));
+std::string id_text(const control::SaId& id, std::string_view form = "") {
+    return id.source.text() + " " + id.destination.text() + " " + std::string{name_of(id.protocol)} +
+           std::string{form} + " " + std::to_string(static_cast<std::uint32_t>(id.spi));
 }
+std::string id_text(const control::SaSpec& spec) { return id_text(spec.id, spec.old ? "-old" : ""); }
 
 std::string with_protocol(std::string text, const std::optional<IpsecProtocol>& protocol) {
     return protocol ? text.append(" ").append(name_of(*protocol)) : text;
@@ -21,8 +22,8 @@ std::string policy_words(const Policy& policy) {
 }
 
 struct Describe {
-    std::string operator()(const control::AddSa& op) const { return "add " + id_text(op.spec.id); }
-    std::string operator()(const control::UpdateSa& op) const { return "update " + id_text(op.spec.id); }
+    std::string operator()(const control::AddSa& op) const { return "add " + id_text(op.spec); }
+    std::string operator()(const control::UpdateSa& op) const { return "update " + id_text(op.spec); }
     std::string operator()(const control::GetSpi& op) const { return "getspi " + id_text(op.id); }
     std::string operator()(const control::DeleteSa& op) const { return "delete " + id_text(op.id); }
     std::string operator()(const control::DeleteAllSas& op) const {

@@ -7,16 +7,20 @@ namespace {
 
 const AhHeader& ah_header(const Packet& p) { return *reinterpret_cast<const AhHeader*>(p.payload()); }
 
+unsigned octets_of_ah(const Packet& p) {
+    return ah_octets(p.inbound_sa->icv_octets, p.family, p.inbound_sa->header_octets);
+}
+
 /// Whether all of the AH is there and as long as its SA's ICV makes it (2.2, 3.4.2).
 bool is_whole(const Packet& p) {
-    const unsigned octets = ah_octets(p.inbound_sa->icv_octets, p.family);
+    const unsigned octets = octets_of_ah(p);
     return p.payload_octets() >= octets && (ah_header(p).payload_words + 2u) * 4 == octets;
 }
 
 /// The crypto job for a packet whose received ICV is set aside at `icv` and zero where it stood (3.4.4).
 void set_aside_icv(CryptoJobs& jobs, Packet& p, std::byte* icv) {
     const InboundSa& sa = *p.inbound_sa;
-    std::byte* const received = p.payload() + sizeof(AhHeader);
+    std::byte* const received = p.payload() + sa.header_octets;
     std::memcpy(icv, received, sa.icv_octets);
     std::memset(received, 0, sa.icv_octets);
     CryptoJob& job = jobs.add(p);
@@ -37,7 +41,7 @@ void verify(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices&
         else
             set_aside_icv(jobs, p, scratch.icvs[jobs.size].data());
     }
-    authenticate(jobs, scratch, [&] { crypto.open(jobs.all()); });
+    authenticate(jobs, scratch, &Packet::inbound_sa, [&] { crypto.open(jobs.all()); });
     refuse_bad_icvs(notices, jobs);
 }
 
@@ -45,7 +49,7 @@ void verify(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices&
 
 void open_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices& notices, Batch& batch) {
     for (Packet& p : batch.live()) {
-        p.sequence = ah_header(p).sequence_low;
+        p.sequence = p.inbound_sa->has_sequence ? ah_header(p).sequence_low.value() : 0;
         if (!is_whole(p)) [[unlikely]]
             Batch::drop(p, Drop::bad_ah_header);
     }
@@ -53,7 +57,7 @@ void open_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices
     verify(crypto, jobs, scratch, notices, batch);  // drops: bad_icv
     commit_replay(notices, batch);                  // drops: replayed, lifetime_exceeded
     for (Packet& p : batch.live()) {
-        const unsigned octets = ah_octets(p.inbound_sa->icv_octets, p.family);
+        const unsigned octets = octets_of_ah(p);
         const std::uint8_t next_header = ah_header(p).next_header;
         const Drop reason =
             unwrap(p, p.inbound_sa->mode, p.payload() + octets, p.payload_octets() - octets, next_header);

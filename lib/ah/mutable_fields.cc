@@ -15,9 +15,9 @@ bool stays(std::uint8_t option) {
 
 }  // namespace
 
-void zero_mutable_fields(std::byte* ip, unsigned header_octets) {
+void zero_mutable_fields(std::byte* ip, unsigned header_octets, std::uint8_t class_kept) {
     auto& header = *reinterpret_cast<Ipv4Header*>(ip);
-    header.dscp_ecn = 0;
+    header.dscp_ecn &= class_kept;
     header.flags_offset = 0;
     header.ttl = 0;
     header.checksum = 0;

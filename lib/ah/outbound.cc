@@ -15,10 +15,10 @@ void write_ah(CryptoJobs& jobs, Packet& p, std::byte* at, unsigned octets, std::
                       .spi = sa.spi,
                       .sequence_low = static_cast<std::uint32_t>(p.sequence)};
     std::memcpy(at, &ah, sizeof ah);
-    std::memset(at + sizeof ah, 0, octets - sizeof ah);
+    std::memset(at + sa.header_octets, 0, octets - sa.header_octets);  // AH without sequence numbers has the ICV there
     CryptoJob& job = jobs.add(p);
     job.key = sa.key;
-    job.icv = at + sizeof ah;
+    job.icv = at + sa.header_octets;
     job.sequence_high = static_cast<std::uint32_t>(p.sequence >> 32);
     job.suite = sa.suite;
     job.esn = sa.extended_sequence;
@@ -57,7 +57,7 @@ void protect_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Noti
         else
             encapsulate_transport(jobs, p);
     }
-    authenticate(jobs, scratch, [&] { crypto.seal(jobs.all()); });
+    authenticate(jobs, scratch, &Packet::outbound_sa, [&] { crypto.seal(jobs.all()); });
 }
 
 }  // namespace torii

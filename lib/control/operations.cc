@@ -4,15 +4,6 @@
 
 namespace torii::control {
 
-std::string_view name_of(Padding padding) {
-    switch (padding) {
-        case Padding::sequential: return "sequential";
-        case Padding::random: return "random";
-        case Padding::zero: return "zero";
-    }
-    return "unknown";
-}
-
 std::string_view name_of(SaState state) {
     switch (state) {
         case SaState::larval: return "larval";

@@ -15,6 +15,7 @@
 
 namespace torii::control {
 
+using torii::Padding;
 using torii::Spi;
 
 struct SaId {
@@ -30,13 +31,6 @@ struct Lifetime {
     friend bool operator==(const Lifetime&, const Lifetime&) = default;
 };
 
-enum class Padding : std::uint8_t {
-    sequential,
-    random,
-    zero
-};  // RFC 4303 2.4 wants sequential; KAME's -f names the others
-std::string_view name_of(Padding padding);
-
 /// Everything that defines an SA. Not copyable: it holds keys.
 struct SaSpec {
     SaId id;
@@ -45,7 +39,10 @@ struct SaSpec {
     std::uint32_t replay_octets = 0;  // -r as KAME counts: 8 packets each; 0: no check
     bool cyclic_sequence = true;      // CYCSEQ, KAME's default
     Padding padding = Padding::sequential;
-    bool extended_sequence = false;  // ESN
+    bool extended_sequence = false;        // ESN
+    bool old = false;                      // ESP as in RFC 1827, AH as in RFC 1826: neither has sequence numbers
+    std::uint16_t tfc_octets = 0;          // shorter packets are padded to this in their tunnel (RFC 4303 2.7); 0: none
+    std::uint16_t dummies_per_second = 0;  // packets without meaning that hide how much is said (RFC 4303 2.6)
     CipherId cipher = CipherId::null;
     SecretBytes cipher_key;  // with the salt behind it, as setkey takes it
     AuthId auth = AuthId::null;

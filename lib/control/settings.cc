@@ -16,10 +16,12 @@ constexpr Word levels[]{{"use", int(Level::use)}, {"require", int(Level::require
 constexpr Word df_bits[]{
     {"clear", int(DontFragment::clear)}, {"set", int(DontFragment::set)}, {"copy", int(DontFragment::copy)}};
 constexpr Word ecn_ways[]{{"forbidden", int(EcnTunnel::forbidden)}, {"allowed", int(EcnTunnel::allowed)}};
+constexpr Word flow_labels[]{{"zero", int(FlowLabelTunnel::zero)}, {"copy", int(FlowLabelTunnel::copy)}};
 constexpr Word flags[]{{"false", 0}, {"true", 1}};
 
-constexpr std::uint32_t longest_seconds = 86400, first_spi = 0x100, last_spi = 0xffffffff, most_packets = 1000000;
-constexpr std::string_view at_once = "at once", kept = "without effect in this version";
+constexpr std::uint32_t longest_seconds = 86400, first_spi = 0x100, last_spi = 0xffffffff, copied_dscp = 64,
+                        most_packets = 1000000;
+constexpr std::string_view at_once = "at once";
 
 template <auto member>
 std::uint32_t get(const Settings& settings) {
@@ -73,22 +75,44 @@ constexpr SettingInfo table[]{
      .subject = "dfbit",
      .words = df_bits,
      .meaning = "The DF bit of a tunnel's outer header: clear, set, or a copy of the packet's inside.",
-     .effect = kept,
+     .effect = at_once,
      .get = get<&S::dfbit>,
      .put = put<&S::dfbit>},
     {.name = "net.inet.ipsec.ecn",
      .subject = "ecn",
      .words = ecn_ways,
-     .meaning =
-         "Whether a tunnel carries marks of congestion (allowed, RFC 6040) or its outer header none (forbidden).",
-     .effect = kept,
+     .meaning = "Whether a tunnel carries marks of congestion in and out (allowed, RFC 6040), or none (forbidden).",
+     .effect = at_once,
      .get = get<&S::ecn>,
      .put = put<&S::ecn>},
+    {.name = "net.inet.ipsec.tunnel_dscp",
+     .subject = "tunnel_dscp",
+     .high = copied_dscp,
+     .meaning = "The DSCP of a tunnel's outer header, 0 to 63; 64: that of the packet inside, or what dscp_map makes "
+                "of it.",
+     .effect = at_once,
+     .get = get<&S::tunnel_dscp>,
+     .put = put<&S::tunnel_dscp>},
+    {.name = "net.inet.ipsec.tunnel_ttl",
+     .subject = "tunnel_ttl",
+     .high = 255,
+     .meaning = "The TTL or hop limit of a tunnel's outer header; 0: that of the packet inside.",
+     .effect = at_once,
+     .get = get<&S::tunnel_ttl>,
+     .put = put<&S::tunnel_ttl>},
+    {.name = "net.inet.ipsec.tunnel_flowlabel",
+     .subject = "tunnel_flowlabel",
+     .words = flow_labels,
+     .meaning = "The flow label of a tunnel's outer IPv6 header: zero, or a copy of the packet's inside, which tells "
+                "outsiders what belongs together.",
+     .effect = at_once,
+     .get = get<&S::tunnel_flowlabel>,
+     .put = put<&S::tunnel_flowlabel>},
     {.name = "net.inet.ipsec.ah_cleartos",
      .subject = "ah_cleartos",
      .words = flags,
-     .meaning = "Whether AH leaves DSCP and ECN out of its ICV, as RFC 4302 asks.",
-     .effect = kept,
+     .meaning = "Whether AH over IPv4 leaves DSCP and ECN out of its ICV, as RFC 4302 asks; both ends must agree.",
+     .effect = at_once,
      .get = get<&S::ah_cleartos>,
      .put = put<&S::ah_cleartos>},
     {.name = "net.key.prefered_oldsa",
@@ -149,21 +173,6 @@ constexpr SettingInfo table[]{
      .put = put<&S::spi_maximum>},
 };
 
-/// Letters by which two names differ: added, dropped or changed.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::string row(b.size() + 1, '\0');  // names are short
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<char>(j);
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        char diagonal = std::exchange(row[0], static_cast<char>(i + 1));
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const int change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = static_cast<char>(std::min({change, row[j] + 1, diagonal + 1}));
-        }
-    }
-    return static_cast<std::size_t>(row.back());
-}
-
 const SettingInfo* find(std::string_view name) {
     const auto* const at = std::ranges::find_if(
         table, [&](const SettingInfo& info) { return info.name == name || info.short_name() == name; });
@@ -198,6 +207,20 @@ std::optional<std::uint32_t> value_of(const SettingInfo& info, std::string_view 
 }
 
 }  // namespace
+
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::string row(b.size() + 1, '\0');  // names are short
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<char>(j);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        char diagonal = std::exchange(row[0], static_cast<char>(i + 1));
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const int change = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = static_cast<char>(std::min({change, row[j] + 1, diagonal + 1}));
+        }
+    }
+    return static_cast<std::size_t>(row.back());
+}
 
 std::string_view SettingInfo::short_name() const { return name.substr(name.rfind('.') + 1); }
 

@@ -16,6 +16,7 @@ namespace torii::control {
 enum class DontFragment : std::uint8_t { clear, set, copy };
 /// net.inet.ipsec.ecn: `forbidden` clears the field of the outer header, `allowed` treats it as RFC 6040 asks.
 enum class EcnTunnel : std::uint8_t { forbidden, allowed };
+enum class FlowLabelTunnel : std::uint8_t { zero, copy };
 
 struct Settings {
     /// net.inet.ipsec.def_policy: bypass is KAME's `none`.
@@ -24,6 +25,9 @@ struct Settings {
     Level ah_trans_deflev = Level::use, ah_net_deflev = Level::use;
     DontFragment dfbit = DontFragment::copy;
     EcnTunnel ecn = EcnTunnel::allowed;
+    std::uint32_t tunnel_ttl = 64;   // of outer headers; 0: that of the packet inside
+    std::uint32_t tunnel_dscp = 64;  // 0 to 63: of all outer headers; 64: that of the packet inside, or what it maps to
+    FlowLabelTunnel tunnel_flowlabel = FlowLabelTunnel::zero;
     bool ah_cleartos = true;                     // the ICV of AH takes DSCP and ECN for 0 (RFC 4302 3.3.3.1.1.1)
     bool prefer_old_sa = false;                  // net.key.prefered_oldsa
     std::uint32_t larval_lifetime_seconds = 30;  // of an SA without keys, and of a packet that waits for one
@@ -58,6 +62,8 @@ struct SettingInfo {
     std::string text(const Settings& settings) const;
 };
 std::span<const SettingInfo> setting_table();
+/// Letters by which two names differ: added, dropped or changed. Names of up to 100 letters.
+std::size_t distance(std::string_view a, std::string_view b);
 /// Changes the setting of that full or short name; `value` is one of its words or a number. On an error nothing has
 /// changed: not_found, with the nearest name; bad_value, with what is right.
 Result<void> set(Settings& settings, std::string_view name, std::string_view value);

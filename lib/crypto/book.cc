@@ -31,6 +31,8 @@ Result<void> offered(const Suite& suite) {
                                            std::string{info(suite.auth).name});
     if (suite.cipher == CipherId::null && suite.auth == AuthId::null)
         return fail(Errc::unsupported, "ESP with neither cipher nor authenticator protects nothing (RFC 4303 3.2)");
+    if (suite.cipher != CipherId::null && info(suite.auth).ah_old)
+        return fail(Errc::unsupported, std::string{info(suite.auth).name} + " goes with ah-old alone (RFC 1826)");
     return {};
 }
 

@@ -76,7 +76,11 @@ ImbHash imb_hash(AuthId auth) {
         case AuthId::null:
         case AuthId::hmac_ripemd160:
         case AuthId::keyed_md5:
-        case AuthId::keyed_sha1: break;
+        case AuthId::keyed_sha1:
+        case AuthId::hmac_md5_128:
+        case AuthId::hmac_sha1_128:
+        case AuthId::keyed_md5_128:
+        case AuthId::keyed_sha1_128: break;
     }
     return {};
 }

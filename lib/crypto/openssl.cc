@@ -30,9 +30,13 @@ const char* evp_name(const Suite& suite) {
 const char* evp_digest(AuthId auth) {
     switch (auth) {
         case AuthId::hmac_md5:
-        case AuthId::keyed_md5: return "MD5";
+        case AuthId::hmac_md5_128:
+        case AuthId::keyed_md5:
+        case AuthId::keyed_md5_128: return "MD5";
         case AuthId::hmac_sha1:
-        case AuthId::keyed_sha1: return "SHA1";
+        case AuthId::hmac_sha1_128:
+        case AuthId::keyed_sha1:
+        case AuthId::keyed_sha1_128: return "SHA1";
         case AuthId::hmac_sha256:
         case AuthId::hmac_sha256_96: return "SHA256";
         case AuthId::hmac_sha384:
@@ -45,6 +49,11 @@ const char* evp_digest(AuthId auth) {
         case AuthId::aes_cmac: break;
     }
     return nullptr;
+}
+
+bool is_keyed_sha1(AuthId auth) { return auth == AuthId::keyed_sha1 || auth == AuthId::keyed_sha1_128; }
+bool is_keyed_hash(AuthId auth) {
+    return is_keyed_sha1(auth) || auth == AuthId::keyed_md5 || auth == AuthId::keyed_md5_128;
 }
 
 using Tag = std::array<std::byte, EVP_MAX_MD_SIZE>;
@@ -172,7 +181,7 @@ public:
         std::ranges::copy(key, into.inner.begin());
         into.inner[key.size()] = std::byte{0x80};
         const Big32 low = static_cast<std::uint32_t>(key.size() * 8);  // MD5 counts bits low octet first, SHA-1 high
-        if (shape_.suite.auth == AuthId::keyed_sha1)
+        if (is_keyed_sha1(shape_.suite.auth))
             std::memcpy(into.inner.data() + 60, &low, 4);
         else
             into.inner[56] = static_cast<std::byte>(key.size() * 8);
@@ -219,7 +228,7 @@ std::unique_ptr<CipherPart> evp_cipher_part(const Suite& suite) {
 
 std::unique_ptr<AuthPart> evp_auth_part(const Suite& suite) {
     if (suite.auth == AuthId::null || suite.auth == AuthId::aes_xcbc_mac) return nullptr;
-    if (suite.auth == AuthId::keyed_md5 || suite.auth == AuthId::keyed_sha1) return keyed_hash_part(suite);
+    if (is_keyed_hash(suite.auth)) return keyed_hash_part(suite);
     MacPtr mac{EVP_MAC_fetch(evp_library(), suite.auth == AuthId::aes_cmac ? "CMAC" : "HMAC", nullptr)};
     ERR_clear_error();
     if (!mac) return nullptr;

@@ -78,7 +78,9 @@ constexpr KeyBits with_salt_32{160, 288, 64}, with_salt_24{152, 280, 64};  // AE
 constexpr std::array cipher_table{
     null_cipher,
     cbc(CipherId::des_cbc, "des-cbc", {64, 64, 0}, 8, legacy, 2),
-    printed_as("des-cbc", without_iv(cbc(CipherId::des_deriv, "des-deriv", {64, 64, 0}, 8, legacy, 2))),
+    // esp-old has a 32-bit IV where ESP has the sequence number, and uses it alike (RFC 1829)
+    printed_as("des-cbc",
+               also_called("des-32iv", without_iv(cbc(CipherId::des_deriv, "des-deriv", {64, 64, 0}, 8, legacy, 2)))),
     cbc(CipherId::des3_cbc, "3des-cbc", {192, 192, 0}, 8, legacy, 3),
     cbc(CipherId::blowfish_cbc, "blowfish-cbc", {40, 448, 8}, 8, legacy, 7),
     cbc(CipherId::cast128_cbc, "cast128-cbc", {40, 128, 8}, 8, legacy, 6),
@@ -107,6 +109,11 @@ constexpr AuthInfo auth(AuthId id, std::string_view name, std::string_view alias
             .pfkey = pfkey};
 }
 
+constexpr AuthInfo in_ah_old(AuthInfo info) {
+    info.ah_old = true;
+    return info;
+}
+
 constexpr std::array auth_table{
     auth(AuthId::null, "null", {}, 0, 0, allowed, 251),
     auth(AuthId::hmac_md5, "hmac-md5", {}, 128, 12, legacy, 2),
@@ -122,6 +129,10 @@ constexpr std::array auth_table{
     auth(AuthId::aes_cmac, "aes-cmac", {}, 128, 12, allowed, 0),
     printed_as("md5", auth(AuthId::keyed_md5, "keyed-md5", {}, 128, 12, legacy, 249)),
     printed_as("sha", auth(AuthId::keyed_sha1, "keyed-sha1", {}, 160, 12, legacy, 250)),
+    printed_as("hmac-md5", in_ah_old(auth(AuthId::hmac_md5_128, "hmac-md5-128", {}, 128, 16, legacy, 2))),
+    printed_as("hmac-sha1", in_ah_old(auth(AuthId::hmac_sha1_128, "hmac-sha1-128", {}, 160, 16, legacy, 3))),
+    printed_as("md5", in_ah_old(auth(AuthId::keyed_md5_128, "keyed-md5-128", {}, 128, 16, legacy, 249))),
+    printed_as("sha", in_ah_old(auth(AuthId::keyed_sha1_128, "keyed-sha1-128", {}, 160, 16, legacy, 250))),
 };
 
 template <class Table>
@@ -160,7 +171,6 @@ struct Refused {
 constexpr Refused refused_names[]{
     {"twofish-cbc", "twofish-cbc is not supported: KAME's manual names it, and no kernel ever had it"},
     {"3des-deriv", "3des-deriv is not supported: KAME's manual names it, and no kernel ever had it"},
-    {"des-32iv", "des-32iv is not supported: it belongs to esp-old (RFC 1829), which is not offered"},
     {"tcp-md5", "tcp-md5 is not supported: it protects TCP (RFC 2385), not IPsec"},
 };
 
@@ -197,6 +207,16 @@ Result<CipherId> cipher_named(std::string_view name) {
 Result<AuthId> auth_named(std::string_view name) {
     TORII_CHECK(check_refused(name));
     return named(auth_table, "authenticator", name);
+}
+
+AuthId ah_old_form(AuthId id) {
+    switch (id) {
+        case AuthId::hmac_md5: return AuthId::hmac_md5_128;
+        case AuthId::hmac_sha1: return AuthId::hmac_sha1_128;
+        case AuthId::keyed_md5: return AuthId::keyed_md5_128;
+        case AuthId::keyed_sha1: return AuthId::keyed_sha1_128;
+        default: return AuthId::null;
+    }
 }
 
 Result<void> check_key(CipherId id, std::size_t bits) {

@@ -51,7 +51,11 @@ enum class AuthId : std::uint8_t {
     aes_xcbc_mac,
     aes_cmac,
     keyed_md5,
-    keyed_sha1
+    keyed_sha1,
+    hmac_md5_128,  // these four in AH as in RFC 1826 alone
+    hmac_sha1_128,
+    keyed_md5_128,
+    keyed_sha1_128
 };
 
 /// Key lengths an algorithm takes: `low`, `low + step`, ... `high` bits. One length alone has low == high.
@@ -90,7 +94,8 @@ struct AuthInfo {
     KeyBits key_bits;
     std::uint8_t icv_octets;
     Standing standing;
-    std::uint8_t pfkey;  // SADB_AALG_* / SADB_X_AALG_*; 0 where PF_KEY has none
+    std::uint8_t pfkey;   // SADB_AALG_* / SADB_X_AALG_*; 0 where PF_KEY has none
+    bool ah_old = false;  // has the ICV of RFC 1826's AH, and goes with nothing else
     constexpr bool legacy() const { return standing == Standing::legacy; }
 };
 
@@ -103,6 +108,10 @@ const AuthInfo& info(AuthId id);
 /// has why it is not offered.
 Result<CipherId> cipher_named(std::string_view name);
 Result<AuthId> auth_named(std::string_view name);
+
+/// What takes an authenticator's place in AH as in RFC 1826, where KAME sends 128 bits of every hash (RFC 1828, RFC
+/// 1852); null: nothing does.
+AuthId ah_old_form(AuthId id);
 
 /// Errc::bad_key_length with the lengths that would be right: "aes-cbc takes keys of 128, 192 or 256 bits, not 120".
 Result<void> check_key(CipherId id, std::size_t bits);

@@ -33,6 +33,29 @@ inline unsigned protected_octets(const Packet& p, unsigned ip_octets) {
     return ip_octets;
 }
 
+/// How much longer the packet may become before its SAs, of which it is `octets` long, so that it still fits `mtu`.
+/// What later SAs of a chain add for their padding may differ then.
+inline unsigned spare_octets(const Packet& p, unsigned octets, unsigned mtu) {
+    const unsigned reserved = p.chain == nullptr ? 0u : 16u * (p.chain->size - 1u);
+    return octets + reserved < mtu ? mtu - octets - reserved : 0;
+}
+
+/// Whether what leaves may be cut on its way, of a packet larger than every sender believes to pass: the outermost
+/// header's DF decides. IPv6 has none: what may be cut inside may be cut outside (RFC 2473 7.2).
+inline bool may_be_cut_outside(const Packet& p) {
+    Family family = p.family;
+    bool cuttable = may_be_cut(p);
+    const auto enter = [&](const OutboundSa& sa, Mode mode) {
+        if (mode != Mode::tunnel) return;
+        const std::uint16_t df = family == Family::ipv4 && cuttable ? std::uint16_t{0} : Ipv4Header::dont_fragment;
+        if (sa.family == Family::ipv4) cuttable = sa.tunnel.load(std::memory_order_acquire)->outer_df(df) == 0;
+        family = sa.family;
+    };
+    if (p.chain == nullptr) enter(*p.outbound_sa, p.outbound_sa->mode);
+    for (std::size_t i = 0; p.chain != nullptr && i < p.chain->size; ++i) enter(*p.chain->sas[i], p.chain->modes[i]);
+    return cuttable;
+}
+
 /// The most octets that a packet like `p` may have so that it fits `mtu` after all SAs of its chain; 0: not one fits.
 inline unsigned fitting_octets(const Packet& p, unsigned mtu) {
     unsigned fitting = mtu - std::min(mtu, protected_octets(p, p.ip_octets) - p.ip_octets);

@@ -1,9 +1,9 @@
 // The one place where published things die. Unlink, wait, drain, free: what the control thread has unlinked is freed
-// when (1) every worker has passed a quiescent state, so that none can still pick it up from a table; (2) every
-// hand-over ring has moved past what it held then, since packets there carry pointers; and (3) every worker has
-// passed another quiescent state, so that none still works on such a packet. By then a packet may have been handed over
-// again, so (2) and (3) are repeated as often as a packet can be. Never blocks; polled by the control loop.
-// rte_rcu_qsbr's start and check do the waiting. Control thread.
+// when (1) every worker has passed a quiescent state, so that none can still pick it up from a table; (2) every ring
+// whose packets carry pointers has moved past what it held then: those between workers, and the control core's to them;
+// and (3) every worker has passed another quiescent state, so that none still works on such a packet. By then a packet
+// may have been handed over again, so (2) and (3) are repeated as often as a packet can be. Never blocks; polled by the
+// control loop. rte_rcu_qsbr's start and check do the waiting. Control thread.
 #pragma once
 
 #include <rte_rcu_qsbr.h>

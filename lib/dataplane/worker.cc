@@ -332,7 +332,8 @@ bool Worker::is_bare_tunnel(const Packet& p) const {
 /// As deep as any IPsec.
 void Worker::leave_bare_tunnel(Packet& p) {
     if (p.nesting++ == max_nesting) return Batch::drop(p, Drop::nested_too_deep);
-    if (const Drop reason = leave_tunnel(p, p.payload(), p.payload_octets(), family_inside(p)); reason != Drop::none)
+    if (const Drop reason = leave_tunnel(p, p.inbound_sa, p.payload(), p.payload_octets(), family_inside(p));
+        reason != Drop::none)
         return Batch::drop(p, reason);
     route_arrived(p);
 }

@@ -146,7 +146,8 @@ void Worker::take_over(rte_ring* ring) {
             case Resume::open: encrypted_.add(p); break;
             case Resume::classify: clear_.add(p); break;
             case Resume::outbound: act(p, decide_outbound(*rules_, tables_.hops, selector_of(p), second_)); break;
-            case Resume::protect: protect_.add(p); break;
+            case Resume::protect:
+            case Resume::dummy: protect_.add(p); break;
             case Resume::transmit: leaving_.add(p); break;
             case Resume::frame: queue_frame(std::exchange(p.mbuf, nullptr), p.port); break;
         }

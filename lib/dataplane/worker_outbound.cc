@@ -118,7 +118,10 @@ inline bool Worker::fits(Packet& p) {
     const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
     const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
     const unsigned octets = protected_octets(p, p.ip_octets);
-    return octets <= mtu || may_be_too_large(p, octets, mtu);
+    if (octets > mtu) [[unlikely]]
+        return may_be_too_large(p, octets, mtu);
+    p.spare_octets = static_cast<std::uint16_t>(spare_octets(p, octets, mtu));
+    return true;
 }
 
 /// Drops: no_room, and those of protect_esp, protect_ah and protect_ipcomp.
@@ -158,7 +161,7 @@ void Worker::protect() {
 /// that transport mode makes too large are lost.
 bool Worker::may_be_too_large(Packet& p, unsigned octets, unsigned mtu) {
     const bool told_all = p.family == Family::ipv6 && p.ip_octets <= ipv6_minimum_mtu;
-    if (told_all || may_be_cut(p)) {  // when it leaves (RFC 4303 3.3.4)
+    if (told_all || may_be_cut_outside(p)) {  // when it leaves (RFC 4303 3.3.4)
         if (octets > largest_packet) Batch::drop(p, Drop::no_room);
         return octets <= largest_packet;
     }

@@ -1,5 +1,6 @@
-// The Encapsulating Security Payload (RFC 4303), tunnel and transport mode over IPv4 and IPv6. Two transforms, each a
-// recipe of steps over a batch that may mix SAs, suites and modes. Called by the worker that owns all SAs of the batch.
+// The Encapsulating Security Payload (RFC 4303, and its old form without sequence numbers and integrity, RFC 1827),
+// tunnel and transport mode over IPv4 and IPv6. Two transforms, each a recipe of steps over a batch that may mix SAs,
+// suites and modes. Called by the worker that owns all SAs of the batch.
 #pragma once
 
 #include "transform/transform.h"
@@ -13,7 +14,7 @@ inline unsigned esp_padding(const OutboundSa& sa, unsigned payload_octets) {
 
 /// Octets an SA adds in `mode` to a packet of `ip_octets` octets whose header has `header_octets`.
 inline unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets) {
-    const unsigned fixed = unsigned{sizeof(EspHeader)} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
+    const unsigned fixed = unsigned{sa.header_octets} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
     if (mode == Mode::tunnel) [[likely]]
         return sa.outer_octets() + fixed + esp_padding(sa, ip_octets);
     return fixed + esp_padding(sa, ip_octets - header_octets);

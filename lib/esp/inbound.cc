@@ -12,7 +12,7 @@ void open_payload(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, B
     scratch.size = 0;
     for (Packet& p : batch.live()) {
         const InboundSa& sa = *p.inbound_sa;
-        const unsigned around = unsigned{sizeof(EspHeader)} + sa.iv_octets + sa.icv_octets;
+        const unsigned before = unsigned{sa.header_octets} + sa.iv_octets, around = before + sa.icv_octets;
         const unsigned text_octets = p.payload_octets() - around;
         if (p.payload_octets() < around + sizeof(EspTrailer) || (text_octets & sa.alignment_mask) != 0) [[unlikely]] {
             Batch::drop(p, Drop::esp_truncated);
@@ -20,7 +20,7 @@ void open_payload(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, B
         }
         CryptoJob& job = scratch.add(p);
         job.key = sa.key;
-        job.head = p.payload();
+        job.head = p.payload() + before - sa.engine_octets;
         job.text_octets = text_octets;
         job.icv = p.ip + p.ip_octets - sa.icv_octets;
         job.sequence_high = static_cast<std::uint32_t>(p.sequence >> 32);
@@ -41,7 +41,7 @@ bool is_sequential(const std::byte* end, unsigned count) {
 
 Drop strip(Packet& p, const CryptoJob& job) {
     const InboundSa& sa = *p.inbound_sa;
-    std::byte* const text = job.head + sizeof(EspHeader) + sa.iv_octets;
+    std::byte* const text = job.head + sa.engine_octets;
     const std::byte* const trailer_at = text + job.text_octets - sizeof(EspTrailer);
     EspTrailer trailer;
     std::memcpy(&trailer, trailer_at, sizeof trailer);
@@ -54,7 +54,7 @@ Drop strip(Packet& p, const CryptoJob& job) {
 }  // namespace
 
 void open_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Batch& batch) {
-    for (Packet& p : batch.live()) p.sequence = esp_header(p).sequence_low;
+    for (Packet& p : batch.live()) p.sequence = p.inbound_sa->has_sequence ? esp_header(p).sequence_low.value() : 0;
     check_replay(notices, batch);                   // drops: replayed, before paying for the ICV
     open_payload(crypto, scratch, notices, batch);  // drops: esp_truncated, bad_icv
     commit_replay(notices, batch);                  // drops: replayed, lifetime_exceeded

@@ -2,6 +2,7 @@
 // write it in code. No DPDK here.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -58,6 +59,14 @@ struct NeighbourConfiguration {  // a static one
 /// What happens to a file that holds keys and that others may read.
 enum class ReadableKeys : std::uint8_t { warn, refuse };
 
+/// A tunnel's outer DSCP, by that of the packet inside.
+using DscpMap = std::array<std::uint8_t, 64>;
+constexpr DscpMap unchanged_dscps() {
+    DscpMap out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::uint8_t>(i);
+    return out;
+}
+
 /// The settings it inherits are first values: what an operator changes later stands elsewhere.
 struct Configuration : control::Settings {
     std::string name = "torii";
@@ -79,6 +88,7 @@ struct Configuration : control::Settings {
     };
     FilterHook filter_wire, filter_clear;
 
+    DscpMap dscp_map = unchanged_dscps();
     bool legacy = false;      // SAs may use what RFC 8221 forbids or advises against
     std::string setkey_file;  // loaded at start; empty: none
     std::string control_socket = "/run/torii/control.sock";

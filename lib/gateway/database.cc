@@ -34,9 +34,39 @@ Result<void> check_spi(const SaId& id) {
     return {};
 }
 
+/// Traffic flow confidentiality is a tunnel's: only there the length inside tells where the packet ends (RFC 4303 2.7).
+Result<void> check_hiding(const control::SaSpec& spec) {
+    if (spec.tfc_octets == 0 && spec.dummies_per_second == 0) return {};
+    if (spec.id.protocol != IpsecProtocol::esp || spec.mode != Mode::tunnel || spec.old)
+        return fail(Errc::bad_value, "-f tfc and -f dummy are for ESP in tunnel mode: -m tunnel");
+    return {};
+}
+
+/// What ESP of RFC 1827 and AH of RFC 1826 cannot have.
+Result<void> check_old(const control::SaSpec& spec) {
+    const bool is_esp = spec.id.protocol == IpsecProtocol::esp;
+    if (!spec.old) {
+        if (!info(spec.auth).ah_old) return {};
+        return fail(Errc::bad_value, std::string{info(spec.auth).name} + " goes with ah-old alone (RFC 1826)");
+    }
+    if (spec.id.protocol == IpsecProtocol::ipcomp) return fail(Errc::bad_value, "there is no old IPComp");
+    if (spec.replay_octets != 0 || spec.extended_sequence)
+        return fail(Errc::bad_value, "esp-old and ah-old have no sequence numbers: neither -r nor -f esn");
+    const CipherInfo& cipher = info(spec.cipher);
+    if (is_esp && (cipher.counter_mode || cipher.id == CipherId::null))
+        return fail(Errc::bad_value, "esp-old takes a cipher in CBC mode (RFC 1829), not " + std::string{cipher.name});
+    if (is_esp && spec.auth != AuthId::null) return fail(Errc::bad_value, "esp-old has no integrity (RFC 1827)");
+    if (!is_esp && !info(spec.auth).ah_old)
+        return fail(Errc::bad_value, "ah-old takes keyed-md5, keyed-sha1, hmac-md5 or hmac-sha1, not " +
+                                         std::string{info(spec.auth).name});
+    return {};
+}
+
 Result<void> check(const control::SaSpec& spec) {
     TORII_CHECK(check(spec.id));
     TORII_CHECK(check_spi(spec.id));
+    TORII_CHECK(check_hiding(spec));
+    TORII_CHECK(check_old(spec));
     if (spec.id.protocol == IpsecProtocol::ipcomp) {
         const auto cpi = static_cast<std::uint32_t>(spec.id.spi);
         if (spec.raw_cpi && (cpi < 256 || cpi > 0xffff))
@@ -90,8 +120,10 @@ bool is_same_sa(const SaEntry& old, const control::SaSpec& spec) {
     return old.state != control::SaState::larval && was.id == spec.id && was.mode == spec.mode &&
            was.raw_cpi == spec.raw_cpi && was.replay_octets == spec.replay_octets &&
            was.cyclic_sequence == spec.cyclic_sequence && was.padding == spec.padding &&
-           was.extended_sequence == spec.extended_sequence && was.cipher == spec.cipher && was.auth == spec.auth &&
-           was.cipher_key.same_as(spec.cipher_key) && was.auth_key.same_as(spec.auth_key);
+           was.extended_sequence == spec.extended_sequence && was.old == spec.old &&
+           was.tfc_octets == spec.tfc_octets && was.dummies_per_second == spec.dummies_per_second &&
+           was.cipher == spec.cipher && was.auth == spec.auth && was.cipher_key.same_as(spec.cipher_key) &&
+           was.auth_key.same_as(spec.auth_key);
 }
 
 }  // namespace

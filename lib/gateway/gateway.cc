@@ -72,7 +72,10 @@ Result<std::unique_ptr<Gateway>> Gateway::make(const Configuration& configuratio
               CryptoBook::make({.time_kernels = configuration.time_kernels, .only = configuration.only_kernels}));
     TORII_CHECK(g.open_ports());
     TORII_CHECK(g.make_rings());
-    const Publisher::Settings settings{.workers = configuration.workers, .seed = random_seed(), .live = configuration};
+    const Publisher::Settings settings{.workers = configuration.workers,
+                                       .seed = random_seed(),
+                                       .live = configuration,
+                                       .dscp_map = configuration.dscp_map};
     TORII_TRY(g.publisher_, Publisher::make(settings, *g.crypto_, g.surroundings()));
     g.database_ = std::make_unique<Database>(g.live_, g.publisher_->builder());
     TORII_CHECK(g.make_interfaces());
@@ -175,6 +178,7 @@ Result<void> Gateway::make_rings() {
     for (WorkerRings& rings : worker_rings_) {
         for (std::size_t way = 0; way < punt_ways; ++way) rings.to_control[way] = ring(punt_slots[way]);
         rings.from_control = ring(inject_slots);
+        carrying.push_back(rings.from_control);  // dummy packets carry their SA
     }
     if (std::ranges::any_of(rings_, [](const RingPtr& made) { return made == nullptr; }))
         return fail(Errc::no_room, "no memory for the rings between workers: raise memory_megabytes");
@@ -239,7 +243,7 @@ void Gateway::make_workers() {
 // ---- running
 
 void Gateway::start() {
-    started_ = std::chrono::steady_clock::now();
+    started_ = dummies_since_ = std::chrono::steady_clock::now();
     show_time(started_);
     running_ = true;
     if (!options_.launch_workers) {
@@ -277,6 +281,7 @@ bool Gateway::poll(SteadyTime now) {
     bool busy = serve_punts(now);
     busy |= serve_notices();
     busy |= serve_capture();
+    send_dummies(now);
     if (now >= next_tick_) {
         next_tick_ = now + std::chrono::milliseconds{100};
         neighbours_->tick(now);
@@ -412,6 +417,7 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
         if (change.kind == Change::Kind::policy_added &&
             (change.policy->lifetime_seconds != 0 || change.policy->validtime_seconds != 0))
             mortal_policies_.emplace_back(change.policy, now_);
+    remember_dummies(journal);
     remember_filter_counts();
     tell(journal);
     return outcomes;

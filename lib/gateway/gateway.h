@@ -144,6 +144,15 @@ private:
     void release(rte_mbuf* mbuf) override;
     void discard(rte_mbuf* mbuf, Drop reason) override;
 
+    // dummy packets (dummies.cc)
+    struct DummyStream {
+        SaPtr sa;
+        std::uint64_t credit = 0;  // thousandths of a packet that are due
+    };
+    void remember_dummies(const Journal& journal);
+    void send_dummies(SteadyTime now);
+    void send_dummy(const SaEntry& sa);
+
     // captures (capture.cc)
     bool serve_capture();
     void end_capture();
@@ -176,8 +185,9 @@ private:
     std::vector<WorkerRings> worker_rings_;
     std::unique_ptr<Publisher> publisher_;
     std::unique_ptr<RetireList> retired_;
-    /// Hops, which packets on their way to and from the control core carry as well; those carry nothing else that is
-    /// retired. Four hand-overs to SAs, one to a queue, here, back and once more to a queue: less than it waits for.
+    /// Hops, which packets on their way to and from the control core carry as well; of all else that is retired those
+    /// carry a dummy packet's SA alone. Four hand-overs to SAs, one to a queue, here, back and once more to a queue:
+    /// less than it waits for.
     std::unique_ptr<RetireList> retired_hops_;
     std::unique_ptr<Database> database_;
     std::unique_ptr<Neighbours> neighbours_;
@@ -194,6 +204,8 @@ private:
     SteadyTime now_{};
     IcmpRate icmp_rate_;
     std::vector<std::pair<PolicyPtr, SteadyTime>> mortal_policies_;  // each with its creation
+    std::vector<DummyStream> dummy_streams_;
+    SteadyTime dummies_since_{};
     AcquireLimit acquires_;
     HeldPackets held_;  // for want of an SA
     std::vector<std::weak_ptr<Listener>> listeners_;

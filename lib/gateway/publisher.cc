@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gateway/tunnel_rules.h"
 #include "ip/ip.h"
 #include "ipcomp/ipcomp.h"
 
@@ -41,6 +42,18 @@ std::uint8_t alignment_mask(const control::SaSpec& spec) {
     return static_cast<std::uint8_t>(std::max<unsigned>(info(spec.cipher).block_octets, 4) - 1);
 }
 
+/// How long the SA's headers are. ESP and AH in their old forms have no sequence number; the 32-bit IV of the former
+/// stands in its place, and is used as one by the suite that derives IVs (RFC 1829).
+template <class Sa>
+void shape_headers(const control::SaSpec& spec, Sa& sa) {
+    const unsigned iv = info(spec.cipher).iv_octets;
+    const unsigned header = spec.id.protocol == IpsecProtocol::ah ? sizeof(AhHeader) : sizeof(EspHeader);
+    constexpr unsigned sequence_number = 4, short_iv = 4;
+    sa.header_octets = static_cast<std::uint8_t>(spec.old ? header - sequence_number : header);
+    sa.iv_octets = static_cast<std::uint8_t>(spec.old && spec.cipher == CipherId::des_deriv ? short_iv : iv);
+    sa.engine_octets = static_cast<std::uint8_t>(sizeof(EspHeader) + iv);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, const CryptoBook& crypto,
@@ -54,6 +67,7 @@ Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, con
 Publisher::Publisher(const Settings& settings, const CryptoBook& crypto, Surroundings surroundings,
                      Arena<InboundSa> inbound, Arena<OutboundSa> outbound)
     : settings_(settings),
+      tunnel_header_(std::make_unique<const TunnelHeader>(tunnel_header(settings.live, settings.dscp_map))),
       crypto_(crypto),
       surroundings_(std::move(surroundings)),
       inbound_(std::move(inbound)),
@@ -115,6 +129,7 @@ Result<void> Publisher::build(SaEntry& entry) {
             built = crypto_.expand(suite, spec.cipher_key.octets(), spec.auth_key.octets(), entry.outbound->key);
     }
     if (!built) release(entry);
+    obey_settings(entry);
     return built;
 }
 
@@ -131,13 +146,14 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
     sa.suite = *suite_of(crypto_, spec);
     sa.protocol = spec.id.protocol;
-    sa.iv_octets = info(spec.cipher).iv_octets;
+    shape_headers(spec, sa);
+    sa.has_sequence = !spec.old;
     sa.icv_octets = icv_octets(spec);
     sa.alignment_mask = static_cast<std::uint8_t>(std::max<unsigned>(info(spec.cipher).block_octets, 1) - 1);
     sa.owner = static_cast<std::uint8_t>(entry.worker);
     sa.mode = spec.mode;
     sa.extended_sequence = spec.extended_sequence;
-    sa.ordered_padding = spec.padding == control::Padding::sequential;
+    sa.ordered_padding = spec.padding == control::Padding::sequential && !spec.old;  // RFC 1829 asks for none
     if (spec.id.destination.is_v4()) std::memcpy(&sa.destination_ipv4, spec.id.destination.raw().data(), 4);
     sa.destination = spec.id.destination;
     sa.source = spec.id.source;
@@ -149,7 +165,7 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     const CipherInfo& cipher = info(spec.cipher);
     sa.next_sequence.set(1);
     const bool may_wrap = spec.cyclic_sequence && spec.replay_octets == 0 && !cipher.counter_mode;
-    const bool unnumbered = spec.id.protocol == IpsecProtocol::ipcomp;
+    const bool unnumbered = spec.id.protocol == IpsecProtocol::ipcomp || spec.old;
     sa.last_sequence = spec.extended_sequence || may_wrap || unnumbered ? unlimited - 1 : 0xffffffff;
     sa.iv_start = iv_start();
     sa.spi = static_cast<std::uint32_t>(spec.id.spi);
@@ -158,17 +174,32 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.protocol = spec.id.protocol;
     sa.cpi = spec.raw_cpi ? static_cast<std::uint16_t>(spec.id.spi) : static_cast<std::uint16_t>(Cpi::deflate);
     sa.mode = spec.mode;
-    sa.iv_octets = cipher.iv_octets;
+    shape_headers(spec, sa);
     sa.icv_octets = icv_octets(spec);
     sa.alignment_mask = alignment_mask(spec);
     sa.counter_iv = cipher.counter_mode;
     sa.extended_sequence = spec.extended_sequence;
+    sa.padding = spec.padding;
+    sa.tfc_octets = spec.tfc_octets;
     sa.serial = entry.serial;
     sa.family = spec.id.destination.family();
     const auto protocol = static_cast<IpProtocol>(spec.id.protocol);
     sa.outer = spec.id.destination.is_v4()
                    ? outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(), protocol)
                    : outer_header(spec.id.source, spec.id.destination, protocol);
+}
+
+/// What settings make of the SA's headers; workers may be using it.
+void Publisher::obey_settings(const SaEntry& entry) const {
+    const std::uint8_t authenticated = authenticated_class(settings_.live);
+    if (entry.inbound) {
+        entry.inbound->ecn_believed.store(believed_ecn(settings_.live), std::memory_order_relaxed);
+        entry.inbound->class_authenticated.store(authenticated, std::memory_order_relaxed);
+    }
+    if (entry.outbound) {
+        entry.outbound->tunnel.store(tunnel_header_.get(), std::memory_order_release);
+        entry.outbound->class_authenticated.store(authenticated, std::memory_order_relaxed);
+    }
 }
 
 /// For blocks nobody sees: never published, or past their grace period.
@@ -290,6 +321,10 @@ void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Datab
 
 void Publisher::publish_settings(const control::Settings& settings, const Database& database) {
     const control::Settings before = std::exchange(settings_.live, settings);
+    auto outdated = std::exchange(tunnel_header_,
+                                  std::make_unique<const TunnelHeader>(tunnel_header(settings, settings_.dscp_map)));
+    for (const auto& [serial, sa] : database.sas()) obey_settings(*sa);
+    retired_->add(std::move(outdated));
     if (before.prefer_old_sa != settings.prefer_old_sa)
         for (auto& [id, cells] : policies_) {
             Affected everything{.all_pairs = true, .pairs = {}};

@@ -12,6 +12,7 @@
 
 #include "crypto/engine.h"
 #include "dataplane/tables.h"
+#include "gateway/configuration.h"
 #include "gateway/database.h"
 #include "sa/arena.h"
 
@@ -37,6 +38,7 @@ public:
         unsigned workers = 1;
         std::uint64_t seed = 0;
         control::Settings live = {};
+        DscpMap dscp_map = unchanged_dscps();
     };
     /// Errc::io when memory cannot be reserved.
     static Result<std::unique_ptr<Publisher>> make(const Settings& settings, const CryptoBook& crypto,
@@ -77,6 +79,7 @@ private:
     Result<void> build(SaEntry& entry);
     void fill(const SaEntry& entry, InboundSa& sa) const;
     void fill(const SaEntry& entry, OutboundSa& sa) const;
+    void obey_settings(const SaEntry& entry) const;
     void release(SaEntry& entry);
     void show(SaEntry& entry);
     void hide(SaEntry& entry);
@@ -119,6 +122,7 @@ private:
     void publish_filter(const FilterLists& lists);
 
     Settings settings_;
+    std::unique_ptr<const TunnelHeader> tunnel_header_;  // what every outbound SA points to
     const CryptoBook& crypto_;
     Surroundings surroundings_;
     RetireList* retired_ = nullptr;

@@ -57,11 +57,16 @@ inline bool may_be_cut(const Packet& p) {
     return p.made_here || p.arrival == Arrival::host || p.arrival == Arrival::self;
 }
 
-/// DF of a tunnel's outer header, from the packet that goes inside: copied; IPv6 packets are as if they had it, but for
-/// those that every sender believes to pass (RFC 4213 3.2.1).
-inline std::uint16_t outer_flags(const Packet& inner) {
-    if (inner.family == Family::ipv4) return inner.ipv4().flags_offset & Ipv4Header::dont_fragment;
-    return inner.ip_octets > ipv6_minimum_mtu ? Ipv4Header::dont_fragment : std::uint16_t{0};
+/// DF of a tunnel's outer header, from the packet that goes inside. IPv6 packets are as if they had it, but for those
+/// that every sender believes to pass, which never get it (RFC 4213 3.2.1).
+inline std::uint16_t outer_flags(const TunnelHeader& rules, const Packet& inner) {
+    if (inner.family == Family::ipv4) return rules.outer_df(inner.ipv4().flags_offset);
+    return inner.ip_octets > ipv6_minimum_mtu ? rules.outer_df(Ipv4Header::dont_fragment) : std::uint16_t{0};
+}
+
+/// The flow label; IPv4 has none.
+inline std::uint32_t flow_label(const Packet& p) {
+    return p.family == Family::ipv4 ? 0 : p.ipv6().version_class_flow & 0xfffff;
 }
 
 }  // namespace torii

@@ -75,30 +75,31 @@ inline void decrement_ttl(Ipv4Header& ip) {
     ip.checksum = adjusted_checksum(ip.checksum, before, static_cast<std::uint16_t>(ip.ttl << 8 | ip.protocol));
 }
 
-/// The constant part of a tunnel's outer header: no options, TTL 64, payload `protocol`.
+/// The constant part of a tunnel's outer header: no options, payload `protocol`.
 inline OuterHeader outer_header(std::uint32_t source, std::uint32_t destination, IpProtocol protocol) {
     OuterHeader outer{.ipv4 = {}};
     outer.ipv4.ip.version_ihl = 0x45;
-    outer.ipv4.ip.ttl = 64;
     outer.ipv4.ip.protocol = static_cast<std::uint8_t>(protocol);
     outer.ipv4.ip.source = source;
     outer.ipv4.ip.destination = destination;
-    outer.ipv4.checksum_part = 0x4500u + (64u << 8) + static_cast<std::uint8_t>(protocol) + (source >> 16) +
-                               (source & 0xffff) + (destination >> 16) + (destination & 0xffff);
+    outer.ipv4.checksum_part = 0x4500u + static_cast<std::uint8_t>(protocol) + (source >> 16) + (source & 0xffff) +
+                               (destination >> 16) + (destination & 0xffff);
     return outer;
 }
 
-/// Writes a tunnel's outer header at `at`: `dscp_ecn` and DF, alone in `flags`, come from the packet inside (RFC 4301
-/// 5.1.2.1, RFC 6040 4.1 normal mode). `identification` differs from packet to packet because DF may be clear.
-inline void write_outer(std::byte* at, const OuterHeader::Ipv4& outer, std::uint8_t dscp_ecn, std::uint16_t flags,
-                        std::uint16_t total_octets, std::uint16_t identification) {
+/// Writes a tunnel's outer header at `at` (RFC 4301 5.1.2.1). `flags` is DF or nothing. `identification` differs from
+/// packet to packet because DF may be clear.
+inline void write_outer(std::byte* at, const OuterHeader::Ipv4& outer, std::uint8_t dscp_ecn, std::uint8_t ttl,
+                        std::uint16_t flags, std::uint16_t total_octets, std::uint16_t identification) {
     std::memcpy(at, &outer.ip, sizeof outer.ip);
     auto& ip = *reinterpret_cast<Ipv4Header*>(at);  // written in place: nobody reads the narrow stores back soon
     ip.dscp_ecn = dscp_ecn;
+    ip.ttl = ttl;
     ip.total_octets = total_octets;
     ip.identification = identification;
     ip.flags_offset = flags;
-    std::uint32_t sum = outer.checksum_part + dscp_ecn + total_octets + identification + flags;
+    std::uint32_t sum =
+        outer.checksum_part + dscp_ecn + (std::uint32_t{ttl} << 8) + total_octets + identification + flags;
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     ip.checksum = static_cast<std::uint16_t>(~sum);

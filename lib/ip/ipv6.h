@@ -77,23 +77,22 @@ IpsecPlace ipsec_place(const Packet& packet);
 /// headers are in their last form: packet.waypoint is false.
 void zero_mutable_ipv6_fields(std::byte* ip, unsigned header_octets);
 
-/// The constant part of a tunnel's outer header: hop limit 64, payload `protocol`, flow label 0. Who copied the label
-/// would tell outsiders which packets belong to one flow (RFC 4301 5.1.2.1 leaves it open).
+/// The constant part of a tunnel's outer header: payload `protocol`.
 inline OuterHeader outer_header(const Address& source, const Address& destination, IpProtocol protocol) {
     OuterHeader outer;
-    outer.ipv6.version_class_flow = 6u << 28;
     outer.ipv6.next_header = static_cast<std::uint8_t>(protocol);
-    outer.ipv6.hop_limit = 64;
     outer.ipv6.source = source.raw();
     outer.ipv6.destination = destination.raw();
     return outer;
 }
 
 /// Writes a tunnel's outer header at `at` (RFC 2473 5, RFC 4301 5.1.2.1).
-inline void write_outer(std::byte* at, const Ipv6Header& outer, std::uint8_t dscp_ecn, unsigned total_octets) {
+inline void write_outer(std::byte* at, const Ipv6Header& outer, std::uint8_t dscp_ecn, std::uint8_t hop_limit,
+                        std::uint32_t flow_label, unsigned total_octets) {
     std::memcpy(at, &outer, sizeof outer);
     auto& ip = *reinterpret_cast<Ipv6Header*>(at);
-    ip.version_class_flow = 6u << 28 | std::uint32_t{dscp_ecn} << 20;
+    ip.version_class_flow = 6u << 28 | std::uint32_t{dscp_ecn} << 20 | flow_label;
+    ip.hop_limit = hop_limit;
     ip.payload_octets = static_cast<std::uint16_t>(total_octets - sizeof(Ipv6Header));
 }
 

@@ -37,6 +37,7 @@ enum class Resume : std::uint8_t {
     outbound,  // its inbound checks are behind it: route and outbound policy alone
     protect,
     transmit,
+    dummy,  // protect, as a packet that means nothing (RFC 4303 2.6)
     frame,  // whole, leaves by `port`
 };
 
@@ -105,6 +106,7 @@ struct Packet {
     // of both
     bool past_wire = false;  // owes the filter's hook wire nothing on its way out: it passed, or came out of IPsec
     std::uint16_t mtu = 0;   // with Punt::too_big: what would have fitted
+    std::uint16_t spare_octets = 0;  // on its way out: how much longer it may become with TFC padding (RFC 4303 2.7)
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
 
     Ipv4Header& ipv4() const { return *reinterpret_cast<Ipv4Header*>(ip); }

@@ -41,4 +41,13 @@ std::string_view name_of(Level level) {
     return "unknown";
 }
 
+std::string_view name_of(Padding padding) {
+    switch (padding) {
+        case Padding::sequential: return "sequential";
+        case Padding::random: return "random";
+        case Padding::zero: return "zero";
+    }
+    return "unknown";
+}
+
 }  // namespace torii

@@ -19,6 +19,8 @@ enum class Direction : std::uint8_t { inbound, outbound };
 enum class PolicyAction : std::uint8_t { discard, bypass, protect };
 enum class Mode : std::uint8_t { any, transport, tunnel };
 enum class IpsecProtocol : std::uint8_t { esp = 50, ah = 51, ipcomp = 108 };
+/// What stands in the padding of ESP: RFC 4303 2.4 wants 1, 2, 3, ...; KAME's -f names the others.
+enum class Padding : std::uint8_t { sequential, random, zero };
 /// KAME's levels. In a policy that packets meet, `system_default` has become use or require, as a setting has it.
 enum class Level : std::uint8_t { system_default, use, require, unique };
 
@@ -28,6 +30,7 @@ std::string_view name_of(PolicyAction action);
 std::string_view name_of(Mode mode);
 std::string_view name_of(IpsecProtocol protocol);
 std::string_view name_of(Level level);
+std::string_view name_of(Padding padding);
 
 /// Security Parameters Index, host order. 0 and 1..255 are refused at creation (RFC 4303 2.1).
 enum class Spi : std::uint32_t {};

@@ -14,6 +14,7 @@
 #include "net/headers.h"
 #include "policy/policy.h"
 #include "sa/replay_window.h"
+#include "sa/tunnel_header.h"
 
 namespace torii {
 
@@ -58,11 +59,11 @@ private:
 /// Head of a tunnel's packets: outer IP header with everything that does not change from packet to packet.
 union OuterHeader {
     struct Ipv4 {
-        Ipv4Header ip;  // total length, identification, DSCP/ECN, DF and checksum are filled in per packet
+        Ipv4Header ip;                // what packets differ in (write_outer) is filled in per packet
         std::uint32_t checksum_part;  // ones' complement sum of the constant fields, host order
     };
     Ipv4 ipv4;
-    Ipv6Header ipv6{};  // payload length and traffic class are
+    Ipv6Header ipv6{};
 };
 
 struct alignas(64) OutboundSa {
@@ -87,15 +88,21 @@ struct alignas(64) OutboundSa {
     std::uint32_t serial = 0;  // of this SA, never reused
     IpsecProtocol protocol = IpsecProtocol::esp;
     Family family = Family::ipv4;  // of its ends, and so of `outer`
+    Padding padding = Padding::sequential;
+    std::atomic<std::uint8_t> class_authenticated{0};  // control; AH over IPv4: mask on DSCP and ECN
     OuterHeader outer;
-    std::uint16_t cpi = 0;                   // IPComp: as on the wire
-    std::uint16_t texts_to_pass_over = 0;    // owner; IPComp: this many are not worth a try
-    std::uint16_t incompressible_texts = 0;  // owner; IPComp: in a row
+    std::atomic<const TunnelHeader*> tunnel{&usual_tunnel_header};  // control; never null
+    std::uint16_t tfc_octets = 0;    // in tunnel mode shorter packets are padded to this (RFC 4303 2.7); 0: none
+    std::uint8_t header_octets = 8;  // of ESP or AH in front of IV or ICV: 4 less in their old forms
+    std::uint8_t engine_octets = 8;  // what the engine takes for ESP header and IV
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
     // ---- behind: what the watch leads to
     std::uint64_t last_sequence = unlimited;  // the last number that may be sent
     PacketLimits limits;
+    std::uint16_t cpi = 0;                   // IPComp: as on the wire
+    std::uint16_t texts_to_pass_over = 0;    // owner; IPComp: this many are not worth a try
+    std::uint16_t incompressible_texts = 0;  // owner; IPComp: in a row
 
     unsigned outer_octets() const {
         return family == Family::ipv4 ? unsigned{sizeof(Ipv4Header)} : unsigned{sizeof(Ipv6Header)};
@@ -117,6 +124,10 @@ struct alignas(64) InboundSa {
     bool extended_sequence = false;
     bool ordered_padding = true;  // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
     IpsecProtocol protocol = IpsecProtocol::esp;
+    std::uint8_t header_octets = 8;  // as OutboundSa's
+    std::uint8_t engine_octets = 8;
+    bool has_sequence = true;                   // ESP and AH in their old forms have none
+    std::atomic<std::uint8_t> ecn_believed{3};  // control; mask on the outer header's ECN (RFC 6040 4.2)
     // ---- line 1
     alignas(64) Counter octets;        // owner
     Counter packets;                   // owner
@@ -126,8 +137,9 @@ struct alignas(64) InboundSa {
     std::uint32_t serial = 0;
     // ---- line 2: what the policy check and a bad day want
     Address source;
-    std::atomic<ReqId> reqid{};     // control
-    Counter icv_failures, replays;  // owner
+    std::atomic<ReqId> reqid{};                        // control
+    std::atomic<std::uint8_t> class_authenticated{0};  // control; as OutboundSa's
+    Counter icv_failures, replays;                     // owner
     // ---- lines 3..
     alignas(64) std::byte key[key_block_octets]{};
     // ---- behind: what the watch leads to

@@ -71,11 +71,13 @@ inline bool has_room(Packet& p, unsigned before, unsigned behind) {
 /// front of it; what stands between the two is the caller's.
 inline void enter_tunnel(Packet& p, unsigned before, unsigned total) {
     const OutboundSa& sa = *p.outbound_sa;
+    const TunnelHeader& rules = *sa.tunnel.load(std::memory_order_acquire);
+    const std::uint8_t outer_class = rules.classes[dscp_ecn(p)], hops = rules.outer_hops(hops_left(p));
     if (sa.family == Family::ipv4) [[likely]] {
-        write_outer(p.ip - before, sa.outer.ipv4, dscp_ecn(p), outer_flags(p), static_cast<std::uint16_t>(total),
-                    static_cast<std::uint16_t>(p.sequence));
+        write_outer(p.ip - before, sa.outer.ipv4, outer_class, hops, outer_flags(rules, p),
+                    static_cast<std::uint16_t>(total), static_cast<std::uint16_t>(p.sequence));
     } else {
-        write_outer(p.ip - before, sa.outer.ipv6, dscp_ecn(p), total);
+        write_outer(p.ip - before, sa.outer.ipv6, outer_class, hops, flow_label(p) & rules.label_copied, total);
         p.next_header_at = offsetof(Ipv6Header, next_header);
         p.fragment_at = 0;
         p.waypoint = false;
@@ -138,9 +140,11 @@ inline void finish_transport(Packet& p, IpProtocol protocol, unsigned total) {
 // ---- inbound shapes
 
 /// IP | ... | IP | payload becomes IP | payload; the inner header, of `family`, of which `octets` there are with what
-/// it heads, is judged like one from a wire.
-inline Drop leave_tunnel(Packet& p, std::byte* inner, unsigned octets, Family family) {
-    const std::uint8_t outer_dscp_ecn = dscp_ecn(p);
+/// it heads, is judged like one from a wire. `sa`: whose tunnel it is; null: IPComp without one.
+inline Drop leave_tunnel(Packet& p, const InboundSa* sa, std::byte* inner, unsigned octets, Family family) {
+    std::uint8_t outer_dscp_ecn = dscp_ecn(p);
+    if (sa != nullptr) [[likely]]
+        outer_dscp_ecn &= sa->ecn_believed.load(std::memory_order_relaxed);
     p.ip = inner;
     if (const Drop reason = parse_ip(family, p, octets); reason != Drop::none) return reason;
     return inherit_ecn(outer_dscp_ecn, p) ? Drop::none : Drop::bad_ecn;
@@ -164,8 +168,8 @@ inline Drop unwrap(Packet& p, Mode mode, std::byte* payload, unsigned octets, st
     const auto inner = static_cast<IpProtocol>(protocol);
     if (inner == IpProtocol::none) return Drop::dummy_packet;
     if (mode != Mode::transport) {
-        if (inner == IpProtocol::ipv4) return leave_tunnel(p, payload, octets, Family::ipv4);
-        if (inner == IpProtocol::ipv6) return leave_tunnel(p, payload, octets, Family::ipv6);
+        if (inner == IpProtocol::ipv4) return leave_tunnel(p, p.inbound_sa, payload, octets, Family::ipv4);
+        if (inner == IpProtocol::ipv6) return leave_tunnel(p, p.inbound_sa, payload, octets, Family::ipv6);
     }
     if (mode == Mode::tunnel) return Drop::bad_inner_protocol;
     return leave_transport(p, payload, octets, protocol);

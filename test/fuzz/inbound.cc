@@ -30,7 +30,7 @@ Configuration configuration() {
     for (PortConfiguration& gif : hostile_gifs()) c.ports.push_back(std::move(gif));
     c.routes = {{Prefix{Address::v4(number("10.0.0.0")), 16}, Address::v4(number("20.0.0.2")), "world"}};
     c.neighbours = {{Address::v4(number("10.0.1.5")), host_mac, "office"}};
-    for (std::uint32_t last = 2; last <= 16; ++last)
+    for (std::uint32_t last = 2; last <= 19; ++last)
         c.neighbours.push_back({Address::v4(number("20.0.0.0") + last), peer_mac, "world"});
     return c;
 }
@@ -56,11 +56,11 @@ Site& site() {
 
 /// `text` as the layer that `choice` names: a whole packet inside a tunnel, or whatever the transform may carry.
 Octets layer(Peers& peers, std::uint8_t choice, const Octets& text) {
-    const unsigned number = std::array{2u, 3u, 4u, 5u, 6u, 7u, 14u, 15u, 16u, 16u}[choice % 10];
+    const unsigned number = std::array{2u, 3u, 4u, 5u, 6u, 7u, 14u, 15u, 16u, 16u, 18u, 19u}[choice % 12];
     Peer& peer = peers.at(number);
     if ((choice & 0x80) == 0) return peer.tunnel(text);
     const auto next_header = static_cast<std::uint8_t>(text.empty() ? 0 : std::to_integer<std::uint8_t>(text.back()));
-    if (number == 14 || number == 15) return peer.authenticated(text, next_header);
+    if (number == 14 || number == 15 || number == 19) return peer.authenticated(text, next_header);
     if (number == 16) return ipv4(peer.address(), "20.0.0.1", 108, octets_of(IpCompHeader{4, 0, 2}) + text);
     return peer.packet(choice & 0x40 ? text : peer.padded(text, next_header));
 }

@@ -44,7 +44,7 @@ bool is_allowed(std::size_t port, const Ipv4Header& ip) {
     if (!within(ip.destination, "10.0.1.0")) return false;
     return std::ranges::any_of(
         std::array{"10.0.1.0", "10.0.2.0", "10.0.3.0", "10.0.4.0", "10.0.5.0", "10.0.7.0", "10.0.8.0", "10.0.9.0",
-                   "10.0.11.0", "10.0.14.0", "10.0.15.0", "10.0.16.0", "10.0.17.0"},
+                   "10.0.11.0", "10.0.14.0", "10.0.15.0", "10.0.16.0", "10.0.17.0", "10.0.18.0", "10.0.19.0"},
         [&](std::string_view network) { return within(ip.source, network); });
 }
 

@@ -196,7 +196,7 @@ private:
 
     /// AH whose fields lie, and whose ICV is right where it may be.
     void ah_headers() {
-        for (const unsigned peer : {14u, 15u}) {
+        for (const unsigned peer : {14u, 15u, 19u}) {
             for (unsigned next = 0; next < 256; ++next)
                 add("ah next header", world, [&peers = peers_, peer, next] {
                     return ethernet(peers.at(peer).authenticated(datagram(peer, 1), static_cast<std::uint8_t>(next)));
@@ -341,7 +341,7 @@ std::vector<Recipe> valid_frames(Peers& peers) {
     const auto from_world = [&](std::string kind, std::function<Octets()> packet) {
         out.push_back({std::move(kind), world, Room::pool, [packet] { return ethernet(packet()); }});
     };
-    for (const unsigned far : {2u, 3u, 4u, 5u, 7u, 8u, 9u, 11u, 14u, 15u, 16u, 17u})
+    for (const unsigned far : {2u, 3u, 4u, 5u, 7u, 8u, 9u, 11u, 14u, 15u, 16u, 17u, 18u, 19u})
         from_office("a datagram to office " + std::to_string(far), [far] { return datagram(1, far); });
     from_office("an echo request to office 2", [] { return ipv4("10.0.1.5", "10.0.2.5", 1, icmp_echo(1)); });
     from_office("a TCP segment to office 3", [] { return ipv4("10.0.1.5", "10.0.3.5", tcp, Octets(20)); });
@@ -352,7 +352,7 @@ std::vector<Recipe> valid_frames(Peers& peers) {
     out.push_back({"an ARP request from the office", office, Room::pool,
                    [] { return arp(1, host_mac, "10.0.1.5", {}, "10.0.1.1"); }});
 
-    for (const unsigned far : {2u, 3u, 4u, 5u, 7u, 14u, 15u, 16u})
+    for (const unsigned far : {2u, 3u, 4u, 5u, 7u, 14u, 15u, 16u, 18u, 19u})
         from_world("a datagram from office " + std::to_string(far),
                    [&peers, far] { return peers.at(far).tunnel(datagram(far, 1)); });
     from_world("a datagram out of two tunnels", [&peers] { return nested(peers, datagram(8, 1), {2, 3}); });

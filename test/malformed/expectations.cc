@@ -21,6 +21,7 @@ public:
         gifs();
         ah();
         ipcomp();
+        old_forms();
         return std::move(rows_);
     }
 
@@ -223,6 +224,30 @@ private:
             for (int i = 0; i < 5; ++i) packet = peers.gcm().tunnel(packet);
             return packet;
         });
+    }
+
+    /// ESP and AH without sequence numbers, whose headers are shorter by four octets.
+    void old_forms() {
+        const auto cut = [this](std::string title, Drop drop, unsigned peer, std::size_t octets) {
+            row(
+                std::move(title), drop, world,
+                [&peers = peers_, peer, octets] {
+                    return shortened(ethernet(peers.at(peer).tunnel(plain(peer, 1))), octets);
+                },
+                Room::snug);
+        };
+        cut("an old ESP of 7 octets", Drop::esp_truncated, 18, 27);
+        cut("an old ESP that ends in its IV", Drop::esp_truncated, 18, 31);
+        cut("an old ESP without a text", Drop::esp_truncated, 18, 32);
+        cut("an old ESP that is cut in its second block", Drop::esp_truncated, 18, 44);
+        cut("an old AH of 11 octets", Drop::bad_ah_header, 19, 31);
+        cut("an old AH that ends in its digest", Drop::bad_ah_header, 19, 43);
+        cut("an old AH with nothing behind it", Drop::bad_icv, 19, 44);
+        packet("an old ESP whose text is one block of zeroes", Drop::bad_inner_protocol, world,
+               [&peers = peers_] { return peers.old_esp().packet(Octets(8)); });
+        packet(
+            "a dummy packet behind an old AH", Drop::dummy_packet, world,
+            [&peers = peers_] { return peers.old_ah().authenticated(plain(19, 1), 59); }, Room::snug);
     }
 
     // Snug where AH's ICV wants four octets behind the packet or DEFLATE's text its buffer.

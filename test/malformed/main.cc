@@ -39,7 +39,7 @@ Configuration configuration() {
     for (PortConfiguration& gif : hostile_gifs()) c.ports.push_back(std::move(gif));
     c.routes = {{Prefix{Address::v4(number("10.0.0.0")), 16}, Address::v4(number("20.0.0.2")), "world"}};
     c.neighbours = {{Address::v4(number("10.0.1.5")), host_mac, "office"}};
-    for (std::uint32_t last = 2; last <= 16; ++last)
+    for (std::uint32_t last = 2; last <= 19; ++last)
         c.neighbours.push_back({Address::v4(number("20.0.0.0") + last), peer_mac, "world"});
     return c;
 }

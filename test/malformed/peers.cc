@@ -26,6 +26,8 @@ constexpr Peer::Identity identities[]{
     {14, ah, "tunnel", {CipherId::null, AuthId::hmac_sha256, 0}, "", "thirty-two-octets-for-sha256-14-"},
     {15, ah, "any", {CipherId::null, AuthId::hmac_sha1, 0}, "", "twenty-octets-sha-15"},
     {16, ipcomp, "tunnel", {}, "", ""},
+    {18, esp, "tunnel", {CipherId::des_cbc, AuthId::null, 64}, "octets-8", "", true},
+    {19, ah, "tunnel", {CipherId::null, AuthId::keyed_md5_128, 0}, "", "sixteen-octets19", true},
 };
 
 IpsecProtocol protocol_of(unsigned number) {
@@ -66,13 +68,14 @@ std::string Peer::statements() const {
     const auto quoted = [](std::string_view key) { return " \"" + std::string{key} + "\""; };
     const Suite& suite = identity_.suite;
     const auto with = [&](std::string cipher_key) {
-        std::string text = " " + std::string{name_of(identity_.protocol)} + " " +
+        std::string text = " " + std::string{name_of(identity_.protocol)} + (identity_.old ? "-old " : " ") +
                            std::to_string(0x1000 + identity_.number) + " -m " + std::string{identity_.mode};
-        text += identity_.protocol == ipcomp ? " -C deflate" : " -r 255";
+        if (!identity_.old) text += identity_.protocol == ipcomp ? " -C deflate" : " -r 255";
         if (identity_.protocol == esp) text += " -E " + std::string{info(suite.cipher).name};
         if (!cipher_key.empty()) text += quoted(cipher_key);
         if (!identity_.auth_key.empty())
-            text += " -A " + std::string{info(suite.auth).name} + quoted(identity_.auth_key);
+            text +=
+                " -A " + std::string{identity_.old ? "keyed-md5" : info(suite.auth).name} + quoted(identity_.auth_key);
         return text + ";\n";
     };
     const std::string_view there = identity_.cipher_key;
@@ -99,6 +102,7 @@ Octets Peer::seal(Octets text) {
     job.icv = out.data() + text_at + text_octets;
     job.suite = suite_;
     engine_.seal({&job, 1});
+    if (identity_.old) out.erase(out.begin() + 4, out.begin() + sizeof(EspHeader));  // nothing depends on the number
     return out;
 }
 
@@ -113,17 +117,18 @@ Octets Peer::padded(Octets payload, std::uint8_t next_header) const {
 
 Octets Peer::authenticated(const Octets& payload, std::uint8_t next_header) {
     const unsigned icv_octets = info(identity_.suite.auth).icv_octets;
-    const auto words = static_cast<std::uint8_t>(ah_octets(icv_octets, Family::ipv4) / 4 - 2);
-    Octets out = ipv4(address_, "20.0.0.1", 51,
-                      octets_of(AhHeader{next_header, words, 0, 0x1000 + identity_.number, ++sequence_}) +
-                          Octets(icv_octets) + payload);
+    const unsigned header_octets = identity_.old ? sizeof(AhHeader) - 4 : sizeof(AhHeader);
+    const auto words = static_cast<std::uint8_t>(ah_octets(icv_octets, Family::ipv4, header_octets) / 4 - 2);
+    Octets header = octets_of(AhHeader{next_header, words, 0, 0x1000 + identity_.number, ++sequence_});
+    header.resize(header_octets);
+    Octets out = ipv4(address_, "20.0.0.1", 51, header + Octets(icv_octets) + payload);
     Octets covered = out + Octets(4);
     zero_mutable_fields(covered.data(), sizeof(Ipv4Header));
     CryptoJob job;
     job.key = key_.data();
     job.head = covered.data();
     job.text_octets = static_cast<std::uint32_t>(out.size() - sizeof(EspHeader));
-    job.icv = out.data() + sizeof(Ipv4Header) + sizeof(AhHeader);
+    job.icv = out.data() + sizeof(Ipv4Header) + header_octets;
     job.suite = suite_;
     engine_.seal({&job, 1});
     return out;
@@ -166,7 +171,7 @@ std::vector<PortConfiguration> hostile_gifs() {
 std::string hostile_setkey(const Peers& peers) {
     std::string text;
     for (const auto& peer : peers.all) text += peer->statements();
-    for (const unsigned number : {2u, 3u, 4u, 5u, 7u, 14u, 15u}) text += tunnels(number, {number});
+    for (const unsigned number : {2u, 3u, 4u, 5u, 7u, 14u, 15u, 18u, 19u}) text += tunnels(number, {number});
     text += tunnels(8, {2, 3});
     text += tunnels(9, {2, 3, 4, 7});
     text += tunnels(17, {16, 2, 14});

@@ -21,6 +21,7 @@ public:
         std::string_view mode;
         Suite suite;  // not of IPComp
         std::string_view cipher_key, auth_key;
+        bool old = false;  // ESP of RFC 1827, AH of RFC 1826
     };
     Peer(const CryptoBook& book, CryptoEngine& engine, const Identity& identity);
     ~Peer();
@@ -67,6 +68,8 @@ struct Peers {
     Peer& any_mode() { return at(7); }
     Peer& ah() { return at(14); }
     Peer& ipcomp() { return at(16); }
+    Peer& old_esp() { return at(18); }
+    Peer& old_ah() { return at(19); }
 
     std::unique_ptr<CryptoBook> book;
     std::unique_ptr<CryptoEngine> engine;

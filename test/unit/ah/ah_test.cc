@@ -114,6 +114,23 @@ TEST_CASE("what routers change does not break the ICV, and what they must not ch
     }
 }
 
+TEST_CASE("without ah_cleartos the ICV covers DSCP and ECN as well, for SAs that are there too (KAME)") {
+    Pair pair{tunnel_setkey};
+    const auto with_other_dscp = [&] { return altered(pair.sent(), 1, 0x20); };
+    const auto set = [](Wires& gateway, std::string_view value) {
+        REQUIRE(gateway.gateway().set("net.inet.ipsec.ah_cleartos", value));
+    };
+    CHECK(pair.received(with_other_dscp()).size() == 1);
+    set(pair.tokyo, "0");
+    set(pair.newyork, "0");
+    CHECK(pair.received(with_other_dscp()).empty());
+    CHECK(pair.newyork.drops(Drop::bad_icv) == 1);
+    CHECK(pair.received(pair.sent(datagram("10.0.1.5", "10.0.2.5", 100, {.dscp_ecn = 0xb8}))).size() == 1);
+    set(pair.newyork, "1");  // both ends must agree
+    CHECK(pair.received(pair.sent(datagram("10.0.1.5", "10.0.2.5", 100, {.dscp_ecn = 0xb8}))).empty());
+    CHECK(pair.newyork.drops(Drop::bad_icv) == 2);
+}
+
 TEST_CASE(
     "options that routers rewrite count as zeroes, and those that stay are authenticated (RFC 4302 appendix A1)") {
     const std::array<std::byte, 8> options{std::byte{7},   std::byte{3}, std::byte{4},  // record route, nothing yet

@@ -30,7 +30,7 @@ filter = { wire = [ "pass in on wan proto esp", "block in on wan" ]; clear = ( "
            wire_default = "pass"; clear_default = "block"; };
 ipsec = {
     setkey_file = "keys/tokyo.setkey"; def_policy = "none"; prefered_oldsa = true;
-    legacy = true; readable_keys = "refuse";
+    legacy = true; readable_keys = "refuse"; dscp_map = ["46:34", "0:1"]; tunnel_ttl = 0; tunnel_flowlabel = "copy";
     esp_trans_deflev = "require"; esp_net_deflev = "require"; ah_trans_deflev = "require"; ah_net_deflev = "use";
 };
 control = { socket = "tokyo.sock"; };
@@ -101,6 +101,8 @@ TEST_CASE("a file with every setting reads into what it says") {
     CHECK(c.ah_trans_deflev == Level::require);
     CHECK(c.ah_net_deflev == Level::use);
     CHECK(c.prefer_old_sa);
+    CHECK((c.dscp_map[46] == 34 && c.dscp_map[0] == 1 && c.dscp_map[34] == 34 && c.tunnel_ttl == 0));
+    CHECK(c.tunnel_flowlabel == control::FlowLabelTunnel::copy);
     CHECK(c.legacy);
     CHECK(c.readable_keys == ReadableKeys::refuse);
     CHECK(config::summary(c).find("\n           legacy algorithms may be used\n") != std::string::npos);
@@ -195,6 +197,8 @@ TEST_CASE("a name out of a list is told with the list") {
          "FILE:2: log.level is \"loud\": a log level is trace, debug, info, warning, error, critical or off"},
         {with_wan("ipsec = { def_policy = \"bypass\"; };"),
          "FILE:2: ipsec.def_policy is \"bypass\": def_policy is discard or none"},
+        {with_wan("ipsec = { dscp_map = [ \"46:64\" ]; };"),
+         "FILE:2: ipsec.dscp_map.[0] is \"46:64\": a mapping is two DSCPs of 0 to 63, as in 46:34"},
         {with_wan("ipsec = { esp_net_deflev = \"unique\"; };"),
          "FILE:2: ipsec.esp_net_deflev is \"unique\": a level is use or require"},
     });

@@ -164,6 +164,8 @@ TEST_CASE("an AEAD takes no authenticator, and ESP needs a cipher or an authenti
         REQUIRE_FALSE(refused);
         CHECK(refused.error().code == Errc::unsupported);
         CHECK(made->suite({CipherId::null, auth.id, 0}));
+        CHECK(made->suite({CipherId::aes_cbc, auth.id, 128}).has_value() ==
+              !auth.ah_old);  // RFC 1826 knows no ESP of now
     }
     const auto nothing = made->suite({CipherId::null, AuthId::null, 0});
     REQUIRE_FALSE(nothing);

@@ -85,6 +85,10 @@ AUTHS = {  # name: (function, key octets, ICV octets)
     "aes_cmac": (cmac_of, 16, 12),
     "keyed_md5": (keyed("md5", "little"), 16, 12),
     "keyed_sha1": (keyed("sha1", "big"), 20, 12),
+    "hmac_md5_128": (hmac_of("md5"), 16, 16),  # the last four with no cipher
+    "hmac_sha1_128": (hmac_of("sha1"), 20, 16),
+    "keyed_md5_128": (keyed("md5", "little"), 16, 16),
+    "keyed_sha1_128": (keyed("sha1", "big"), 20, 16),
 }
 
 
@@ -143,6 +147,8 @@ def main():
     print("// Made by test/unit/crypto/known_answers.py.")
     for cipher, (algorithm, key_octets, _, _, _, aead_icv) in CIPHERS.items():
         for auth in AUTHS:
+            if algorithm is not None and auth.endswith("_128"):
+                continue
             if (aead_icv and auth != "null") or (algorithm is None and auth == "null"):
                 continue
             for octets in key_octets:

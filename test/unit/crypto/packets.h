@@ -220,7 +220,9 @@ inline Octets authenticated(AuthId auth, const Octets& key, const Octets& covere
     };
     switch (auth) {
         case AuthId::null: break;
+        case AuthId::hmac_md5_128:
         case AuthId::hmac_md5: return mac("HMAC", "MD5");
+        case AuthId::hmac_sha1_128:
         case AuthId::hmac_sha1: return mac("HMAC", "SHA1");
         case AuthId::hmac_sha256:
         case AuthId::hmac_sha256_96: return mac("HMAC", "SHA256");
@@ -231,7 +233,9 @@ inline Octets authenticated(AuthId auth, const Octets& key, const Octets& covere
         case AuthId::hmac_ripemd160: return mac("HMAC", "RIPEMD160");
         case AuthId::aes_xcbc_mac: return xcbc(key, covered);
         case AuthId::aes_cmac: return mac("CMAC", "AES-128-CBC");
+        case AuthId::keyed_md5_128:
         case AuthId::keyed_md5: return keyed_hash("MD5", false, key, covered);
+        case AuthId::keyed_sha1_128:
         case AuthId::keyed_sha1: return keyed_hash("SHA1", true, key, covered);
     }
     return {};

@@ -211,7 +211,7 @@ TEST_CASE("deleting an SA under a policy makes it no_sa at once, adding one make
     tokyo.setkey("deleteall 20.0.0.1 20.0.0.2 esp;");
     CHECK(send(tokyo).empty());
     CHECK(tokyo.drops(Drop::no_sa) == 2);
-    tokyo.turn(8);
+    tokyo.turn(16);
     CHECK(tokyo.gateway().retired().empty());
 }
 

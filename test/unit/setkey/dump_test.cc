@@ -92,8 +92,24 @@ TEST_CASE("an SA's limits, padding and extended sequence numbers are told in KAM
     CHECK(text.find("\tdiff: 0(s)\t") != text.npos);
     CHECK(text.find("\tcurrent: 0(bytes)\thard: 5(bytes)\tsoft: 4(bytes)\n\tallocated: 0\thard: 3\tsoft: 2\n") !=
           text.npos);
-    load(control, "flush; add ::1 ::2 esp 256 -f random-pad -E null;");
-    CHECK(dump_sas(control, rooted).find(" flags=0x00000140 ") != std::string::npos);
+    load(control, "flush; add ::1 ::2 esp 256 -m tunnel -f random-pad -f tfc:1400 -f dummy:5 -E null;");
+    auto verbose = rooted;
+    verbose.verbose = true;
+    CHECK(dump_sas(control, verbose).find(" flags=0x00000140 ") != std::string::npos);
+    CHECK(dump_sas(control, verbose).find(" tfc=1400 dummy=5\n") != std::string::npos);
+    CHECK(dump_sas(control, rooted).find("tfc") == std::string::npos);  // KAME's form has no place for it
+}
+
+TEST_CASE("esp-old and ah-old are told by KAME's flags: 0x1 for both, 0x10 for an IV of 32 bits") {
+    FakeControl control;
+    load(control,
+         "add ::1 ::2 esp-old 256 -E des-32iv \"8 octets\"; add ::1 ::2 esp-old 257 -E des-cbc \"8 octets\";"
+         "add ::1 ::2 ah-old 258 -A keyed-md5 \"hogehogehogehoge\";");
+    const auto text = dump_sas(control, rooted);
+    CHECK(text.find("\tesp mode=any spi=256(0x00000100) reqid=0(0x00000000)\n\tE: des-cbc  38206f63 74657473\n"
+                    "\tseq=0x00000000 replay=0 flags=0x00000051 state=mature \n") != text.npos);
+    CHECK(text.find(" flags=0x00000041 ") != text.npos);
+    CHECK(text.find("\tah mode=any spi=258(0x00000102) reqid=0(0x00000000)\n\tA: md5  686f6765 ") != text.npos);
 }
 
 TEST_CASE("setkey -D tells AH and IPComp, IPv6, ports with -p, and with -v what KAME has no place for") {

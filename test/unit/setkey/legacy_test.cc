@@ -48,6 +48,15 @@ TEST_CASE("an SA with a legacy algorithm, or without integrity, is refused until
     }
 }
 
+TEST_CASE("esp-old and ah-old need leave whatever their algorithm is") {
+    for (const std::string& words : {"esp-old 9876 -E aes-cbc " + aes, "ah-old 9876 -A hmac-sha1 " + sha1}) {
+        const auto text = parse("add 20.0.0.1 20.0.0.2 " + words + ";", "FILE").value();
+        const std::string kind = words.substr(0, words.find(' '));
+        CHECK(check_legacy(text, false).error().message.starts_with("FILE:1: " + kind + " is legacy (RFC 8221)"));
+        CHECK(check_legacy(text, true).value().ends_with(": " + kind + ". Use them for old peers only."));
+    }
+}
+
 TEST_CASE("each algorithm of the registry needs leave just when the registry calls it legacy") {
     for (const CipherInfo& cipher : ciphers()) {
         CAPTURE(cipher.name);

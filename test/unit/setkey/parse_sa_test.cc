@@ -177,8 +177,17 @@ TEST_CASE("algorithms are those of the registry, in the order that esp takes the
 
 TEST_CASE("an extension that cannot be is refused where it stands") {
     CHECK(refused("-m sideways -E null") == "FILE:1: -m takes transport, tunnel or any at 'sideways' [bad_syntax]");
-    CHECK(refused("-f noise -E null") ==
-          "FILE:1: -f takes seq-pad, random-pad, zero-pad, nocyclic-seq or esn at 'noise' [bad_syntax]");
+    CHECK(
+        refused("-f noise -E null") ==
+        "FILE:1: -f takes seq-pad, random-pad, zero-pad, nocyclic-seq, esn, tfc:N or dummy:N at 'noise' [bad_syntax]");
+    CHECK(added("-m tunnel -f tfc:1400 -f dummy:10 -E null").tfc_octets == 1400);
+    CHECK(added("-m tunnel -f tfc:1400 -f dummy:10 -E null").dummies_per_second == 10);
+    for (const std::string wrong : {"tfc:", "tfc:0", "tfc:9001", "tfc:-1", "tfc:14x", "tfc:99999999999"})
+        CHECK(refused("-f " + wrong + " -E null") ==
+              "FILE:1: -f tfc: takes 1 to 9000 octets, as in tfc:1400 at '" + wrong + "' [bad_value]");
+    for (const std::string wrong : {"dummy:", "dummy:0", "dummy:1001", "dummy:1.5"})
+        CHECK(refused("-f " + wrong + " -E null") ==
+              "FILE:1: -f dummy: takes 1 to 1000 packets a second, as in dummy:10 at '" + wrong + "' [bad_value]");
     CHECK(refused("-r 8193 -E null") == "FILE:1: -r takes 0 to 8192 at '8193' [bad_value]");
     CHECK(refused("-r x -E null") == "FILE:1: -r takes a decimal number at 'x' [bad_syntax]");
     CHECK(refused("-u 4294967296 -E null") == "FILE:1: -u takes 0 to 4294967295 at '4294967296' [bad_value]");
@@ -219,8 +228,6 @@ TEST_CASE("ah takes -A alone, and ipcomp -C alone") {
 
 TEST_CASE("protocols that this version does not have are refused by name") {
     const std::pair<std::string, std::string> words[] = {
-        {"esp-old", "ESP as in RFC 1827, without sequence numbers, is not offered: write esp"},
-        {"ah-old", "AH as in RFC 1826, without sequence numbers, is not offered: write ah"},
         {"esp-udp", "ESP in UDP (RFC 3948) is not offered in this version"},
         {"tcp", "tcp is TCP-MD5 (RFC 2385), which signs a host's own sessions: a gateway has none"}};
     for (const auto& [word, why] : words)
@@ -233,6 +240,30 @@ TEST_CASE("protocols that this version does not have are refused by name") {
           "FILE:1: tcp is TCP-MD5 (RFC 2385), which signs a host's own sessions: a gateway has none at 'tcp' "
           "[unsupported]");
     CHECK(refusal("flush udp;") == "FILE:1: esp, ah, ipcomp or ';' is needed at 'udp' [bad_syntax]");
+}
+
+TEST_CASE("esp-old takes a cipher alone, ah-old a digest, and neither what needs sequence numbers") {
+    const auto old = [](const std::string& rest) { return only<AddSa>("add 20.0.0.1 20.0.0.2 " + rest + ";").spec; };
+    const auto refused_as = [](const std::string& rest) { return refusal("add 20.0.0.1 20.0.0.2 " + rest + ";"); };
+    const std::string des = " \"8 octets\"", md5 = " \"hogehogehogehoge\"";
+    CHECK(old("esp-old 9876 -E des-cbc" + des).old);
+    CHECK(old("esp-old 9876 -E des-cbc" + des).id.protocol == IpsecProtocol::esp);
+    CHECK(old("esp-old 9876 -E des-32iv" + des).cipher == CipherId::des_deriv);
+    CHECK(old("ah-old 9876 -m tunnel -A keyed-md5" + md5).auth == AuthId::keyed_md5_128);
+    CHECK(old("ah-old 9876 -A hmac-sha1 \"twenty octets of key\"").auth == AuthId::hmac_sha1_128);
+    CHECK_FALSE(old("ah 9876 -A keyed-md5" + md5).old);
+    CHECK(only<DeleteSa>("delete 20.0.0.1 20.0.0.2 esp-old 9876;").id.protocol == IpsecProtocol::esp);
+    CHECK(refused_as("esp 9876 -E des-32iv" + des) ==
+          "FILE:1: des-32iv goes with esp-old alone at 'des-32iv' [bad_value]");
+    CHECK(refused_as("esp-old 9876 -E des-deriv" + des) ==
+          "FILE:1: esp-old has no sequence number to derive an IV from: des-32iv at 'des-deriv' [bad_value]");
+    CHECK(refused_as("esp-old 9876 -E des-cbc" + des + " -A hmac-md5" + md5) ==
+          "FILE:1: esp-old has no integrity: -E alone at '-A' [bad_value]");
+    CHECK(refused_as("ah-old 9876 -A hmac-sha256 \"an ah key of thirty-two octets!!\"") ==
+          "FILE:1: ah-old takes keyed-md5, keyed-sha1, hmac-md5 or hmac-sha1 at 'hmac-sha256' [bad_value]");
+    for (const std::string words : {"-r 4", "-f esn"})
+        CHECK(refused_as("esp-old 9876 " + words + " -E des-cbc" + des)
+                  .starts_with("FILE:1: esp-old and ah-old have no sequence numbers: no -r and no -f esn at "));
 }
 
 TEST_CASE("flush, dump and deleteall only look for SAs and take the protocols that can have none") {
