@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/settings.h"
 #include "dataplane/retire_list.h"
 #include "filter/filter.h"
 #include "forward/next_hop.h"
@@ -41,6 +42,8 @@ struct Rules {
     ChainCell* cells = nullptr;               // by Policy::slot
     const PolicyId* cell_policies = nullptr;  // whose each of `cells` is
     PolicyAction default_action = PolicyAction::discard;
+    control::IcmpKinds icmp_accepted{};  // errors in clear for our own addresses
+    bool icmp_quote_checked = true;
     /// How long a flow's verdict stands: policies learn of their use when a flow is decided.
     std::uint32_t flow_seconds = 10;
     std::vector<Arrival> port_arrival;  // by DPDK port id: which side it is on

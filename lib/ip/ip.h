@@ -28,6 +28,17 @@ inline void set_dscp_ecn(const Packet& p, std::uint8_t value) {
     ip.version_class_flow = (ip.version_class_flow & ~(0xffu << 20)) | std::uint32_t{value} << 20;
 }
 
+/// What RFC 4301 wants in audit records of IPv6 packets; 0 of others.
+inline std::uint32_t flow_label(const Packet& p) {
+    return p.family == Family::ipv6 ? p.ipv6().version_class_flow & 0xfffffu : 0;
+}
+
+/// Whether the packet is a fragment behind the first, without the beginning of what it carries.
+inline bool is_later_fragment(const Packet& p) {
+    if (p.family == Family::ipv4) return (p.ipv4().flags_offset & Ipv4Header::offset_mask) != 0;
+    return is_later_ipv6_fragment(p);
+}
+
 /// Carries congestion marks from a tunnel's outer header to the packet inside (RFC 6040 4.2). False: the packet must
 /// be dropped, because it could not carry the mark.
 inline bool inherit_ecn(std::uint8_t outer_dscp_ecn, const Packet& inner) {
