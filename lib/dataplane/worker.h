@@ -133,7 +133,7 @@ private:
     const SpiIndex* sad_ = nullptr;
     std::uint32_t second_ = 0;                                             // of this turn
     std::uint32_t flow_date_ = 0, flow_generation_ = 0, flows_since_ = 0;  // of the flows that count now
-    CaptureRing* capture_ = nullptr;  // null: no capture is on
+    CaptureRing* capture_ = nullptr;                                       // null: no capture is on
     bool captures_wire_ = false, captures_clear_ = false;
     const Filter* filter_ = nullptr;  // null: nothing to ask
     std::unique_ptr<CryptoEngine> crypto_;

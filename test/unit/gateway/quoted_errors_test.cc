@@ -307,6 +307,41 @@ TEST_CASE("a flood of forged errors costs no path and no memory") {
     CHECK(path.path_mtu() == 1300);
 }
 
+TEST_CASE("an error cut anywhere, and changed in any octet, is dropped by one name") {
+    Wires tokyo{tokyo_configuration_of_both()};
+    tokyo.setkey(office_setkey);
+    tokyo.setkey(everything_passes);
+    std::uint64_t sent = 0;
+    const auto send = [&](const Octets& packet) {
+        tokyo.send(world, framed(packet), 0, Room::exact);
+        if (++sent % 32 == 0) tokyo.turn(2);
+    };
+    const Octets esp = octets_of(EspHeader{0x77777777, 0x01000000}) + Octets(8);
+    const Octets about = ipv4("20.0.0.1", "20.0.0.2", 50, esp);
+    const Octets about6 = ipv6("2001:db8:f::1", "2001:db8:f::2", 60, options_header(60) + options_header(50) + esp);
+    for (std::size_t octets = 0; octets <= about.size(); ++octets)
+        send(error(router, "20.0.0.1", first_octets(about, octets), 3, 4, 1300));
+    for (std::size_t octets = 0; octets <= about6.size(); ++octets)
+        send(error6("2001:db8:99::1", "2001:db8:f::1", first_octets(about6, octets), 2, 1300));
+    for (std::size_t at = 0; at < about6.size(); ++at)
+        for (const unsigned by : {0x01u, 0x80u, 0xffu}) {
+            const auto changed = [&](Octets packet) {
+                packet[at % packet.size()] ^= std::byte(by);
+                return packet;
+            };
+            send(error(router, "20.0.0.1", changed(about), 3, 4, 1300));
+            send(error6("2001:db8:99::1", "2001:db8:f::1", changed(about6), 2, 1300));
+        }
+    tokyo.turn();
+    std::uint64_t dropped = 0;
+    for (std::size_t i = 1; i < drop_count; ++i) dropped += tokyo.drops(static_cast<Drop>(i));
+    std::size_t delivered = tokyo.sent_by(host).size();  // about packets that need no IPsec, for programs
+    CHECK(dropped + delivered == sent);
+    CHECK(tokyo.drops(Drop::icmp_unproven) > 0);
+    CHECK(tokyo.drops(Drop::icmp_quote) > 0);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
 TEST_CASE("an inner SA of a bundle learns its path from an error that came through the outer one (RFC 4301 8.2)") {
     Path path;
     path.gateway.setkey(

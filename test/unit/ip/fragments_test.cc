@@ -209,9 +209,7 @@ TEST_CASE("what waits for fragments is bounded, and is given up by name after th
     CHECK(pair.newyork.drops(Drop::fragment_timeout) == 400);
 }
 
-TEST_CASE(
-    "whose packet has not all come after thirty seconds is told so, if its first fragment has (RFC 792, RFC 1122 "
-    "3.3.2)") {
+TEST_CASE("who sent only a part is told so after thirty seconds, if it was the first (RFC 792, RFC 1122 3.3.2)") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(all_pass);
     const Octets esp = ipv4("20.0.0.2", "20.0.0.1", 50, Octets(100, std::byte{7}), {.identification = 1});
