@@ -60,8 +60,9 @@ void Audit::tell(const control::Event& event) {
     else if (event.kind == Kind::policy_expired)
         spdlog::info("policy {} is gone: its lifetime is over", static_cast<std::uint32_t>(event.policy));
     else
-        spdlog::warn("audit: {} spi {} {} -> {} sequence {}{}{}", control::name_of(event.kind), spi_text(event.sa.spi),
-                     event.sa.source.text(), event.sa.destination.text(), event.sequence,
+        spdlog::warn("audit: {} spi {} {} -> {} sequence {}{}{}{}", control::name_of(event.kind),
+                     spi_text(event.sa.spi), event.sa.source.text(), event.sa.destination.text(), event.sequence,
+                     event.flow_label != 0 ? fmt::format(" flow label {:#07x}", event.flow_label) : "",
                      event.kind == Kind::selector_mismatch ? ", packet " + event.packet.text() : "", times);
 }
 

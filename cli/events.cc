@@ -36,6 +36,7 @@ std::string event_text(const Value& event) {
     }
     if (!event["policy"].is_null()) out += "  policy " + event["policy"].text;
     if (!event["sequence"].is_null()) out += "  sequence " + event["sequence"].text;
+    if (!event["flow_label"].is_null()) out += "  flow label " + event["flow_label"].text;
     if (!event["packet"].is_null()) out += "  packet " + selector_text(event["packet"]);
     if (event["repeated"].count() > 1) out += "  (" + event["repeated"].text + " times)";
     return printable(out);

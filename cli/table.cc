@@ -226,7 +226,7 @@ std::vector<Command> table() {
          .manual = "Prints one row a security association in order of creation. SEQUENCE is the number last sent "
                    "(outbound) or the highest received (inbound). BAD ICV counts packets that failed authentication: a "
                    "wrong key or a forged packet. REPLAYED counts packets seen before or too late for the window.\n"
-                   "Keys are never shown here; `setkey -D` shows them to root.",
+                   "PATH MTU is what a router told, or 0. Keys are never shown: `setkey -D` shows them to root.",
          .examples = {"torii show sa", "torii show sa 0x00001001", "torii show sa 20.0.0.2 --json"},
          .method = "show.sa",
          .argument = {"SPI|ADDRESS", sa_names},
@@ -245,6 +245,7 @@ std::vector<Command> table() {
                      {{"SEQUENCE", true}, count<"sequence">},
                      {{"BAD ICV", true}, count<"icv_failures">},
                      {{"REPLAYED", true}, count<"replays">},
+                     {{"PATH MTU", true}, count<"path_mtu">},
                      {{"WORKER", true}, text<"worker">},
                      {{"USED"}, ago<"last_used_unix_seconds">}}}},
          .when_empty = "there are no security associations: add them with `setkey -f FILE`"},

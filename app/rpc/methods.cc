@@ -77,7 +77,9 @@ Json json_of(const control::SaView& sa) {
                 {"replays", sa.replays},
                 {"created_unix_seconds", sa.created_unix_seconds},
                 {"last_used_unix_seconds", sa.last_used_unix_seconds},
-                {"worker", sa.worker}});
+                {"worker", sa.worker},
+                {"mtu", sa.mtu},
+                {"path_mtu", sa.path_mtu}});
     return out;
 }
 
@@ -574,6 +576,7 @@ std::string event_line(const control::Event& event, std::int64_t unix_millisecon
     if (event.policy != PolicyId{}) params["policy"] = static_cast<std::uint32_t>(event.policy);
     if (event.request) params["request"] = json_of(*event.request);
     if (event.sequence != 0) params["sequence"] = event.sequence;
+    if (event.flow_label != 0) params["flow_label"] = event.flow_label;
     if (event.packet != PacketSelector{}) params["packet"] = json_of(event.packet);
     params["repeated"] = event.repeated;
     return std::string{view(text_of({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", params}}))};

@@ -66,6 +66,8 @@ struct SaView {
     std::uint64_t octets = 0, packets = 0;
     std::uint64_t icv_failures = 0, replays = 0;  // inbound
     unsigned worker = 0;                          // its owner
+    unsigned mtu = 0;                             // outbound: octets of a packet of this SA that fit its path
+    unsigned path_mtu = 0;                        // outbound: learnt from an ICMP error (RFC 4301 8.2); 0: nothing is
 };
 
 struct PolicyView {
@@ -163,8 +165,9 @@ struct Event {
     PolicyId policy{};
     std::optional<Request> request;  // acquire: the one of the policy's that wants an SA; `sa` has its ends and no SPI
     std::uint64_t sequence = 0;
-    PacketSelector packet{};     // of the packet that caused it, where there is one
-    std::uint64_t repeated = 1;  // how many the rate limit folded into this one
+    std::uint32_t flow_label = 0;  // of the packet, where that is IPv6
+    PacketSelector packet{};       // of the packet that caused it, where there is one
+    std::uint64_t repeated = 1;    // how many the rate limit folded into this one
 };
 std::string_view name_of(Event::Kind kind);
 

@@ -18,6 +18,8 @@ constexpr Word df_bits[]{
 constexpr Word ecn_ways[]{{"forbidden", int(EcnTunnel::forbidden)}, {"allowed", int(EcnTunnel::allowed)}};
 constexpr Word flow_labels[]{{"zero", int(FlowLabelTunnel::zero)}, {"copy", int(FlowLabelTunnel::copy)}};
 constexpr Word flags[]{{"false", 0}, {"true", 1}};
+constexpr Word acceptance[]{{"refused", 0}, {"accepted", 1}};
+constexpr Word quote_checks[]{{"unchecked", 0}, {"checked", 1}};
 
 constexpr std::uint32_t longest_seconds = 86400, first_spi = 0x100, last_spi = 0xffffffff, copied_dscp = 64,
                         most_packets = 1000000;
@@ -31,6 +33,15 @@ template <auto member>
 void put(Settings& settings, std::uint32_t value) {
     using Field = std::remove_reference_t<decltype(settings.*member)>;
     settings.*member = static_cast<Field>(value);
+}
+
+template <IcmpKind kind>
+std::uint32_t get_accepted(const Settings& settings) {
+    return settings.icmp_accepted[static_cast<std::size_t>(kind)];
+}
+template <IcmpKind kind>
+void put_accepted(Settings& settings, std::uint32_t value) {
+    settings.icmp_accepted[static_cast<std::size_t>(kind)] = value != 0;
 }
 
 using S = Settings;
@@ -115,6 +126,75 @@ constexpr SettingInfo table[]{
      .effect = at_once,
      .get = get<&S::ah_cleartos>,
      .put = put<&S::ah_cleartos>},
+    {.name = "net.inet.ipsec.icmp_unreachable",
+     .subject = "icmp_unreachable",
+     .words = acceptance,
+     .meaning =
+         "Whether the ICMP error `unreachable` (but for `too big`) is taken in clear for the gateway's own addresses.",
+     .effect = at_once,
+     .get = get_accepted<IcmpKind::unreachable>,
+     .put = put_accepted<IcmpKind::unreachable>},
+    {.name = "net.inet.ipsec.icmp_too_big",
+     .subject = "icmp_too_big",
+     .words = acceptance,
+     .meaning = "Whether the ICMP error `too big`, from which SAs learn the MTU of their path, is taken in clear for "
+                "the gateway's own addresses.",
+     .effect = at_once,
+     .get = get_accepted<IcmpKind::too_big>,
+     .put = put_accepted<IcmpKind::too_big>},
+    {.name = "net.inet.ipsec.icmp_time_exceeded",
+     .subject = "icmp_time_exceeded",
+     .words = acceptance,
+     .meaning = "Whether the ICMP error `time exceeded` is taken in clear for the gateway's own addresses.",
+     .effect = at_once,
+     .get = get_accepted<IcmpKind::time_exceeded>,
+     .put = put_accepted<IcmpKind::time_exceeded>},
+    {.name = "net.inet.ipsec.icmp_parameter_problem",
+     .subject = "icmp_parameter_problem",
+     .words = acceptance,
+     .meaning = "Whether the ICMP error `parameter problem` is taken in clear for the gateway's own addresses.",
+     .effect = at_once,
+     .get = get_accepted<IcmpKind::parameter_problem>,
+     .put = put_accepted<IcmpKind::parameter_problem>},
+    {.name = "net.inet.ipsec.icmp_source_quench",
+     .subject = "icmp_source_quench",
+     .words = acceptance,
+     .meaning = "Whether the ICMP error `source quench` is taken in clear for the gateway's own addresses.",
+     .effect = at_once,
+     .get = get_accepted<IcmpKind::source_quench>,
+     .put = put_accepted<IcmpKind::source_quench>},
+    {.name = "net.inet.ipsec.icmp_redirect",
+     .subject = "icmp_redirect",
+     .words = acceptance,
+     .meaning = "Whether the ICMP error `redirect` is taken in clear for the gateway's own addresses.",
+     .effect = at_once,
+     .get = get_accepted<IcmpKind::redirect>,
+     .put = put_accepted<IcmpKind::redirect>},
+    {.name = "net.inet.ipsec.icmp_quote",
+     .subject = "icmp_quote",
+     .words = quote_checks,
+     .meaning = "Whether an ICMP error must fit the packet that it quotes, whose answers must be allowed to come the "
+                "same way (RFC 4301 6.2).",
+     .effect = at_once,
+     .get = get<&S::icmp_quote_checked>,
+     .put = put<&S::icmp_quote_checked>},
+    {.name = "net.inet.ipsec.pmtu_minimum",
+     .subject = "pmtu_minimum",
+     .low = 68,
+     .high = 65535,
+     .unit = "octets",
+     .meaning = "No ICMP error makes the path MTU of an SA over IPv4 smaller; over IPv6 it is 1280.",
+     .effect = "for what is learnt afterwards",
+     .get = get<&S::pmtu_minimum>,
+     .put = put<&S::pmtu_minimum>},
+    {.name = "net.inet.ipsec.pmtu_lifetime",
+     .subject = "pmtu_lifetime",
+     .high = longest_seconds,
+     .unit = "seconds",
+     .meaning = "How long an SA keeps a path MTU that an ICMP error told; 0: none is learnt.",
+     .effect = "for what is learnt afterwards",
+     .get = get<&S::pmtu_lifetime_seconds>,
+     .put = put<&S::pmtu_lifetime_seconds>},
     {.name = "net.key.prefered_oldsa",
      .subject = "prefered_oldsa",
      .words = flags,

@@ -2,6 +2,7 @@
 // Plain values; the configuration file gives their first ones.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -17,6 +18,11 @@ enum class DontFragment : std::uint8_t { clear, set, copy };
 /// net.inet.ipsec.ecn: `forbidden` clears the field of the outer header, `allowed` treats it as RFC 6040 asks.
 enum class EcnTunnel : std::uint8_t { forbidden, allowed };
 enum class FlowLabelTunnel : std::uint8_t { zero, copy };
+
+/// What an ICMP error tells, in both families' words (RFC 792, RFC 4443 3).
+enum class IcmpKind : std::uint8_t { unreachable, too_big, time_exceeded, parameter_problem, source_quench, redirect };
+inline constexpr std::size_t icmp_kinds = 6;
+using IcmpKinds = std::array<bool, icmp_kinds>;
 
 struct Settings {
     /// net.inet.ipsec.def_policy: bypass is KAME's `none`.
@@ -35,6 +41,11 @@ struct Settings {
     std::uint32_t blockacq_lifetime_seconds = 20;
     std::uint32_t spi_minimum = 0x100, spi_maximum = 0x0fffffff;  // of those the gateway chooses
     std::uint32_t acquire_hold = 32;                              // packets of one policy that may wait for an SA
+    /// By IcmpKind: whether such an error in clear for one of our own addresses is taken (RFC 4301 6.1.1).
+    IcmpKinds icmp_accepted{true, true, true, true, false, false};
+    bool icmp_quote_checked = true;             // whether errors must fit the packet that they quote (RFC 4301 6.2)
+    std::uint32_t pmtu_minimum = 552;           // octets: no ICMP error makes an SA's path over IPv4 narrower
+    std::uint32_t pmtu_lifetime_seconds = 600;  // of what an error told (RFC 1191 6.3, RFC 8201 5.3); 0: none is heard
     friend bool operator==(const Settings&, const Settings&) = default;
 };
 

@@ -1,6 +1,9 @@
 // How large a packet becomes on its way through its SAs. Worker threads.
 #pragma once
 
+#include <algorithm>
+#include <limits>
+
 #include "ah/ah.h"
 #include "esp/esp.h"
 #include "ipcomp/ipcomp.h"
@@ -18,26 +21,40 @@ inline unsigned overhead(const OutboundSa& sa, Mode mode, Family family, unsigne
     return 0;
 }
 
-/// The most that a packet of `ip_octets` octets has after all SAs of its chain.
-inline unsigned protected_octets(const Packet& p, unsigned ip_octets) {
+/// How a packet grows through its SAs: to `octets` at most, `excess` more than the path of one of them takes. With 0 or
+/// less it fits them all.
+struct Grown {
+    unsigned octets;
+    int excess;
+};
+inline Grown grown(const Packet& p, unsigned ip_octets) {
+    const auto beyond = [](const OutboundSa& sa, unsigned octets) {
+        return static_cast<int>(octets) - sa.mtu.load(std::memory_order_relaxed);
+    };
     Family family = p.family;
     unsigned header = transport_header_octets(p);
-    if (p.chain == nullptr) return ip_octets + overhead(*p.outbound_sa, p.outbound_sa->mode, family, ip_octets, header);
+    if (p.chain == nullptr) {
+        const OutboundSa& sa = *p.outbound_sa;
+        ip_octets += overhead(sa, sa.mode, family, ip_octets, header);
+        return {ip_octets, beyond(sa, ip_octets)};
+    }
+    int excess = std::numeric_limits<int>::min();
     for (std::size_t i = 0; i < p.chain->size; ++i) {
         const OutboundSa& sa = *p.chain->sas[i];
         ip_octets += overhead(sa, p.chain->modes[i], family, ip_octets, header);
+        excess = std::max(excess, beyond(sa, ip_octets));
         if (p.chain->modes[i] != Mode::tunnel) continue;
         header = sa.outer_octets();
         family = sa.family;
     }
-    return ip_octets;
+    return {ip_octets, excess};
 }
 
-/// How much longer the packet may become before its SAs, of which it is `octets` long, so that it still fits `mtu`.
+/// How much longer the packet may become before its SAs, through which it grows by `excess`, so that it still fits.
 /// What later SAs of a chain add for their padding may differ then.
-inline unsigned spare_octets(const Packet& p, unsigned octets, unsigned mtu) {
-    const unsigned reserved = p.chain == nullptr ? 0u : 16u * (p.chain->size - 1u);
-    return octets + reserved < mtu ? mtu - octets - reserved : 0;
+inline unsigned spare_octets(const Packet& p, int excess) {
+    const int reserved = p.chain == nullptr ? 0 : 16 * (p.chain->size - 1);
+    return static_cast<unsigned>(std::max(0, -excess - reserved));
 }
 
 /// Whether what leaves may be cut on its way, of a packet larger than every sender believes to pass: the outermost
@@ -56,11 +73,11 @@ inline bool may_be_cut_outside(const Packet& p) {
     return cuttable;
 }
 
-/// The most octets that a packet like `p` may have so that it fits `mtu` after all SAs of its chain; 0: not one fits.
-inline unsigned fitting_octets(const Packet& p, unsigned mtu) {
-    unsigned fitting = mtu - std::min(mtu, protected_octets(p, p.ip_octets) - p.ip_octets);
-    while (protected_octets(p, fitting + 1) <= mtu) ++fitting;  // padding makes the overhead vary by less than a block
-    while (fitting > 0 && protected_octets(p, fitting) > mtu) --fitting;
+/// The most octets that a packet like `p` may have so that it fits the paths of all SAs of its chain; 0: not one fits.
+inline unsigned fitting_octets(const Packet& p) {
+    auto fitting = static_cast<unsigned>(std::max(0, p.ip_octets - grown(p, p.ip_octets).excess));
+    while (grown(p, fitting + 1).excess <= 0) ++fitting;  // padding makes the overhead vary by less than a block
+    while (fitting > 0 && grown(p, fitting).excess > 0) --fitting;
     return fitting;
 }
 

@@ -1,6 +1,8 @@
 // A packet's selectors as the flow cache wants them. Worker threads.
 #pragma once
 
+#include <optional>
+
 #include "packet/packet.h"
 #include "policy/flow_cache.h"
 #include "policy/selector.h"
@@ -14,21 +16,27 @@ struct FlowRest {
     bool ports_known;
 };
 
+/// The ports as they stand on the wire, type and code in their places, 0 for what has neither; nothing where the
+/// packet, whole or a first fragment, ends before them.
+inline std::optional<std::uint32_t> ports_in(const Packet& p) {
+    const std::byte* const l4 = p.payload();
+    std::uint32_t ports = 0;
+    if (has_ports(p.protocol)) {
+        if (p.payload_octets() < sizeof ports) return std::nullopt;
+        std::memcpy(&ports, l4, sizeof ports);
+    } else if (is_icmp(p.protocol)) {
+        if (p.payload_octets() < 2) return std::nullopt;
+        ports = std::to_integer<std::uint32_t>(l4[0]) << 8 | std::to_integer<std::uint32_t>(l4[1]) << 24;
+    }
+    return ports;
+}
+
 inline FlowRest flow_rest(const Packet& p) {
     // How many SAs it came out of belongs to the key, so that clear packets cannot push out a protected flow's entry.
     const auto arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | p.opened * 0x10u);
-    FlowRest rest{.arrival = arrival, .ports_known = !p.fragment};
-    const std::byte* const l4 = p.payload();
-    if (p.fragment) {
-    } else if (has_ports(p.protocol)) {
-        rest.ports_known = p.payload_octets() >= 4;
-        if (rest.ports_known) std::memcpy(&rest.ports, l4, sizeof rest.ports);
-    } else if (is_icmp(p.protocol)) {
-        rest.ports_known = p.payload_octets() >= 2;
-        if (rest.ports_known)
-            rest.ports = std::to_integer<std::uint32_t>(l4[0]) << 8 | std::to_integer<std::uint32_t>(l4[1]) << 24;
-    }
-    return rest;
+    if (p.fragment) return {.ports = 0, .arrival = arrival, .ports_known = false};
+    const std::optional<std::uint32_t> ports = ports_in(p);
+    return {.ports = ports.value_or(0), .arrival = arrival, .ports_known = ports.has_value()};
 }
 
 /// The selectors of a packet of this family. The two keys must not be merged before they are hashed: the way through

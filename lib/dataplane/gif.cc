@@ -7,6 +7,7 @@ namespace torii {
 
 namespace {
 
+constexpr std::uint8_t envelope_hops = 64;
 constexpr unsigned largest_packet = 0xffff;
 
 OuterHeader envelope(const Address& source, const Address& destination, IpProtocol inside) {
@@ -39,10 +40,11 @@ Drop enter_gif(Packet& p, const Gif& gif, std::uint16_t port, std::uint16_t iden
     out.ip = p.ip - header;
     out.family = gif.local.family();
     if (out.family == Family::ipv4) {
-        write_outer(out.ip, envelope.ipv4, dscp_ecn(p), out.made_here ? std::uint16_t{0} : Ipv4Header::dont_fragment,
-                    static_cast<std::uint16_t>(total), identification);
+        write_outer(out.ip, envelope.ipv4, dscp_ecn(p), envelope_hops,
+                    out.made_here ? std::uint16_t{0} : Ipv4Header::dont_fragment, static_cast<std::uint16_t>(total),
+                    identification);
     } else {
-        write_outer(out.ip, envelope.ipv6, dscp_ecn(p), total);
+        write_outer(out.ip, envelope.ipv6, dscp_ecn(p), envelope_hops, 0, total);
         out.next_header_at = offsetof(Ipv6Header, next_header);
     }
     out.ip_octets = static_cast<std::uint16_t>(total);

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/settings.h"
 #include "dataplane/gif.h"
 #include "dataplane/retire_list.h"
 #include "filter/filter.h"
@@ -45,6 +46,8 @@ struct Rules {
     ChainCell* cells = nullptr;               // by Policy::slot
     const PolicyId* cell_policies = nullptr;  // whose each of `cells` is
     PolicyAction default_action = PolicyAction::discard;
+    control::IcmpKinds icmp_accepted{};  // errors in clear for our own addresses
+    bool icmp_quote_checked = true;
     /// How long a flow's verdict stands: policies learn of their use when a flow is decided.
     std::uint32_t flow_seconds = 10;
     std::vector<Arrival> port_arrival;  // by port number: which side it is on

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "dataplane/icmp_quote.h"
 #include "dataplane/inbound_check.h"
+#include "dataplane/inbound_sas.h"
 
 namespace torii {
 
@@ -49,9 +51,57 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
     return satisfies(*found.policy, selector, p) ? Drop::none : Drop::policy_mismatch;
 }
 
+/// Whether an ICMP error may pass as it came. Where its own selectors may not, it passes through SAs that protect the
+/// answers to the packet that it quotes, because routers on the way have addresses that nobody foresaw; where they may,
+/// it says nothing about packets whose answers must come otherwise (RFC 4301 6.2).
+Drop inbound_error_verdict(const Rules& rules, const PacketSelector& selector, const IcmpQuote& quote, const Packet& p,
+                           std::uint32_t second, Trail* trail) {
+    const Drop by_itself = inbound_verdict(rules, selector, p, second, trail);
+    const Drop as_answer = quote.answer ? inbound_verdict(rules, *quote.answer, p, 0, nullptr) : Drop::icmp_quote;
+    if (by_itself == Drop::none)
+        return as_answer == Drop::none || !rules.icmp_quote_checked ? Drop::none : Drop::icmp_quote;
+    if (p.opened == 0 || as_answer != Drop::none) return by_itself;
+    const Policy* const policy = rules.inbound->find(*quote.answer).policy;
+    return policy != nullptr && policy->action == PolicyAction::protect ? Drop::none : by_itself;
+}
+
+/// The SAs through which answers to the packet leave that an ICMP error quotes; none where they are not protected.
+CellIndex cell_of_answers(const Rules& rules, const IcmpQuote& quote) {
+    if (!quote.answer) return CellIndex::none;
+    const Found found = rules.outbound->find(*quote.answer);
+    const bool protects =
+        found.policy != nullptr && !found.needs_ports && found.policy->action == PolicyAction::protect;
+    if (!protects) return CellIndex::none;
+    return rules.index_of(cell_of(rules, *found.policy, quote.answer->source, quote.answer->destination));
+}
+
+bool has_sas(const Rules& rules, CellIndex cell) {
+    if (cell == CellIndex::none) return false;
+    const ChainCell::Kind kind = rules.cell(cell).read().kind();
+    return kind == ChainCell::Kind::one_sa || kind == ChainCell::Kind::chain;
+}
+
+/// An ICMP error that has no SA of its own leaves as answers to the packet would that it quotes, and never in clear
+/// where those may not: it tells of them (RFC 4301 6.2).
+Verdict leaving_as_answer(const Rules& rules, const IcmpQuote& quote, Verdict by_itself, Verdict verdict) {
+    if (has_sas(rules, by_itself.cell)) return by_itself;
+    const CellIndex cell = cell_of_answers(rules, quote);
+    if (cell == CellIndex::none || rules.cell(cell).read().kind() == ChainCell::Kind::clear) return by_itself;
+    if (has_sas(rules, cell)) {
+        verdict.cell = cell;
+        return verdict;
+    }
+    const bool asks_for_sa =
+        by_itself.cell != CellIndex::none && rules.cell(by_itself.cell).read().kind() == ChainCell::Kind::no_sa;
+    if (asks_for_sa || by_itself.kind == Verdict::Kind::drop) return by_itself;
+    verdict.kind = Verdict::Kind::drop;
+    verdict.reason = Drop::no_sa;
+    return verdict;
+}
+
 /// Completes `verdict` for a packet that goes on: the outbound policy applies when it leaves by an unprotected port.
-Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, Verdict verdict,
-                         std::uint32_t second, Trail* trail) {
+Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
+                         const std::optional<IcmpQuote>& quote, Verdict verdict, std::uint32_t second, Trail* trail) {
     const RouteAnswer route = rules.routes->find(selector.destination);
     if (trail) trail->route = route;
     if (route.route != nullptr)
@@ -66,6 +116,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
     const Found found = meet(*rules.outbound, selector, second);
     if (trail) trail->outbound = found;
     const PolicyAction action = found.policy ? found.policy->action : rules.default_action;
+    const Verdict unprotected = verdict;
     if (found.needs_ports || action == PolicyAction::discard) {
         verdict.kind = Verdict::Kind::drop;
         verdict.reason = found.needs_ports ? Drop::fragment_needs_ports
@@ -74,7 +125,18 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
     } else if (action == PolicyAction::protect) {
         verdict.cell = rules.index_of(cell_of(rules, *found.policy, selector.source, selector.destination));
     }
-    return verdict;
+    return quote ? leaving_as_answer(rules, *quote, verdict, unprotected) : verdict;
+}
+
+/// What to do with an ICMP error in clear for us before policies are asked: unauthenticated ones are taken by setting
+/// (RFC 4301 6.1.1), and those about our own IPsec packets are the control core's. Nothing for the rest.
+std::optional<Verdict> verdict_of_local_error(const Rules& rules, const IcmpQuote& quote, const Packet& p) {
+    const bool in_clear = p.arrival == Arrival::outside && p.opened == 0;
+    if (in_clear && !rules.icmp_accepted[static_cast<std::size_t>(quote.kind)])
+        return Verdict{.kind = Verdict::Kind::drop, .reason = Drop::icmp_refused};
+    if (quote.answer && is_ipsec(quote.answer->protocol) && p.arrival != Arrival::host)
+        return Verdict{.kind = Verdict::Kind::local, .reason = Drop::none};
+    return std::nullopt;
 }
 
 }  // namespace
@@ -91,6 +153,7 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
         return verdict;
     };
     const bool for_us = routes.is_own(selector.destination);
+    const std::optional<IcmpQuote> quote = icmp_quote(p);
     if (for_us && p.opened == 0 && is_ike(selector)) {  // exempt from the SPD: docs/conformance.md
         verdict.kind = Verdict::Kind::local;
         return verdict;
@@ -102,9 +165,13 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
         if (!for_us && (selector.destination.is_link_local() || selector.source.is_link_local()))
             return dropped(Drop::link_local);
     }
-    if (p.arrival == Arrival::outside)
-        if (const Drop reason = inbound_verdict(rules, selector, p, second, trail); reason != Drop::none)
-            return dropped(reason);
+    if (for_us && quote)
+        if (const auto settled = verdict_of_local_error(rules, *quote, p)) return *settled;
+    if (p.arrival == Arrival::outside) {
+        const Drop reason = quote ? inbound_error_verdict(rules, selector, *quote, p, second, trail)
+                                  : inbound_verdict(rules, selector, p, second, trail);
+        if (reason != Drop::none) return dropped(reason);
+    }
     if (const Gif* const gif = for_us ? gif_of(rules, selector, p.arrival) : nullptr) {
         verdict.kind = Verdict::Kind::gif;
         verdict.hop = gif->hop;
@@ -116,12 +183,11 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
         if (p.arrival != Arrival::host && !selector.destination.is_link_local()) verdict.hop = rules.host_hop;
         return verdict;
     }
-    return outbound_verdict(rules, hops, selector, verdict, second, trail);
+    return outbound_verdict(rules, hops, selector, quote, verdict, second, trail);
 }
 
-Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
-                        std::uint32_t second) {
-    return outbound_verdict(rules, hops, selector, {}, second, nullptr);
+Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const Packet& p, std::uint32_t second) {
+    return outbound_verdict(rules, hops, selector_of(p), icmp_quote(p), {}, second, nullptr);
 }
 
 bool is_settled(const Rules& rules, const Verdict& verdict) {

@@ -38,13 +38,13 @@ struct Trail {
 };
 
 /// What to do with a flow, from its first packet: inbound check, own addresses, outbound policy, route. The policies
-/// that it meets were used in `second`; 0: by nobody, the packet is made up.
+/// that it meets were used in `second`; 0: by nobody, the packet is made up. ICMP errors are judged by the packet that
+/// they quote as well (RFC 4301 6.2), and each alone; of a made-up packet, which has no protocol, `selector` is all.
 Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& packet,
                std::uint32_t second, Trail* trail = nullptr);
 
 /// The same for a packet whose inbound checks are behind it: route and outbound policy alone.
-Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector,
-                        std::uint32_t second);
+Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const Packet& packet, std::uint32_t second);
 
 /// What `packet`, a whole IP packet or a fragment, offers to be matched by policies.
 PacketSelector selector_of(const Packet& packet);

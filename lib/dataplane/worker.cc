@@ -58,6 +58,7 @@ Worker::Worker(WorkerSetup setup, const Tables& tables, std::unique_ptr<CryptoEn
       crypto_(std::move(crypto)),
       flows_(setup_.flow_entries, setup_.seed),
       reassembler_(*setup_.large_pool, reassembly_places),
+      fragment_ports_(setup_.seed),
       next_identification_(static_cast<std::uint32_t>(setup_.seed) + (setup_.index << 24)),
       outgoing_(setup_.tx_queues.size()) {
     for (std::size_t port = 0; port < setup_.tx_queues.size(); ++port)
@@ -253,10 +254,18 @@ bool Worker::is_whole(Packet& p) {
 
 /// What waited for too long, or was pushed out, is counted: its mbufs are gone already.
 void Worker::look_after_fragments() {
-    reassembler_.expire(tables_.now_seconds.load(std::memory_order_relaxed));
+    reassembler_.expire(second_, [this](Packet& first_fragment) { tell_of_timeout(first_fragment); });
     const Reassembler::Abandoned abandoned = reassembler_.take_abandoned();
     counters_.drops[static_cast<std::size_t>(Drop::fragment_timeout)].add(abandoned.timed_out);
     counters_.drops[static_cast<std::size_t>(Drop::fragment_overlap)].add(abandoned.spoiled);
+}
+
+/// The control core tells its sender that the rest did not come (RFC 792, RFC 4443 3.3).
+void Worker::tell_of_timeout(Packet& first_fragment) {
+    punt(first_fragment, Punt::reassembly_timeout);
+    if (first_fragment.mbuf == nullptr) return;
+    counters_.drops[static_cast<std::size_t>(first_fragment.drop)].add(1);
+    rte_pktmbuf_free(first_fragment.mbuf);
 }
 
 // ---- open
@@ -312,6 +321,7 @@ bool Worker::may_go_without_sa(Packet& p) {
         {.kind = control::Event::Kind::unknown_spi,
          .spi = spi,
          .sequence = sequence_low_of(p),
+         .flow_label = flow_label(p),
          .packet = {.source = p.source(), .destination = destination, .protocol = p.protocol, .ports_known = false}});
     return false;
 }

@@ -13,6 +13,7 @@
 #include "ah/ah.h"
 #include "crypto/engine.h"
 #include "dataplane/capture_stage.h"
+#include "dataplane/fragment_ports.h"
 #include "dataplane/port.h"
 #include "dataplane/tables.h"
 #include "dataplane/verdict.h"
@@ -121,12 +122,14 @@ private:
     void enter(Packet& packet, const NextHop& gif);
     void ask_for_sa(const Packet& packet, CellIndex cell);
     bool fits(Packet& packet);
-    bool may_be_too_large(Packet& packet, unsigned octets, unsigned mtu);
+    bool may_be_too_large(Packet& packet, unsigned octets);
     void hand_over(Packet& packet, unsigned worker, Resume resume);
     void punt(Packet& packet, Punt why);
-    void send_in_pieces(Packet& packet, const NextHop& hop);
+    void send_in_pieces(Packet& packet, const NextHop& hop, unsigned mtu);
     void queue_frame(rte_mbuf* mbuf, std::uint16_t port);
+    Verdict verdict_by_ports(const Packet& fragment);
     void look_after_fragments();
+    void tell_of_timeout(Packet& first_fragment);
     void flush(std::uint16_t port);
     void nap();
 
@@ -149,6 +152,7 @@ private:
     AhScratch ah_scratch_;
     Deflate deflate_;
     Reassembler reassembler_;
+    FragmentPorts fragment_ports_;
     std::uint32_t next_identification_;  // of IPv6 packets cut here; each worker starts elsewhere, nobody knows where
     // classify()'s scratch; verdicts are copies, because a later packet's flow may take an entry's place
     std::array<FlowKey, Batch::capacity> keys_;

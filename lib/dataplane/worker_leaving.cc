@@ -33,9 +33,10 @@ void Worker::emit() {
             enter(p, *hop);
             continue;
         }
-        const bool too_big = p.ip_octets > hop->mtu;
+        const std::uint16_t mtu = std::min(hop->mtu, p.mtu);
+        const bool too_big = p.ip_octets > mtu;
         if (too_big && !may_be_cut(p)) [[unlikely]] {
-            p.mtu = hop->mtu;
+            p.mtu = mtu;
             punt(p, Punt::too_big);
             continue;
         }
@@ -44,7 +45,7 @@ void Worker::emit() {
             continue;
         }
         if (too_big) [[unlikely]] {
-            send_in_pieces(p, *hop);
+            send_in_pieces(p, *hop, mtu);
             continue;
         }
         std::byte* const frame = p.ip - sizeof(EthernetHeader);
@@ -74,9 +75,9 @@ void Worker::enter(Packet& p, const NextHop& gif) {
     clear_.add(p);
 }
 
-/// RFC 791 3.2, RFC 1812 5.2.6, RFC 8200 4.5: fragments that fit the link, in order.
-void Worker::send_in_pieces(Packet& p, const NextHop& hop) {
-    for (FragmentCutter cut{p, hop.mtu, next_identification_++}; cut.more();) {
+/// RFC 791 3.2, RFC 1812 5.2.6, RFC 8200 4.5: fragments that fit the link, or the path of an SA's packets, in order.
+void Worker::send_in_pieces(Packet& p, const NextHop& hop, unsigned mtu) {
+    for (FragmentCutter cut{p, mtu, next_identification_++}; cut.more();) {
         rte_mbuf* const mbuf = rte_pktmbuf_alloc(setup_.pool);
         if (mbuf == nullptr) return Batch::drop(p, Drop::no_buffer);
         std::byte* const frame = rte_pktmbuf_mtod(mbuf, std::byte*);
@@ -145,7 +146,7 @@ void Worker::take_over(rte_ring* ring) {
         switch (p.resume) {
             case Resume::open: encrypted_.add(p); break;
             case Resume::classify: clear_.add(p); break;
-            case Resume::outbound: act(p, decide_outbound(*rules_, tables_.hops, selector_of(p), second_)); break;
+            case Resume::outbound: act(p, decide_outbound(*rules_, tables_.hops, p, second_)); break;
             case Resume::protect:
             case Resume::dummy: protect_.add(p); break;
             case Resume::transmit: leaving_.add(p); break;

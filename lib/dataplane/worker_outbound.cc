@@ -4,6 +4,7 @@
 #include "dataplane/chain_size.h"
 #include "dataplane/filter_stage.h"
 #include "dataplane/flow_key.h"
+#include "dataplane/icmp_quote.h"
 #include "dataplane/inbound_check.h"
 #include "dataplane/worker.h"
 #include "ip/ip.h"
@@ -20,6 +21,7 @@ constexpr unsigned largest_packet = 0xffff;
 Notice mismatch(const Packet& p) {
     return {.kind = control::Event::Kind::selector_mismatch,
             .serial = p.opened != 0 ? p.used[p.opened - 1]->serial : 0,
+            .flow_label = flow_label(p),
             .packet = flow_key(p).selector()};
 }
 
@@ -49,11 +51,12 @@ void Worker::classify() {
             ++misses;
             Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], flow_date_,
                                                   decide(*rules_, tables_.hops, keys_[count].selector(), p, second_));
-            if (!is_settled(*rules_, fresh.verdict)) fresh.generation = 0;
+            if (!is_settled(*rules_, fresh.verdict) || may_be_icmp_error(p)) fresh.generation = 0;
             entry = &fresh;
         }
-        verdicts_[count++] = entry->verdict;
-        if (entry->verdict.cell != CellIndex::none) __builtin_prefetch(&rules_->cell(entry->verdict.cell));
+        const bool lacks_ports = entry->verdict.reason == Drop::fragment_needs_ports && p.fragment;
+        const Verdict& verdict = verdicts_[count++] = lacks_ports ? verdict_by_ports(p) : entry->verdict;
+        if (verdict.cell != CellIndex::none) __builtin_prefetch(&rules_->cell(verdict.cell));
     }
     counters_.flow_misses.add(misses);
     counters_.flow_hits.add(count - misses);
@@ -64,8 +67,20 @@ void Worker::classify() {
     clear_.clear();
 }
 
+/// What becomes of a fragment that policies cannot judge without ports: they are those of its packet's first fragment
+/// (RFC 4301 7.3). It waits for no SA, since nobody would know its ports any more.
+Verdict Worker::verdict_by_ports(const Packet& p) {
+    PacketSelector selector = selector_of(p);
+    if (!fragment_ports_.complete(selector, p, second_)) return {.reason = Drop::fragment_needs_ports};
+    const Verdict verdict = decide(*rules_, tables_.hops, selector, p, second_);
+    if (verdict.cell == CellIndex::none || rules_->cell(verdict.cell).read().kind() != ChainCell::Kind::no_sa)
+        return verdict;
+    ask_for_sa(p, verdict.cell);
+    return {.reason = Drop::no_sa};
+}
+
 void Worker::act(Packet& p, const Verdict& verdict) {
-    if (verdict.reason == Drop::policy_mismatch) [[unlikely]]
+    if (verdict.reason == Drop::policy_mismatch || verdict.reason == Drop::icmp_quote) [[unlikely]]
         notices_.tell(mismatch(p));
     if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
     if (verdict.kind == Verdict::Kind::gif) [[unlikely]]
@@ -115,12 +130,10 @@ void Worker::ask_for_sa(const Packet& p, CellIndex cell) {
 // ---- protect
 
 inline bool Worker::fits(Packet& p) {
-    const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
-    const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
-    const unsigned octets = protected_octets(p, p.ip_octets);
-    if (octets > mtu) [[unlikely]]
-        return may_be_too_large(p, octets, mtu);
-    p.spare_octets = static_cast<std::uint16_t>(spare_octets(p, octets, mtu));
+    const auto [octets, excess] = grown(p, p.ip_octets);
+    if (excess > 0) [[unlikely]]
+        return may_be_too_large(p, octets);
+    p.spare_octets = static_cast<std::uint16_t>(spare_octets(p, excess));
     return true;
 }
 
@@ -155,17 +168,19 @@ void Worker::protect() {
     }
 }
 
-/// What becomes of a packet that will have `octets` octets, more than the link at its chain's far end carries: it goes
-/// on to be cut as it leaves, or goes nowhere and its sender is told what would have fitted (RFC 4301 8.2.1). No sender
-/// of IPv6 can be told of less than every link carries: such packets are cut in the tunnel (RFC 2473 7.1), and those
-/// that transport mode makes too large are lost.
-bool Worker::may_be_too_large(Packet& p, unsigned octets, unsigned mtu) {
+/// What becomes of a packet that will have `octets` octets, more than the path of one of its SAs takes: it goes on to
+/// be cut as it leaves, or goes nowhere and its sender is told what would have fitted (RFC 4301 8.2.1). No sender of
+/// IPv6 can be told of less than every link carries: such packets are cut in the tunnel (RFC 2473 7.1), and those that
+/// transport mode makes too large are lost.
+bool Worker::may_be_too_large(Packet& p, unsigned octets) {
     const bool told_all = p.family == Family::ipv6 && p.ip_octets <= ipv6_minimum_mtu;
     if (told_all || may_be_cut_outside(p)) {  // when it leaves (RFC 4303 3.3.4)
+        const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
+        p.mtu = last.mtu.load(std::memory_order_relaxed);
         if (octets > largest_packet) Batch::drop(p, Drop::no_room);
         return octets <= largest_packet;
     }
-    const unsigned fitting = fitting_octets(p, mtu);
+    const unsigned fitting = fitting_octets(p);
     p.mtu = static_cast<std::uint16_t>(p.family == Family::ipv6 ? std::max(fitting, ipv6_minimum_mtu) : fitting);
     punt(p, Punt::too_big);
     return false;

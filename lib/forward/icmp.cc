@@ -7,7 +7,8 @@ namespace torii {
 namespace {
 
 constexpr std::size_t longest_error = 576;
-constexpr std::uint8_t echo_reply = 0, echo_request = 8, unreachable = 3, time_exceeded = 11;
+constexpr std::uint8_t echo_reply = 0, echo_request = 8, unreachable = 3, time_exceeded = 11,
+                       fragmentation_needed = 4;  // a code of unreachable
 
 struct TypeAndCode {
     std::uint8_t type, code;
@@ -17,15 +18,26 @@ TypeAndCode type_and_code(IcmpError::Cause cause) {  // RFC 1812 4.3.3.1, 4.3.3.
         case IcmpError::Cause::net_unreachable: return {unreachable, 0};
         case IcmpError::Cause::host_unreachable: return {unreachable, 1};
         case IcmpError::Cause::port_unreachable: return {unreachable, 3};
-        case IcmpError::Cause::too_big: return {unreachable, 4};
+        case IcmpError::Cause::too_big: return {unreachable, fragmentation_needed};
+        case IcmpError::Cause::reassembly: return {time_exceeded, 1};
         case IcmpError::Cause::hop_limit: break;
     }
     return {time_exceeded, 0};
 }
 
-bool is_icmp_error(std::uint8_t type) { return type == 3 || type == 4 || type == 5 || type == 11 || type == 12; }
-
 }  // namespace
+
+std::optional<control::IcmpKind> icmp_kind(std::uint8_t type, std::uint8_t code) {
+    using control::IcmpKind;
+    switch (type) {
+        case unreachable: return code == fragmentation_needed ? IcmpKind::too_big : IcmpKind::unreachable;
+        case 4: return IcmpKind::source_quench;
+        case 5: return IcmpKind::redirect;
+        case time_exceeded: return IcmpKind::time_exceeded;
+        case 12: return IcmpKind::parameter_problem;
+        default: return std::nullopt;
+    }
+}
 
 bool answer_echo(std::span<std::byte> octets) {
     auto& ip = *reinterpret_cast<Ipv4Header*>(octets.data());
@@ -51,7 +63,7 @@ bool wants_icmp_error(std::span<const std::byte> offender) {
     const auto payload = offender.subspan(about.header_octets());
     const bool later_fragment = (about.flags_offset & Ipv4Header::offset_mask) != 0;
     const bool error_itself = about.protocol == static_cast<std::uint8_t>(IpProtocol::icmp) &&
-                              (payload.empty() || is_icmp_error(std::to_integer<std::uint8_t>(payload[0])));
+                              (payload.empty() || icmp_kind(std::to_integer<std::uint8_t>(payload[0]), 0));
     const std::uint32_t sender = about.source, receiver = about.destination;
     return !later_fragment && !error_itself && sender >> 28 < 14 && receiver >> 28 < 14 && sender >> 24 != 0;
 }

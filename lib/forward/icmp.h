@@ -7,23 +7,35 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "control/settings.h"
 #include "net/headers.h"
 
 namespace torii {
 
 /// What is wrong with a packet, in either family; each has a type and a code of its own for it.
 struct IcmpError {
-    enum class Cause : std::uint8_t { net_unreachable, host_unreachable, port_unreachable, hop_limit, too_big };
+    enum class Cause : std::uint8_t {
+        net_unreachable,
+        host_unreachable,
+        port_unreachable,
+        hop_limit,
+        reassembly,
+        too_big
+    };
     Cause cause = Cause::net_unreachable;
     std::uint16_t mtu = 0;  // with too_big: what would have fitted (RFC 1191, RFC 4443 3.2)
 };
 inline constexpr IcmpError net_unreachable{IcmpError::Cause::net_unreachable},
     host_unreachable{IcmpError::Cause::host_unreachable}, port_unreachable{IcmpError::Cause::port_unreachable},
-    hop_limit_exceeded{IcmpError::Cause::hop_limit};
+    hop_limit_exceeded{IcmpError::Cause::hop_limit}, reassembly_timed_out{IcmpError::Cause::reassembly};
 inline constexpr IcmpError too_big(std::uint16_t mtu) { return {IcmpError::Cause::too_big, mtu}; }
+
+/// What kind of error an ICMP message of this type and code is (RFC 792); nothing for those that are none.
+std::optional<control::IcmpKind> icmp_kind(std::uint8_t type, std::uint8_t code);
 
 /// Turns the echo request `ip` (a whole, validated IPv4 packet) into its reply, in place. False when it is none, or
 /// its ICMP checksum is wrong.

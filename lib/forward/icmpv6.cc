@@ -20,12 +20,24 @@ TypeAndCode type_and_code(IcmpError::Cause cause) {  // RFC 4443 3.1 to 3.3
         case IcmpError::Cause::host_unreachable: return {unreachable, 3};
         case IcmpError::Cause::port_unreachable: return {unreachable, 4};
         case IcmpError::Cause::too_big: return {packet_too_big, 0};
+        case IcmpError::Cause::reassembly: return {time_exceeded, 1};
         case IcmpError::Cause::hop_limit: break;
     }
     return {time_exceeded, 0};
 }
 
 }  // namespace
+
+std::optional<control::IcmpKind> icmpv6_kind(std::uint8_t type) {
+    using control::IcmpKind;
+    if (type >= first_that_is_no_error) return std::nullopt;
+    switch (type) {
+        case packet_too_big: return IcmpKind::too_big;
+        case time_exceeded: return IcmpKind::time_exceeded;
+        case 4: return IcmpKind::parameter_problem;
+        default: return IcmpKind::unreachable;
+    }
+}
 
 bool answer_icmpv6_echo(std::span<std::byte> packet) {
     auto& ip = *reinterpret_cast<Ipv6Header*>(packet.data());
@@ -50,7 +62,7 @@ bool wants_icmpv6_error(std::span<const std::byte> offender, const UpperLayer& u
     if (upper.protocol != IpProtocol::icmpv6) return true;
     if (upper.octets.empty()) return false;
     const auto type = std::to_integer<std::uint8_t>(upper.octets[0]);
-    return type >= first_that_is_no_error && type != redirect;
+    return !icmpv6_kind(type) && type != redirect;
 }
 
 std::vector<std::byte> icmpv6_error(std::span<const std::byte> offender, const Address& source,

@@ -11,6 +11,10 @@
 
 namespace torii {
 
+/// What kind of error an ICMPv6 message of this type is (RFC 4443 2.1); nothing for those that are none. A type that
+/// RFC 4443 does not know is as good as unreachable.
+std::optional<control::IcmpKind> icmpv6_kind(std::uint8_t type);
+
 /// Turns the echo request `packet` (a whole, validated IPv6 packet) into its reply, in place (RFC 4443 4.2). False when
 /// it is none, stands behind extension headers, or its checksum is wrong.
 bool answer_icmpv6_echo(std::span<std::byte> packet);

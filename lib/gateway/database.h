@@ -42,6 +42,8 @@ struct SaEntry {
     std::uint64_t packets_seen = 0;
     std::int64_t last_used_unix_seconds = 0;
     bool soft_told = false;
+    std::uint16_t path_mtu = 0;  // outbound: of its path, as an ICMP error told; 0: nothing is known
+    std::chrono::steady_clock::time_point path_mtu_until{};
 };
 using SaPtr = std::shared_ptr<SaEntry>;
 

@@ -36,6 +36,7 @@ bool Gateway::serve_notices() {
             Heard one{.event = {.kind = notice.kind,
                                 .policy = notice.policy,
                                 .sequence = notice.sequence,
+                                .flow_label = notice.flow_label,
                                 .packet = notice.packet},
                       .sa = {}};
             if (const auto at = database_->sas().find(notice.serial); at != database_->sas().end()) {
@@ -162,9 +163,9 @@ bool is_over(const control::Lifetime& limit, std::chrono::seconds age, const con
 
 }  // namespace
 
-/// Once a second: when each SA was last used, and what lifetimes are over. Workers stop at hard limits of octets and
-/// packets to the packet, and tell of the soft one at once; a flood of notices may lose that, so it is looked at here
-/// as well.
+/// Once a second: when each SA was last used, what lifetimes are over, and what was learnt of paths long ago. Workers
+/// stop at hard limits of octets and packets to the packet, and tell of the soft one at once; a flood of notices may
+/// lose that, so it is looked at here as well.
 void Gateway::check_lifetimes() {
     std::vector<SaPtr> over;
     std::vector<Event> events;
@@ -172,6 +173,7 @@ void Gateway::check_lifetimes() {
         const control::SaView seen = view(*sa);
         if (seen.packets != sa->packets_seen) sa->last_used_unix_seconds = unix_now();
         sa->packets_seen = seen.packets;
+        forget_old_path(*sa);
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(now_ - sa->created.steady);
         const control::Lifetime& soft = sa->spec.soft;
         const bool never_came =

@@ -206,9 +206,10 @@ struct Gateway::Walk {
         if (chain.size == 0) return;
         p.chain = is_chain ? &chain : nullptr;
         p.outbound_sa = chain.sas[0];
-        p.ip_header_octets = sizeof(Ipv4Header);
-        p.ip_octets = sizeof(Ipv4Header);
-        out.largest_octets = fitting_octets(p, mtu);
+        p.family = selector.source.family();
+        p.ip_header_octets = p.family == Family::ipv4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
+        p.ip_octets = p.ip_header_octets;
+        out.largest_octets = fitting_octets(p);
         p.chain = nullptr;
     }
 

@@ -136,6 +136,10 @@ private:
     rte_mbuf* allocate();
     void forget(rte_mbuf* mbuf, Drop reason);
     void send_frame(std::uint16_t port, const MacAddress& to, EtherType type, std::span<const std::byte> payload);
+    // path MTU (path_mtu.cc)
+    Drop learn_path(const Packet& error);
+    std::vector<SaPtr> senders_of(const Packet& quoted) const;
+    void narrow(SaEntry& sa, unsigned mtu);
     // NeighbourActions
     void send_arp(std::uint16_t port, const MacAddress& to, const ArpIpv4& arp) override;
     void send_discovery(std::uint16_t port, const MacAddress& to, const NeighbourMessage& message) override;
@@ -168,6 +172,7 @@ private:
     void end(std::span<const PolicyPtr> policies);
     void end(std::vector<control::Located> transaction);
     void check_lifetimes();
+    void forget_old_path(SaEntry& sa);
     void check_policies();
     void check_notices();
     std::int64_t last_use_of(const Policy& policy) const;

@@ -248,11 +248,7 @@ void Publisher::show(SaEntry& entry) {
     }
     if (entry.inbound) entry.inbound->reqid.store(entry.spec.reqid, std::memory_order_relaxed);
     if (std::exchange(entry.shown, true)) return;
-    if (entry.outbound) {
-        const auto toward = surroundings_.toward(entry.spec.id.destination);
-        entry.outbound->next_hop.store(static_cast<std::uint16_t>(toward.hop), std::memory_order_relaxed);
-        entry.outbound->mtu.store(toward.mtu, std::memory_order_relaxed);
-    }
+    show_path(entry);
     if (entry.inbound && is_on_the_wire(entry.spec)) index(*entry.inbound);
 }
 
@@ -310,13 +306,16 @@ void Publisher::index_policies(const Database& database) {
 
 void Publisher::publish_routes(std::shared_ptr<const Routes> routes, const Database& database) {
     routes_ = std::move(routes);
-    for (const auto& [serial, sa] : database.sas()) {
-        if (!sa->outbound) continue;
-        const auto toward = surroundings_.toward(sa->spec.id.destination);
-        sa->outbound->next_hop.store(static_cast<std::uint16_t>(toward.hop), std::memory_order_relaxed);
-        sa->outbound->mtu.store(toward.mtu, std::memory_order_relaxed);
-    }
+    for (const auto& [serial, sa] : database.sas()) show_path(*sa);
     publish_rules();
+}
+
+void Publisher::show_path(const SaEntry& entry) {
+    if (!entry.outbound) return;
+    const auto toward = surroundings_.toward(entry.spec.id.destination);
+    entry.outbound->next_hop.store(static_cast<std::uint16_t>(toward.hop), std::memory_order_relaxed);
+    entry.outbound->mtu.store(entry.path_mtu != 0 ? std::min(entry.path_mtu, toward.mtu) : toward.mtu,
+                              std::memory_order_relaxed);
 }
 
 void Publisher::publish_settings(const control::Settings& settings, const Database& database) {
@@ -330,7 +329,10 @@ void Publisher::publish_settings(const control::Settings& settings, const Databa
             Affected everything{.all_pairs = true, .pairs = {}};
             refresh(cells, everything, database);
         }
-    if (pairs_stale_ || before.default_policy != settings.default_policy) publish_rules();
+    const bool rules_changed = before.default_policy != settings.default_policy ||
+                               before.icmp_accepted != settings.icmp_accepted ||
+                               before.icmp_quote_checked != settings.icmp_quote_checked;
+    if (pairs_stale_ || rules_changed) publish_rules();
 }
 
 void Publisher::publish_levels(std::span<const PolicyPtr> changed, const Database& database) {
@@ -364,6 +366,8 @@ void Publisher::publish_rules() {
     rules->cells = cells_.get();
     rules->cell_policies = cell_policies_.get();
     rules->default_action = settings_.live.default_policy;
+    rules->icmp_accepted = settings_.live.icmp_accepted;
+    rules->icmp_quote_checked = settings_.live.icmp_quote_checked;
     if (has_idle_limits_) rules->flow_seconds = 1;
     rules->port_arrival = port_arrival_;
     rules->gifs = gifs_;

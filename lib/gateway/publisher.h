@@ -58,6 +58,8 @@ public:
     void publish_routes(std::shared_ptr<const Routes> routes, const Database& database);
     /// Shows workers policies that have other levels than before, and are the same otherwise.
     void publish_levels(std::span<const PolicyPtr> changed, const Database& database);
+    /// Turns an outbound SA toward its next hop, and shows workers the MTU of its path: the link's, or what was learnt.
+    void show_path(const SaEntry& entry);
     /// Shows workers settings that have changed.
     void publish_settings(const control::Settings& settings, const Database& database);
     /// The requests of an outbound `policy` for which a packet between these addresses finds no SA, as far as the first

@@ -3,6 +3,7 @@
 // (inject).
 #include <algorithm>
 
+#include "dataplane/icmp_quote.h"
 #include "forward/icmpv6.h"
 #include "gateway/gateway.h"
 #include "ip/ip.h"
@@ -22,9 +23,15 @@ std::span<std::byte> ip_octets(const Packet& p) { return {p.ip, p.ip_octets}; }
 
 /// What an IPv6 packet carries; of a later fragment there is no beginning to show.
 UpperLayer upper_layer(const Packet& p) {
-    const bool later =
-        p.fragment_at != 0 && reinterpret_cast<const FragmentHeader*>(p.ip + p.fragment_at)->offset_octets() != 0;
-    return {IpProtocol{p.protocol}, {p.payload(), later ? 0 : p.payload_octets()}};
+    return {IpProtocol{p.protocol}, {p.payload(), is_later_fragment(p) ? 0 : p.payload_octets()}};
+}
+
+/// Whether packets with these selectors leave through SAs that are there.
+bool leaves_protected(const Rules& rules, const PacketSelector& packet) {
+    const Found found = rules.outbound->find(packet);
+    if (found.policy == nullptr || found.needs_ports || found.policy->action != PolicyAction::protect) return false;
+    const auto kind = cell_of(rules, *found.policy, packet.source, packet.destination).read().kind();
+    return kind == ChainCell::Kind::one_sa || kind == ChainCell::Kind::chain;
 }
 
 }  // namespace
@@ -59,6 +66,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
         case Punt::too_big:
             if (p.arrival == Arrival::gif) learn_gif_mtu(p);
             return report(mbuf, too_big(p.mtu), Drop::too_big);
+        case Punt::reassembly_timeout: return report(mbuf, reassembly_timed_out, Drop::fragment_timeout);
         case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
         case Punt::neighbour: return await_neighbour(mbuf, now);
         case Punt::no_sa: return await_sa(mbuf, now);
@@ -140,7 +148,7 @@ void Gateway::serve_discovery(rte_mbuf* mbuf, SteadyTime now) {
     rte_pktmbuf_free(mbuf);
 }
 
-/// Echo requests are answered; everything else finds nobody here.
+/// Echo requests are answered, what routers tell about our own IPsec packets is heard; everything else finds nobody.
 void Gateway::serve_local(rte_mbuf* mbuf) {
     Packet& p = carried(*mbuf);
     if (p.family == Family::ipv4 ? answer_echo(ip_octets(p)) : answer_icmpv6_echo(ip_octets(p))) {
@@ -148,6 +156,10 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
         p.opened = 0;
         p.resume = Resume::classify;
         return inject(mbuf);
+    }
+    if (may_be_icmp_error(p)) {
+        const Drop reason = learn_path(p);
+        return reason == Drop::none ? rte_pktmbuf_free(mbuf) : forget(mbuf, reason);
     }
     if (p.protocol == static_cast<std::uint8_t>(IpProtocol::udp))
         return report(mbuf, port_unreachable, Drop::local_unwanted);
@@ -198,7 +210,8 @@ bool Gateway::is_made_by_us(const Packet& p) const {
 }
 
 /// Where an error about `offender` comes from: the arrival port's address; for a packet out of an SA, one of ours for
-/// which the way back to the sender is protected, or none. The host port's stack believes nobody who bears its own
+/// which the way back to the sender is protected, or any when the error can leave as answers to the packet do, or none
+/// (RFC 4301 6.2). The host port's stack believes nobody who bears its own
 /// address, but whoever it spoke to: that is where its route through us leads.
 std::optional<Address> Gateway::error_source(const Packet& offender) const {
     if (offender.arrival == Arrival::host) return offender.destination();
@@ -208,20 +221,16 @@ std::optional<Address> Gateway::error_source(const Packet& offender) const {
     for (std::size_t i = 0; i < configuration_.ports.size(); ++i)
         for (const InterfaceAddress& a : configuration_.ports[i].addresses) {
             if (a.address.family() != offender.family || a.address.is_link_local()) continue;
-            if (offender.opened == 0) {
-                if (!at_port || port_number(i) == offender.port) at_port = a.address;
-                continue;
-            }
+            if (!at_port || port_number(i) == offender.port) at_port = a.address;
+            if (offender.opened == 0) continue;
             const PacketSelector back{
                 .source = a.address,
                 .destination = offender.source(),
                 .source_port = static_cast<std::uint16_t>(v4 ? 3 : 1),  // type: unreachable
                 .protocol = static_cast<std::uint8_t>(v4 ? IpProtocol::icmp : IpProtocol::icmpv6)};
-            const Found found = rules.outbound->find(back);
-            if (found.policy == nullptr || found.policy->action != PolicyAction::protect) continue;
-            const auto kind = cell_of(rules, *found.policy, back.source, back.destination).read().kind();
-            if (kind == ChainCell::Kind::one_sa || kind == ChainCell::Kind::chain) return a.address;
+            if (leaves_protected(rules, back)) return a.address;
         }
+    if (offender.opened != 0 && !leaves_protected(rules, reversed(selector_of(offender)))) return std::nullopt;
     return at_port;
 }
 

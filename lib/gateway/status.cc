@@ -42,6 +42,8 @@ control::SaView Gateway::view(const SaEntry& entry) const {
     } else if (const OutboundSa* const out = entry.outbound) {
         view.octets = out->octets.read();
         view.packets = view.sequence = out->next_sequence.read() - 1;
+        view.mtu = out->mtu.load(std::memory_order_relaxed);
+        view.path_mtu = entry.path_mtu;
     }
     return view;
 }

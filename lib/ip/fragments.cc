@@ -131,14 +131,17 @@ unsigned names_fragment_at(const Packet& p) {
 }  // namespace
 
 struct Reassembler::Place {
-    Key key;
+    FragmentKey key;
     rte_mbuf* mbuf = nullptr;                 // null: the place is free
     std::bitset<65536 / block_octets> known;  // blocks of the payload that are there
     unsigned known_blocks = 0;
     unsigned payload_octets = 0;  // 0 until the last fragment tells
     unsigned highest_octet = 0;   // of what is there
+    Packet first;                 // the first fragment but for its octets, which are in `header` and behind payload()
     std::array<std::byte, longest_ip_header> header;
-    unsigned header_octets = 0;  // 0 until the first fragment is there
+    unsigned header_octets = 0;      // of what the whole packet keeps of `header`; 0 until the first fragment is there
+    unsigned first_octets = 0;       // of payload in the first fragment
+    unsigned names_fragment_at = 0;  // IPv6: in `header`
     unsigned fragments = 0;
     bool congested = false;
     std::uint32_t since_seconds = 0;
@@ -156,7 +159,7 @@ Reassembler::~Reassembler() {
     for (Place& place : places_) rte_pktmbuf_free(place.mbuf);
 }
 
-Reassembler::Key Reassembler::key_of(const Packet& p) {
+FragmentKey key_of_fragment(const Packet& p) {
     const bool ipv4 = p.family == Family::ipv4;
     return {.source = p.source(),
             .destination = p.destination(),
@@ -167,7 +170,7 @@ Reassembler::Key Reassembler::key_of(const Packet& p) {
 }
 
 bool Reassembler::add(Packet& p, std::uint32_t now_seconds) {
-    const Key key = key_of(p);
+    const FragmentKey key = key_of_fragment(p);
     Place* place = find(key);
     if (place == nullptr) place = begin(key, now_seconds);
     if (place == nullptr) {
@@ -185,14 +188,14 @@ bool Reassembler::add(Packet& p, std::uint32_t now_seconds) {
     return p.drop == Drop::none;
 }
 
-Reassembler::Place* Reassembler::find(const Key& key) {
+Reassembler::Place* Reassembler::find(const FragmentKey& key) {
     for (Place& place : places_)
         if (place.mbuf != nullptr && place.key == key) return &place;
     return nullptr;
 }
 
 /// A place for a new packet: a free one, else that of the oldest; of the source's own oldest if it has its share.
-Reassembler::Place* Reassembler::begin(const Key& key, std::uint32_t now_seconds) {
+Reassembler::Place* Reassembler::begin(const FragmentKey& key, std::uint32_t now_seconds) {
     Place *free = nullptr, *oldest = nullptr, *own_oldest = nullptr;
     std::size_t own = 0;
     const auto older = [](const Place& a, const Place* b) {
@@ -240,9 +243,11 @@ Drop Reassembler::store(Place& place, const Packet& p) const {
     place.highest_octet = std::max(place.highest_octet, to);
     if (last) place.payload_octets = to;
     if (from == 0) {
+        place.first = p;
         place.header_octets = header_octets;
-        std::memcpy(place.header.data(), p.ip, header_octets);
-        if (p.family == Family::ipv6) place.header[names_fragment_at(p)] = std::byte{fragment_header(p).next_header};
+        place.first_octets = octets;
+        if (p.family == Family::ipv6) place.names_fragment_at = names_fragment_at(p);
+        std::memcpy(place.header.data(), p.ip, static_cast<std::size_t>(payload - p.ip));
     }
     place.congested |= (dscp_ecn(p) & congestion) == congestion;
     ++place.fragments;
@@ -258,6 +263,7 @@ Drop Reassembler::finish(Place& place, Packet& p) {
     p.ip = static_cast<std::byte*>(p.mbuf->buf_addr) + payload_at - place.header_octets;
     p.fragment = false;
     std::memcpy(p.ip, place.header.data(), place.header_octets);
+    if (p.family == Family::ipv6) p.ip[place.names_fragment_at] = place.header[place.header_octets];
     const bool mark = place.congested && (dscp_ecn(p) & congestion) != 0;  // RFC 3168 5.3
     clear(place);
     if (p.family == Family::ipv6) {
@@ -274,12 +280,27 @@ Drop Reassembler::finish(Place& place, Packet& p) {
     return Drop::none;
 }
 
-void Reassembler::expire(std::uint32_t now_seconds) {
+void Reassembler::expire(std::uint32_t now_seconds, const std::function<void(Packet&)>& tell) {
     for (Place& place : places_) {
         const auto waited = static_cast<std::int32_t>(now_seconds - place.since_seconds);  // below 0: time went back
-        if (place.mbuf != nullptr && waited >= static_cast<std::int32_t>(timeout_seconds))
-            give_up(place, abandoned_.timed_out);
+        if (place.mbuf == nullptr || waited < static_cast<std::int32_t>(timeout_seconds)) continue;
+        if (place.header_octets != 0) {
+            Packet first = first_fragment(place);
+            --place.fragments;
+            tell(first);
+        }
+        give_up(place, abandoned_.timed_out);
     }
+}
+
+/// Takes the first fragment out of the buffer in which its packet was to become whole.
+Packet Reassembler::first_fragment(Place& place) {
+    Packet first = place.first;
+    const unsigned header_octets = first.ip_octets - place.first_octets;
+    first.mbuf = std::exchange(place.mbuf, nullptr);
+    first.ip = static_cast<std::byte*>(first.mbuf->buf_addr) + payload_at - header_octets;
+    std::memcpy(first.ip, place.header.data(), header_octets);
+    return first;
 }
 
 void Reassembler::give_up(Place& place, std::uint64_t& count) {

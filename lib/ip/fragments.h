@@ -3,6 +3,7 @@
 // is put together in memory bounded from the start. A worker's own; no locks, no allocation but of mbufs from a pool.
 #pragma once
 
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,17 @@ private:
     IpsecPlace place_{};  // IPv6: what of the packet every fragment repeats
 };
 
+/// What fragments of one packet have in common.
+struct FragmentKey {
+    Address source, destination;
+    std::uint32_t identification = 0;
+    std::uint8_t protocol = 0;  // IPv4 alone: RFC 8200 4.5 tells IPv6 packets apart without
+    Arrival arrival{};
+    std::uint32_t serial = 0;  // of the SA it came out of: nobody adds a piece to another's packet
+    friend bool operator==(const FragmentKey&, const FragmentKey&) = default;
+};
+FragmentKey key_of_fragment(const Packet& fragment);
+
 /// Puts fragments together. At most `places` packets are under way at a time, and an eighth of those from one source.
 class Reassembler {
 public:
@@ -52,8 +64,9 @@ public:
     /// Drops: bad_fragment, fragment_repeated, fragment_overlap, reassembled_too_big, no_buffer; parse_ipv6's when the
     ///        whole is wrong.
     bool add(Packet& packet, std::uint32_t now_seconds);
-    /// Gives up packets that have waited too long.
-    void expire(std::uint32_t now_seconds);
+    /// Gives up packets that have waited too long. `tell` gets the first fragment of each, where it has come, as it
+    /// came: its mbuf and its end are `tell`'s from there on.
+    void expire(std::uint32_t now_seconds, const std::function<void(Packet&)>& tell);
     /// How many fragments were given up, unmarked because their mbufs had gone, since the last call: by time or for
     /// want of a place; because another of their packet did not fit.
     struct Abandoned {
@@ -66,20 +79,12 @@ public:
     unsigned waiting() const { return static_cast<unsigned>(in_use_.read()); }
 
 private:
-    struct Key {
-        Address source, destination;
-        std::uint32_t identification = 0;
-        std::uint8_t protocol = 0;  // IPv4 alone: RFC 8200 4.5 tells IPv6 packets apart without
-        Arrival arrival{};
-        std::uint32_t serial = 0;  // of the SA it came out of: nobody adds a piece to another's packet
-        friend bool operator==(const Key&, const Key&) = default;
-    };
     struct Place;
-    static Key key_of(const Packet& packet);
-    Place* find(const Key& key);
-    Place* begin(const Key& key, std::uint32_t now_seconds);
+    Place* find(const FragmentKey& key);
+    Place* begin(const FragmentKey& key, std::uint32_t now_seconds);
     Drop store(Place& place, const Packet& packet) const;
     Drop finish(Place& place, Packet& packet);
+    static Packet first_fragment(Place& place);
     void give_up(Place& place, std::uint64_t& count);
     void clear(Place& place);
 

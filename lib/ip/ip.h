@@ -28,6 +28,17 @@ inline void set_dscp_ecn(const Packet& p, std::uint8_t value) {
     ip.version_class_flow = (ip.version_class_flow & ~(0xffu << 20)) | std::uint32_t{value} << 20;
 }
 
+/// The flow label, which RFC 4301 wants in audit records too; IPv4 has none.
+inline std::uint32_t flow_label(const Packet& p) {
+    return p.family == Family::ipv6 ? p.ipv6().version_class_flow & 0xfffffu : 0;
+}
+
+/// Whether the packet is a fragment behind the first, without the beginning of what it carries.
+inline bool is_later_fragment(const Packet& p) {
+    if (p.family == Family::ipv4) return (p.ipv4().flags_offset & Ipv4Header::offset_mask) != 0;
+    return is_later_ipv6_fragment(p);
+}
+
 /// Carries congestion marks from a tunnel's outer header to the packet inside (RFC 6040 4.2). False: the packet must
 /// be dropped, because it could not carry the mark.
 inline bool inherit_ecn(std::uint8_t outer_dscp_ecn, const Packet& inner) {
@@ -62,11 +73,6 @@ inline bool may_be_cut(const Packet& p) {
 inline std::uint16_t outer_flags(const TunnelHeader& rules, const Packet& inner) {
     if (inner.family == Family::ipv4) return rules.outer_df(inner.ipv4().flags_offset);
     return inner.ip_octets > ipv6_minimum_mtu ? rules.outer_df(Ipv4Header::dont_fragment) : std::uint16_t{0};
-}
-
-/// The flow label; IPv4 has none.
-inline std::uint32_t flow_label(const Packet& p) {
-    return p.family == Family::ipv4 ? 0 : p.ipv6().version_class_flow & 0xfffff;
 }
 
 }  // namespace torii

@@ -48,11 +48,6 @@ Drop pass(Packet& p, IpProtocol type, const std::byte* header, unsigned octets) 
     }
 }
 
-/// Behind the fragment header of a later fragment stand no headers, but octets of the first one's.
-bool is_later_fragment(const Packet& p) {
-    return p.fragment_at != 0 && reinterpret_cast<const FragmentHeader*>(p.ip + p.fragment_at)->offset_octets() != 0;
-}
-
 }  // namespace
 
 namespace {
@@ -79,7 +74,7 @@ void each_header(const std::byte* ip, unsigned end, Visit visit) {
 
 Drop walk_extension_headers(Packet& p) {
     for (unsigned count = 0; is_extension_header(p.protocol); ++count) {
-        if (is_later_fragment(p)) return Drop::opaque_fragment;
+        if (is_later_ipv6_fragment(p)) return Drop::opaque_fragment;
         if (count == most_extension_headers) return Drop::too_many_headers;
         if (p.payload_octets() < 8) return Drop::bad_extension_header;
         const std::byte* const header = p.payload();

@@ -39,6 +39,12 @@ inline bool is_martian(const Ipv6Header& ip) {
     return source[1] != 0 || ip.destination[0] != 0xff;
 }
 
+/// Whether the IPv6 packet is a fragment behind the first: behind its fragment header stand no headers, but octets of
+/// the first one's.
+inline bool is_later_ipv6_fragment(const Packet& p) {
+    return p.fragment_at != 0 && reinterpret_cast<const FragmentHeader*>(p.ip + p.fragment_at)->offset_octets() != 0;
+}
+
 /// Walks the extension headers of the packet, whose IPv6 header is valid, and fills in what they change. Returns
 /// Drop::none, bad_extension_header, too_many_headers, source_route, opaque_fragment.
 Drop walk_extension_headers(Packet& packet);

@@ -16,7 +16,8 @@ struct Notice {
     std::uint32_t serial = 0;  // of the SA; 0: none
     Spi spi{};
     std::uint64_t sequence = 0;
-    PacketSelector packet{};  // addresses as on the wire; protocol and ports where they are known
+    std::uint32_t flow_label = 0;  // of an IPv6 packet
+    PacketSelector packet{};       // addresses as on the wire; protocol and ports where they are known
     PolicyId policy{};
 };
 

@@ -62,6 +62,16 @@ namespace torii {
     X(policy_mismatch,                                                                                                 \
       "It came in clear, or through other SAs, than the inbound policy requires. Compare `torii setkey -DP` on both "  \
       "ends.")                                                                                                         \
+    X(icmp_refused,                                                                                                    \
+      "An ICMP error in clear for one of our own addresses, of a type that net.inet.ipsec.icmp_* refuses (RFC 4301 "   \
+      "6.1.1).")                                                                                                       \
+    X(icmp_quote,                                                                                                      \
+      "An ICMP error about a packet whose answers may not come the same way (RFC 4301 6.2): in clear, or through "     \
+      "other SAs. Someone forges errors, or set net.inet.ipsec.icmp_quote to unchecked.")                              \
+    X(icmp_unproven,                                                                                                   \
+      "An ICMP error about an IPsec packet that we have not sent lately, by its SPI, sequence number or size. "        \
+      "Someone "                                                                                                       \
+      "forges errors to make tunnels narrow.")                                                                         \
     X(no_sa, "The policy requires an SA that is not there. Check `torii show sa` for its addresses and reqid.")        \
     X(sa_timeout,                                                                                                      \
       "The packet waited for an SA that its policy requires, and none came within net.key.larval_lifetime. Check "     \
@@ -74,7 +84,8 @@ namespace torii {
     X(filter_clear,                                                                                                    \
       "A rule of the packet filter's hook clear blocks it, or the hook's default. Check `torii filter list`.")         \
     X(fragment_needs_ports,                                                                                            \
-      "A fragment without ports met a policy that asks for ports. Use policies without ports for fragmented traffic.") \
+      "A fragment met a policy that asks for ports, and the first fragment of its packet, which has them, did not "    \
+      "come before it. Use policies without ports for fragmented traffic.")                                            \
     X(fragment_in_transport, "Transport mode is not applied to fragments (RFC 4303 3.3.4). Lower the sender's MTU.")   \
     X(unknown_spi,                                                                                                     \
       "No SA has this SPI and destination. The peer uses an SA we lack: compare `torii show sa` on both ends.")        \

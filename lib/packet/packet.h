@@ -49,6 +49,7 @@ enum class Punt : std::uint8_t {
     neighbour,            // its next hop has no MAC yet, or no number; comes back by Resume::transmit
     ttl_exceeded,         // these want an ICMP error
     too_big,
+    reassembly_timeout,  // the first fragment of a packet whose rest did not come
     no_route,
     no_sa,  // its policy wants an SA that is not there; comes back by Resume::outbound
 };
@@ -104,8 +105,8 @@ struct Packet {
     bool waypoint = false;            // a routing header sends it on from its destination
     bool made_here = false;           // a tunnel's packet of ours: we may cut it, as nobody else may
     // of both
-    bool past_wire = false;  // owes the filter's hook wire nothing on its way out: it passed, or came out of IPsec
-    std::uint16_t mtu = 0;   // with Punt::too_big: what would have fitted
+    bool past_wire = false;      // owes the filter's hook wire nothing on its way out: it passed, or came out of IPsec
+    std::uint16_t mtu = 0xffff;  // of its SAs' path; with Punt::too_big: what would have fitted
     std::uint16_t spare_octets = 0;  // on its way out: how much longer it may become with TFC padding (RFC 4303 2.7)
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
 

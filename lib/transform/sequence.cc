@@ -15,6 +15,7 @@ void tell(Notices& notices, control::Event::Kind kind, const Packet& p) {
          .serial = p.inbound_sa->serial,
          .spi = Spi{p.inbound_sa->spi.value()},
          .sequence = p.sequence,
+         .flow_label = flow_label(p),
          .packet = {
              .source = p.source(), .destination = p.destination(), .protocol = p.protocol, .ports_known = false}});
 }

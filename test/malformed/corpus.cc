@@ -16,6 +16,14 @@ Octets datagram(unsigned from_office, unsigned to_office, std::size_t octets = 2
                 options);
 }
 
+/// Fragmentation needed, by a link of 1,300 octets.
+Octets icmp_error(std::string_view source, std::string_view destination, const Octets& quoted) {
+    Octets message = octets_of(IcmpHeader{3, 4, 0, 0, 1300}) + quoted;
+    const Big16 checksum{internet_checksum(message.data(), message.size())};
+    std::memcpy(message.data() + 2, &checksum, 2);
+    return ipv4(source, destination, 1, message);
+}
+
 Octets nested(Peers& peers, Octets packet, const std::vector<unsigned>& innermost_first) {
     for (const unsigned number : innermost_first) packet = peers.at(number).tunnel(packet);
     return packet;
@@ -348,6 +356,7 @@ std::vector<Recipe> valid_frames(Peers& peers) {
     from_office("an office's own ESP to office 2", [] {
         return ipv4("10.0.1.5", "10.0.2.5", esp, octets_of(EspHeader{77, 1}) + Octets(40));
     });
+    from_office("an ICMP error toward office 2", [] { return icmp_error("10.0.1.9", "10.0.2.5", datagram(2, 1)); });
     from_office("an echo request to the gateway", [] { return ipv4("10.0.1.5", "10.0.1.1", 1, icmp_echo(2)); });
     out.push_back({"an ARP request from the office", office, Room::pool,
                    [] { return arp(1, host_mac, "10.0.1.5", {}, "10.0.1.1"); }});
@@ -365,6 +374,12 @@ std::vector<Recipe> valid_frames(Peers& peers) {
     from_world("a datagram of the office in clear", [] { return datagram(11, 1); });
     from_world("an echo request in transport mode",
                [&peers] { return peers.transport().packet(peers.transport().padded(icmp_echo(3), 1)); });
+    from_world("an ICMP error out of a tunnel",
+               [&peers] { return peers.at(2).tunnel(icmp_error("10.0.2.9", "10.0.1.5", datagram(1, 2))); });
+    from_world("an ICMP error about ESP of the gateway", [] {
+        const Octets sent = octets_of(EspHeader{0x77777777, 0x1000000}) + Octets(24);  // by nobody
+        return icmp_error("20.0.0.9", "20.0.0.1", ipv4("20.0.0.1", "20.0.0.2", esp, sent));
+    });
     from_world("an echo request from the world", [] { return ipv4("20.0.0.2", "20.0.0.1", 1, icmp_echo(4)); });
     from_world("a datagram out of a gif port", [] { return ipv4("20.0.0.10", "20.0.0.1", 4, datagram(11, 1)); });
     from_world("a datagram out of a gif port under transport mode",

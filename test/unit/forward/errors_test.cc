@@ -274,12 +274,9 @@ TEST_CASE(
 TEST_CASE("an error about a packet out of an SA never leaves in clear: without an SA for it there is none") {
     const std::string setkey =
         std::string{office_setkey} +
-        GENERATE(
-            std::string{// no policy for the gateway's own address; one that says clear; one whose SA is missing
-                        "spddelete 10.0.1.0/24 10.0.2.0/24 any -P out;"
-                        "spdadd 10.0.1.5 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;"},
-            "spdadd 10.0.1.1 0.0.0.0/0 any -P out prio high none; spdadd 20.0.0.1 0.0.0.0/0 any -P out prio high none;",
-            "delete 20.0.0.1 20.0.0.2 esp 0x1001;");
+        GENERATE(std::string{"delete 20.0.0.1 20.0.0.2 esp 0x1001;"},  // answers have no SA; are not protected
+                 "spdadd 10.0.1.0/24 10.0.2.0/24 udp -P out prio high none;"
+                 "spdadd 10.0.1.1 0.0.0.0/0 any -P out prio high none;");
     Configuration c = office_configuration();
     c.default_policy = PolicyAction::bypass;
     Wires tokyo{c};
@@ -291,6 +288,31 @@ TEST_CASE("an error about a packet out of an SA never leaves in clear: without a
     CHECK(tokyo.drops(Drop::ttl_exceeded) == 1);
     CHECK(untold(tokyo, Drop::ttl_exceeded) == 1);
     CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE(
+    "an error about a packet out of an SA leaves as answers to it do when no address of ours may (RFC 4301 6.2)") {
+    const std::string setkey =
+        std::string{office_setkey} +
+        GENERATE(
+            std::string{// no policy for the gateway's own addresses; one that says clear
+                        "spddelete 10.0.1.0/24 10.0.2.0/24 any -P out;"
+                        "spdadd 10.0.1.5 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;"},
+            "spdadd 10.0.1.1 0.0.0.0/0 any -P out prio high none;"
+            "spdadd 20.0.0.1 0.0.0.0/0 any -P out prio high none;");
+    Configuration c = office_configuration();
+    c.default_policy = GENERATE(PolicyAction::bypass, PolicyAction::discard);
+    Wires tokyo{c}, newyork{newyork_configuration()};
+    tokyo.setkey(setkey);
+    newyork.setkey(newyork_setkey);
+    const Octets dying = datagram("10.0.2.5", "10.0.1.5", 102, {.ttl = 2});
+    const auto wire = pass(tokyo, world, pass(newyork, office, {dying}, world), world);
+    REQUIRE(wire.size() == 1);
+    CHECK(esp_of(wire[0]).spi == 0x1001);
+    const auto back = pass(newyork, world, wire, office);
+    REQUIRE(back.size() == 1);
+    CHECK(error_in(back[0]).type == 11);
+    CHECK(error_in(back[0]).quoted == after_hops(dying, 1));
 }
 
 TEST_CASE("a scan of a network fills the neighbour table, and those who really are there get their place back") {

@@ -1,6 +1,6 @@
 // What `torii explain` says is what then happens: each answer is held against a real packet of the same kind.
 #include "catch.h"
-#include "office.h"
+#include "office6.h"
 
 using namespace torii;
 using namespace torii::test;
@@ -165,6 +165,22 @@ TEST_CASE("explain knows the drops that come before any policy, local delivery, 
     CHECK(explained(tokyo, "99.0.0.1", "10.0.1.5").fate == Fate::forward);
     const control::Question nowhere{.packet = {}, .port = "nowhere"};
     CHECK(tokyo.gateway().explain(nowhere).error().message == "there is no port nowhere");
+}
+
+TEST_CASE("explain tells the exact size that fits, of IPv6 packets too") {
+    Wires tokyo{office6_configuration()};
+    tokyo.setkey(GENERATE(office6_setkey("2001:db8::1", "2001:db8::2"), office6_setkey("20.0.0.1", "20.0.0.2"),
+                          std::string{"add 2001:db8:1::5 2001:db8:2::5 ah 0x1001 -m transport -A hmac-sha256 "
+                                      "\"thirty-two octets, hmac-sha2-256\";"
+                                      "spdadd 2001:db8:1::5 2001:db8:2::5 any -P out ipsec ah/transport//require;"}));
+    const unsigned fits = explained(tokyo, "2001:db8:1::5", "2001:db8:2::5").largest_octets;
+    REQUIRE(fits > 1280);
+    tokyo.turn();
+    (void)tokyo.sent_by(world);
+    CHECK(pass6(tokyo, office, {datagram6("2001:db8:1::5", "2001:db8:2::5", fits)}, office).empty());
+    CHECK(tokyo.sent_by(world).size() == 1);
+    CHECK(pass6(tokyo, office, {datagram6("2001:db8:1::5", "2001:db8:2::5", fits + 1)}, office).size() == 1);
+    CHECK(tokyo.drops(Drop::too_big) == 1);
 }
 
 TEST_CASE("explain tells what the packet filter says of the packet as it is on the wire and in clear") {

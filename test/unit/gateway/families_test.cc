@@ -253,3 +253,16 @@ TEST_CASE("an IPv6 SPI that nobody knows is told, and another destination's is n
     CHECK(pair.received(wire, host).empty());
     CHECK(pair.newyork.drops(Drop::replayed) == 1);
 }
+
+TEST_CASE("an audit record tells the flow label of an IPv6 packet (RFC 4301 4.4.2.1, RFC 4303 3.4)") {
+    Wires tokyo{tokyo_configuration_of_both()};
+    tokyo.setkey("add 2001:db8:f::2 2001:db8:f::1 esp 0x1002 -m tunnel -E aes-gcm-16 \"newyork-tokyo-key002\";");
+    Told told{tokyo};
+    const auto esp = [](std::uint32_t spi, std::uint32_t flow_label) {
+        return ipv6("2001:db8:f::2", "2001:db8:f::1", 50, octets_of(EspHeader{spi, 1}) + Octets(64),
+                    {.flow_label = flow_label});
+    };
+    (void)carry(tokyo, world, {esp(0x1003, 0x12345), esp(0x1002, 0xabcde)}, office);
+    CHECK(told.last(control::Event::Kind::unknown_spi).flow_label == 0x12345);
+    CHECK(told.last(control::Event::Kind::bad_icv).flow_label == 0xabcde);
+}

@@ -209,6 +209,63 @@ TEST_CASE("what waits for fragments is bounded, and is given up by name after th
     CHECK(pair.newyork.drops(Drop::fragment_timeout) == 400);
 }
 
+TEST_CASE("who sent only a part is told so after thirty seconds, if it was the first (RFC 792, RFC 1122 3.3.2)") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(all_pass);
+    const Octets esp = ipv4("20.0.0.2", "20.0.0.1", 50, Octets(100, std::byte{7}), {.identification = 1});
+    const Octets other = ipv4("20.0.0.2", "20.0.0.1", 50, Octets(100), {.identification = 2});
+    CHECK(pass(tokyo, world, {piece(esp, 0, 64), piece(other, 64, 100)}, world).empty());
+    tokyo.pass(std::chrono::seconds{31});
+    tokyo.turn();
+    const auto told = packets_of(tokyo.sent_by(world));
+    REQUIRE(told.size() == 1);
+    const auto& icmp = *reinterpret_cast<const IcmpHeader*>(told[0].data() + 20);
+    CHECK(icmp.type == 11);
+    CHECK(icmp.code == 1);
+    CHECK(internet_checksum(told[0].data() + 20, told[0].size() - 20) == 0);
+    CHECK(header_of(told[0]).source == number("20.0.0.1"));
+    CHECK(header_of(told[0]).destination == number("20.0.0.2"));
+    CHECK(Octets(told[0].begin() + 28, told[0].end()) == piece(esp, 0, 64));
+    CHECK(tokyo.drops(Drop::fragment_timeout) == 2);
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("fragments pass a policy with ports by those of their first one (RFC 4301 7.3)") {
+    const std::string ends = "ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;";
+    const std::string setkey =
+        "add 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -r 8 -E aes-gcm-16 \"tokyo-newyork-key001\";"
+        "spdadd 10.0.1.0/24 10.0.2.0/24[5000] udp -P out " +
+        ends + "spdadd 10.0.1.0/24 10.0.2.0/24[5000] udp -P in " + ends +
+        "spdadd 10.0.1.0/24 10.0.2.0/24[5001] udp -P out discard;";
+    Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
+    tokyo.setkey(setkey);
+    newyork.setkey(setkey);
+    const auto through = [&](const Octets& fragment) {
+        return pass(newyork, world, pass(tokyo, office, {fragment}, world), office) == only(after_hops(fragment, 2));
+    };
+    const Octets packet = numbered(3000);
+    CHECK_FALSE(through(piece(packet, 1400, 2800)));  // before the first
+    CHECK(through(piece(packet, 0, 1400)));
+    CHECK(through(piece(packet, 2800, 2980)));
+    CHECK(through(piece(packet, 1400, 2800)));
+    CHECK_FALSE(through(piece(numbered(3000, "10.0.1.6"), 1400, 2800)));
+    CHECK_FALSE(through(piece(numbered(3000, "10.0.1.5", "10.0.2.5", {.identification = 8}), 1400, 2800)));
+    CHECK(tokyo.drops(Drop::fragment_needs_ports) == 3);
+    // In clear what came through the SA before does not count, neither as policy nor as port.
+    CHECK(pass(newyork, world, {piece(packet, 1400, 2800)}, office).empty());
+    CHECK(newyork.drops(Drop::fragment_needs_ports) == 1);
+    CHECK(pass(newyork, world, {piece(packet, 0, 1400)}, office).empty());
+    CHECK(newyork.drops(Drop::policy_mismatch) == 1);
+
+    const Octets other = ipv4("10.0.1.7", "10.0.2.5", 17, udp(4000, 5001, Octets(1200)));
+    CHECK_FALSE(through(piece(other, 0, 800)));
+    CHECK_FALSE(through(piece(other, 800, 1208)));
+    CHECK(tokyo.drops(Drop::policy_discard) == 2);
+    tokyo.pass(std::chrono::seconds{31});
+    CHECK_FALSE(through(piece(packet, 2800, 2980)));  // who waits so long uses its number again
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
 TEST_CASE("fragments outlive a clock that steps back, and the wrap of its seconds") {
     Wires tokyo{office_configuration()};
     Reassembler reassembler{*tokyo.gateway().large_pool(), 8};
@@ -225,12 +282,20 @@ TEST_CASE("fragments outlive a clock that steps back, and the wrap of its second
     };
     const std::uint32_t now = GENERATE(1000u, 0u, 10u);
     CHECK_FALSE(add(piece(whole, 0, 480), now));
-    reassembler.expire(now - 1);
-    reassembler.expire(now + 29);
+    unsigned told = 0;
+    const auto tell = [&](Packet& first) {
+        CHECK(Octets(first.ip, first.ip + first.ip_octets) == piece(whole, 0, 480));
+        rte_pktmbuf_free(first.mbuf);
+        ++told;
+    };
+    reassembler.expire(now - 1, tell);
+    reassembler.expire(now + 29, tell);
     CHECK(add(piece(whole, 480, 980), now + 29));
     CHECK_FALSE(add(piece(whole, 0, 480), now));
-    reassembler.expire(now + 30);
-    CHECK(reassembler.take_abandoned().timed_out == 1);
+    CHECK_FALSE(add(piece(whole, 480, 800), now));
+    reassembler.expire(now + 30, tell);
+    CHECK(told == 1);
+    CHECK(reassembler.take_abandoned().timed_out == 1);  // the other one
     CHECK(reassembler.waiting() == 0);
 }
 

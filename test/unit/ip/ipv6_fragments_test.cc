@@ -63,6 +63,41 @@ Octets whole_esp(Pair& pair, const Octets& clear) {
 
 }  // namespace
 
+TEST_CASE("fragments of IPv6 pass a policy with ports by those of their first one, as they are (RFC 4301 7.3)") {
+    const std::string ends = "esp/tunnel/2001:db8:f::1-2001:db8:f::2/require; ";
+    const std::string setkey =
+        "add 2001:db8:f::1 2001:db8:f::2 esp 0x1001 -m tunnel -r 8 -E aes-gcm-16 \"tokyo-newyork-key001\";"
+        "spdadd 2001:db8:1::/64 2001:db8:2::/64[5000] udp -P out ipsec " +
+        ends + "spdadd 2001:db8:1::/64 2001:db8:2::/64[5000] udp -P in ipsec " + ends;
+    Pair pair{1500, setkey};
+    const Octets whole = of(2000), first = piece(whole, 0, 1200), second = piece(whole, 1200, 1960);
+    CHECK(pair.received(pair.sent(first)) == only(hops_on(first, 2)));
+    CHECK(pair.received(pair.sent(second)) == only(hops_on(second, 2)));
+    CHECK(pair.sent(piece(whole, 1200, 1960, 4712)).empty());  // of another packet
+    Octets other_protocol = second;
+    other_protocol[40] = std::byte{6};
+    CHECK(pair.sent(other_protocol).empty());
+    CHECK(pair.tokyo.drops(Drop::fragment_needs_ports) == 1);
+    CHECK(pair.tokyo.drops(Drop::no_policy) == 1);
+    CHECK(pair.newyork.buffers_missing() == 0);
+}
+
+TEST_CASE("an IPv6 packet whose rest does not come within thirty seconds is reported as it began (RFC 4443 3.3)") {
+    Pair pair;
+    const Octets wire = ipv6("2001:db8:f::1", "2001:db8:f::2", 50, Octets(200, std::byte{3}));
+    pair.newyork.setkey(everything_passes);
+    CHECK(carry(pair.newyork, world, {piece(wire, 0, 96)}, world).empty());
+    pair.newyork.pass(std::chrono::seconds{31});
+    (void)pair.newyork.sent_by(office);
+    const auto told = carry(pair.newyork, office, {}, world);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].at(40) == std::byte{3});
+    CHECK(told[0].at(41) == std::byte{1});
+    CHECK(Octets(told[0].begin() + 48, told[0].end()) == piece(wire, 0, 96));
+    CHECK(pair.newyork.drops(Drop::fragment_timeout) == 1);
+    CHECK(pair.newyork.buffers_missing() == 0);
+}
+
 TEST_CASE(
     "what every sender may send goes through a narrow IPv6 tunnel in fragments, and arrives whole (RFC 2473 7.1)") {
     Pair pair;
