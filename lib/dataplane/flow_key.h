@@ -15,8 +15,8 @@ struct FlowRest {
 };
 
 inline FlowRest flow_rest(const Packet& p) {
-    // Whether it came out of an SA belongs to the key, so that clear packets cannot push out a protected flow's entry.
-    const auto arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | (p.opened != 0 ? 0x80u : 0u));
+    // How many SAs it came out of belongs to the key, so that clear packets cannot push out a protected flow's entry.
+    const auto arrival = static_cast<std::uint8_t>(static_cast<unsigned>(p.arrival) | p.opened * 0x10u);
     FlowRest rest{.arrival = arrival, .ports_known = !p.fragment};
     const std::byte* const l4 = p.payload();
     if (p.fragment) {

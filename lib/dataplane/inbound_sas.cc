@@ -9,11 +9,6 @@ namespace {
 constexpr std::uint8_t esp = static_cast<std::uint8_t>(IpProtocol::esp);
 constexpr std::uint8_t ah = static_cast<std::uint8_t>(IpProtocol::ah);
 
-unsigned header_octets(std::uint8_t protocol) {
-    if (protocol == esp) return sizeof(EspHeader);
-    return protocol == ah ? sizeof(AhHeader) : sizeof(IpCompHeader);
-}
-
 Drop truncated(std::uint8_t protocol) {
     if (protocol == esp) return Drop::esp_truncated;
     return protocol == ah ? Drop::bad_ah_header : Drop::bad_ipcomp;
@@ -45,8 +40,6 @@ bool is_for(const Packet& p, const InboundSa& sa) {
 
 }  // namespace
 
-bool has_readable_spi(const Packet& p) { return !p.fragment && p.payload_octets() >= header_octets(p.protocol); }
-
 Spi spi_of(const Packet& p) { return Spi{wire_spi(p).value()}; }
 
 std::uint32_t sequence_low_of(const Packet& p) {
@@ -58,7 +51,7 @@ std::uint32_t sequence_low_of(const Packet& p) {
 
 void find_inbound_sas(const SpiIndex& sad, Batch& batch) {
     for (Packet& p : batch.live()) {
-        if (p.payload_octets() < header_octets(p.protocol)) [[unlikely]] {
+        if (p.payload_octets() < ipsec_header_octets(p.protocol)) [[unlikely]] {
             Batch::drop(p, truncated(p.protocol));
         } else {
             p.hash = hash_of(sad, p);

@@ -14,8 +14,16 @@ constexpr bool is_ipsec(std::uint8_t protocol) {
            protocol == static_cast<std::uint8_t>(IpProtocol::ipcomp);
 }
 
+/// Octets of the header that starts with the SPI, or of IPComp's; of AH what stands in front of the ICV.
+constexpr unsigned ipsec_header_octets(std::uint8_t protocol) {
+    if (protocol == static_cast<std::uint8_t>(IpProtocol::esp)) return sizeof(EspHeader);
+    return protocol == static_cast<std::uint8_t>(IpProtocol::ah) ? sizeof(AhHeader) : sizeof(IpCompHeader);
+}
+
 /// Whether the SPI or CPI of an IPsec packet can be read: not in a fragment, and not in a stump.
-bool has_readable_spi(const Packet& packet);
+inline bool has_readable_spi(const Packet& p) {
+    return !p.fragment && p.payload_octets() >= ipsec_header_octets(p.protocol);
+}
 
 /// The SPI of an IPsec packet, or its CPI; has_readable_spi().
 Spi spi_of(const Packet& packet);

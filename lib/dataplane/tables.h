@@ -31,6 +31,9 @@ struct AddressPairHash {
 };
 using PairCells = std::unordered_map<AddressPair, ChainCell*, AddressPairHash>;
 
+/// A chain cell's place in Rules::cells: half of what a pointer takes to remember.
+enum class CellIndex : std::uint32_t { none = 0xffffffff };
+
 /// Everything a worker needs to decide about a flow it has not seen. One value, so that it is consistent; its
 /// generation dates the flows decided by it.
 struct Rules {
@@ -45,6 +48,10 @@ struct Rules {
     std::uint32_t flow_seconds = 10;
     std::vector<Arrival> port_arrival;  // by DPDK port id: which side it is on
     HopIndex host_hop{};
+
+    ChainCell& cell(CellIndex index) const { return cells[static_cast<std::uint32_t>(index)]; }
+    CellIndex index_of(const ChainCell& cell) const { return static_cast<CellIndex>(&cell - cells); }
+    PolicyId policy_of(CellIndex cell) const { return cell_policies[static_cast<std::uint32_t>(cell)]; }
 };
 
 /// Whether this policy's SAs depend on the packet's addresses: transport mode innermost, between no fixed pair.

@@ -1,5 +1,7 @@
 #include "dataplane/verdict.h"
 
+#include <algorithm>
+
 #include "dataplane/inbound_check.h"
 
 namespace torii {
@@ -61,7 +63,7 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
                          : found.policy    ? Drop::policy_discard
                                            : Drop::no_policy;
     } else if (action == PolicyAction::protect) {
-        verdict.cell = &cell_of(rules, *found.policy, selector.source, selector.destination);
+        verdict.cell = rules.index_of(cell_of(rules, *found.policy, selector.source, selector.destination));
     }
     return verdict;
 }
@@ -71,7 +73,9 @@ Verdict outbound_verdict(const Rules& rules, const NextHopTable& hops, const Pac
 Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelector& selector, const Packet& p,
                std::uint32_t second, Trail* trail) {
     const Routes& routes = *rules.routes;
-    Verdict verdict{.used_serial = cacheable_sa(p)};
+    Verdict verdict;
+    for (std::size_t i = 0; i < std::min<std::size_t>(p.opened, most_cacheable_sas); ++i)
+        verdict.used_serials[i] = p.used[i]->serial;
     const auto dropped = [&](Drop reason) {
         verdict.kind = Verdict::Kind::drop;
         verdict.reason = reason;
@@ -106,9 +110,9 @@ Verdict decide_outbound(const Rules& rules, const NextHopTable& hops, const Pack
     return outbound_verdict(rules, hops, selector, {}, second, nullptr);
 }
 
-bool is_settled(const Verdict& verdict) {
+bool is_settled(const Rules& rules, const Verdict& verdict) {
     return verdict.kind != Verdict::Kind::glean ||
-           (verdict.cell != nullptr && verdict.cell->read().kind() != ChainCell::Kind::clear);
+           (verdict.cell != CellIndex::none && rules.cell(verdict.cell).read().kind() != ChainCell::Kind::clear);
 }
 
 }  // namespace torii

@@ -2,25 +2,34 @@
 // threads, and the control thread for `explain`; reads published values and nothing else.
 #pragma once
 
+#include <array>
 #include <optional>
 
 #include "dataplane/tables.h"
 
 namespace torii {
 
-/// 16 octets.
+/// How many SAs of an inbound packet a verdict can tell: what the flow cache's line has room for.
+inline constexpr std::size_t most_cacheable_sas = 3;
+
+/// 20 octets.
 struct Verdict {
     enum class Kind : std::uint8_t { drop, local, forward, protect, glean };
-    ChainCell* cell = nullptr;
-    std::uint32_t used_serial = 0;  // the SA through which the inbound check was passed; 0: none
+    std::array<std::uint32_t, most_cacheable_sas> used_serials{};  // of the SAs that were checked, as Packet::used
+    CellIndex cell = CellIndex::none;
     Kind kind = Kind::drop;
     Drop reason = Drop::no_policy;
     HopIndex hop{};
 };
 
-/// What a verdict may be remembered by of the inbound check: the one SA a packet came through. A packet through several
-/// is checked each time, and its verdict stands for no other's.
-inline std::uint32_t cacheable_sa(const Packet& p) { return p.opened == 1 ? p.used[0]->serial : 0; }
+/// Whether the packet came through the very SAs with which the verdict's inbound check was made. The flow's key has
+/// told already that they are as many. A packet through more than a verdict can tell is checked each time.
+inline bool holds_for(const Verdict& verdict, const Packet& p) {
+    if (p.opened > most_cacheable_sas) return false;
+    for (std::size_t i = 0; i < p.opened; ++i)
+        if (verdict.used_serials[i] != p.used[i]->serial) return false;
+    return true;
+}
 
 /// What decide() came across, for whoever wants to tell why. Each is there when it was asked for.
 struct Trail {
@@ -42,6 +51,6 @@ PacketSelector selector_of(const Packet& packet);
 
 /// Whether the verdict holds as long as its rules. A flow to a neighbour that nobody has asked for yet is decided again
 /// until it is known, unless SAs take it elsewhere.
-bool is_settled(const Verdict& verdict);
+bool is_settled(const Rules& rules, const Verdict& verdict);
 
 }  // namespace torii

@@ -89,6 +89,7 @@ std::size_t Worker::turn() {
     date_flows();
     filter_ = tables_.filter.load(std::memory_order_acquire);
     look_for_capture();
+    looks_at_arrived_ = captures_wire_ || asks_filter(Hook::wire);
     std::array<rte_mbuf*, Batch::capacity> mbufs;
     for (const WorkerQueue& queue : setup_.rx) {
         const std::size_t count =
@@ -135,6 +136,13 @@ void Worker::look_for_capture() {
 }
 
 // ---- parse
+
+/// Where nobody looks at what arrives, each packet is sorted as it is parsed: that saves a pass over the burst.
+inline void Worker::pass_parsed(Packet& p) {
+    if (looks_at_arrived_) [[unlikely]]
+        return parsed_.add(p);
+    route_arrived(p);
+}
 
 void Worker::receive(rte_mbuf** mbufs, std::size_t count, std::uint16_t port, Arrival arrival) {
     std::uint64_t octets = 0;
@@ -184,7 +192,7 @@ void Worker::parse() {
             if (reason != Drop::none) [[unlikely]]
                 Batch::drop(p, reason);
             else
-                parsed_.add(p);
+                pass_parsed(p);
         } else if (type == EtherType::ipv6) {
             p.ip += sizeof(EthernetHeader);
             take_ipv6(p, frame_octets - sizeof(EthernetHeader), ours);
@@ -204,7 +212,7 @@ void Worker::take_ipv6(Packet& p, std::size_t octets, bool ours) {
     const bool for_us = destination.is_multicast() || p.arrival == Arrival::host;
     if (is_discovery(p) && (for_us || rules_->routes->is_own(destination))) return punt(p, Punt::neighbour_discovery);
     if (!ours) return Batch::drop(p, Drop::multicast);
-    parsed_.add(p);
+    pass_parsed(p);
 }
 
 void Worker::sort() {
@@ -213,16 +221,22 @@ void Worker::sort() {
 }
 
 /// IPsec goes to be opened unless it comes from inside, where it is payload like any other. Where no SPI can be read,
-/// only the address tells whose it is. An IPv6 packet that should go on from here by its routing header goes nowhere
-/// (RFC 8200 4.4).
+/// only the address tells whose it is.
 void Worker::route_arrived(Packet& p) {
-    if (p.fragment && !is_whole(p)) [[unlikely]]
+    if ((p.fragment || p.waypoint) && !may_go_on(p)) [[unlikely]]
         return;
-    if (p.family == Family::ipv6 && p.waypoint && rules_->routes->is_own(p.destination())) [[unlikely]]
-        return Batch::drop(p, Drop::source_route);
     const bool ipsec = is_ipsec(p.protocol) && p.arrival == Arrival::outside;
     const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(p.destination()));
     (ours ? encrypted_ : clear_).add(p);
+}
+
+/// What few packets ask: fragments may have to wait, and an IPv6 packet that should go on from here by its routing
+/// header goes nowhere (RFC 8200 4.4).
+bool Worker::may_go_on(Packet& p) {
+    if (p.fragment && !is_whole(p)) return false;
+    if (p.family == Family::ipv4 || !p.waypoint || !rules_->routes->is_own(p.destination())) return true;
+    Batch::drop(p, Drop::source_route);
+    return false;
 }
 
 /// Fragments that must be whole first: IPsec for us, and what the host's own stack sends, since transport mode takes no
@@ -268,8 +282,11 @@ void Worker::open() {
     if (!esp.empty()) open_esp(*crypto_, jobs_, notices_, esp);
     if (!ah.empty()) open_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) open_ipcomp(deflate_, notices_, ipcomp);
-    count_opened(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
+        if (p.inbound_sa != nullptr) [[likely]]
+            count_opened(counters_.ipsec, *p.inbound_sa);
+        else
+            count_decompressed(counters_.ipsec, p);
         p.past_wire = true;
         if (const IpProtocol inner{p.protocol}; inner == IpProtocol::ipv4 || inner == IpProtocol::ipv6) [[unlikely]]
             leave_bare_tunnel(p, inner == IpProtocol::ipv4 ? Family::ipv4 : Family::ipv6);

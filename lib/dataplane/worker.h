@@ -108,14 +108,17 @@ private:
     void take_over(rte_ring* ring);
     void look_for_capture();
     void take_ipv6(Packet& packet, std::size_t octets, bool ours);
+    void pass_parsed(Packet& packet);
     void route_arrived(Packet& packet);
+    bool may_go_on(Packet& packet);
     bool is_whole(Packet& packet);
     bool asks_filter(control::Hook hook) const { return filter_ != nullptr && filter_->active(hook); }
     bool may_go_without_sa(Packet& packet);
     void leave_bare_tunnel(Packet& packet, Family inner);
     void act(Packet& packet, const Verdict& verdict);
-    void ask_for_sa(const Packet& packet, const ChainCell& cell);
+    void ask_for_sa(const Packet& packet, CellIndex cell);
     bool fits(Packet& packet);
+    bool may_be_too_large(Packet& packet, unsigned octets, unsigned mtu);
     void hand_over(Packet& packet, unsigned worker, Resume resume);
     void punt(Packet& packet, Punt why);
     void send_in_pieces(Packet& packet, const NextHop& hop);
@@ -130,8 +133,9 @@ private:
     const SpiIndex* sad_ = nullptr;
     std::uint32_t second_ = 0;                                             // of this turn
     std::uint32_t flow_date_ = 0, flow_generation_ = 0, flows_since_ = 0;  // of the flows that count now
-    CaptureRing* capture_ = nullptr;  // null: no capture is on
+    CaptureRing* capture_ = nullptr;                                       // null: no capture is on
     bool captures_wire_ = false, captures_clear_ = false;
+    bool looks_at_arrived_ = false;   // somebody wants to see what arrives before it is sorted
     const Filter* filter_ = nullptr;  // null: nothing to ask
     std::unique_ptr<CryptoEngine> crypto_;
     WorkerCounters counters_;

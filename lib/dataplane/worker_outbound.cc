@@ -45,15 +45,15 @@ void Worker::classify() {
     count = 0;
     for (Packet& p : clear_.live()) {
         const Flows::Entry* entry = flows_.find(p.hash, keys_[count], flow_date_);
-        if (entry == nullptr || entry->verdict.used_serial != cacheable_sa(p) || p.opened > 1) [[unlikely]] {
+        if (entry == nullptr || !holds_for(entry->verdict, p)) [[unlikely]] {
             ++misses;
             Flows::Entry& fresh = flows_.remember(p.hash, keys_[count], flow_date_,
                                                   decide(*rules_, tables_.hops, keys_[count].selector(), p, second_));
-            if (!is_settled(fresh.verdict)) fresh.generation = 0;
+            if (!is_settled(*rules_, fresh.verdict)) fresh.generation = 0;
             entry = &fresh;
         }
         verdicts_[count++] = entry->verdict;
-        __builtin_prefetch(entry->verdict.cell);
+        if (entry->verdict.cell != CellIndex::none) __builtin_prefetch(&rules_->cell(entry->verdict.cell));
     }
     counters_.flow_misses.add(misses);
     counters_.flow_hits.add(count - misses);
@@ -76,14 +76,14 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     }
     const bool counts_hops = p.arrival == Arrival::outside || p.arrival == Arrival::inside;
     if (counts_hops && hops_left(p) <= 1) return punt(p, Punt::ttl_exceeded);
-    if (verdict.cell != nullptr) {
-        const ChainCell::Value value = verdict.cell->read();
+    if (verdict.cell != CellIndex::none) {
+        const ChainCell::Value value = rules_->cell(verdict.cell).read();
         if (value.kind() == ChainCell::Kind::no_sa) return punt(p, Punt::no_sa);
         if (value.kind() == ChainCell::Kind::clear) {
-            ask_for_sa(p, *verdict.cell);
+            ask_for_sa(p, verdict.cell);
         } else {
             p.chain = value.kind() == ChainCell::Kind::chain ? value.chain() : nullptr;
-            if (p.chain != nullptr && p.chain->incomplete) ask_for_sa(p, *verdict.cell);
+            if (p.chain != nullptr && p.chain->incomplete) ask_for_sa(p, verdict.cell);
             p.outbound_sa = p.chain ? p.chain->sas[0] : value.sa();
             __builtin_prefetch(p.outbound_sa, 1);
             __builtin_prefetch(reinterpret_cast<std::byte*>(p.outbound_sa) + 64);
@@ -96,13 +96,22 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     leaving_.add(p);
 }
 
-void Worker::ask_for_sa(const Packet& p, const ChainCell& cell) {
-    notices_.tell({.kind = control::Event::Kind::acquire,
-                   .packet = flow_key(p).selector(),
-                   .policy = rules_->cell_policies[&cell - rules_->cells]});
+void Worker::ask_for_sa(const Packet& p, CellIndex cell) {
+    notices_.tell(
+        {.kind = control::Event::Kind::acquire, .packet = flow_key(p).selector(), .policy = rules_->policy_of(cell)});
 }
 
 // ---- protect
+
+inline bool Worker::fits(Packet& p) {
+    const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
+    const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
+    const unsigned octets = protected_octets(p, p.ip_octets);
+    if (octets > mtu) [[unlikely]]
+        return may_be_too_large(p, octets, mtu);
+    p.spare_octets = static_cast<std::uint16_t>(spare_octets(p, octets, mtu));
+    return true;
+}
 
 /// Drops: no_room, and those of protect_esp, protect_ah and protect_ipcomp.
 void Worker::protect() {
@@ -123,8 +132,8 @@ void Worker::protect() {
     if (!esp.empty()) protect_esp(*crypto_, jobs_, notices_, esp);
     if (!ah.empty()) protect_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
-    count_protected(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
+        count_protected(counters_.ipsec, p);
         p.past_wire = false;
         if (p.chain != nullptr && ++p.chain_step < p.chain->size) {
             p.outbound_sa = p.chain->sas[p.chain_step];
@@ -135,17 +144,11 @@ void Worker::protect() {
     }
 }
 
-/// Whether the packet will fit the link at the chain's far end; if not, its sender is told what would (RFC 4301 8.2.1).
-/// No sender of IPv6 can be told of less than every link carries: such packets are cut in the tunnel (RFC 2473 7.1),
-/// and those that transport mode makes too large are lost.
-bool Worker::fits(Packet& p) {
-    const OutboundSa& last = p.chain ? *p.chain->sas[p.chain->size - 1u] : *p.outbound_sa;
-    const unsigned mtu = last.mtu.load(std::memory_order_relaxed);
-    const unsigned octets = protected_octets(p, p.ip_octets);
-    if (octets <= mtu) [[likely]] {
-        p.spare_octets = static_cast<std::uint16_t>(spare_octets(p, octets, mtu));
-        return true;
-    }
+/// What becomes of a packet that will have `octets` octets, more than the link at its chain's far end carries: it goes
+/// on to be cut as it leaves, or goes nowhere and its sender is told what would have fitted (RFC 4301 8.2.1). No sender
+/// of IPv6 can be told of less than every link carries: such packets are cut in the tunnel (RFC 2473 7.1), and those
+/// that transport mode makes too large are lost.
+bool Worker::may_be_too_large(Packet& p, unsigned octets, unsigned mtu) {
     const bool told_all = p.family == Family::ipv6 && p.ip_octets <= ipv6_minimum_mtu;
     if (told_all || may_be_cut_outside(p)) {  // when it leaves (RFC 4303 3.3.4)
         if (octets > largest_packet) Batch::drop(p, Drop::no_room);

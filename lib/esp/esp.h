@@ -7,8 +7,18 @@
 
 namespace torii {
 
+/// Octets of padding for so many of payload.
+inline unsigned esp_padding(const OutboundSa& sa, unsigned payload_octets) {
+    return -(payload_octets + unsigned{sizeof(EspTrailer)}) & sa.alignment_mask;
+}
+
 /// Octets an SA adds in `mode` to a packet of `ip_octets` octets whose header has `header_octets`.
-unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets);
+inline unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets) {
+    const unsigned fixed = unsigned{sa.header_octets} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
+    if (mode == Mode::tunnel) [[likely]]
+        return sa.outer_octets() + fixed + esp_padding(sa, ip_octets);
+    return fixed + esp_padding(sa, ip_octets - header_octets);
+}
 
 /// Protects `batch` in place (RFC 4303 3.3).
 /// In:     packets at their IP header, each carrying its own `outbound_sa`; fragments only toward tunnels.

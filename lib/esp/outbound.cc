@@ -10,16 +10,12 @@ constexpr std::uint8_t sequential_padding[16]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 
 /// 1, 2, 3, ... as RFC 4303 2.4 wants it, or what KAME's -f names instead.
 void write_padding(CryptoEngine& crypto, Padding kind, std::byte* at) {
-    switch (kind) {
-        [[likely]] case Padding::sequential : std::memcpy(at, sequential_padding, sizeof sequential_padding);
-        break;
-        case Padding::random: std::memcpy(at, crypto.fresh_iv(sizeof sequential_padding).data(), 16); break;
-        case Padding::zero: std::memset(at, 0, sizeof sequential_padding); break;
-    }
-}
-
-unsigned padding_for(const OutboundSa& sa, unsigned payload_octets) {
-    return -(payload_octets + unsigned{sizeof(EspTrailer)}) & sa.alignment_mask;
+    if (kind == Padding::sequential) [[likely]]
+        std::memcpy(at, sequential_padding, sizeof sequential_padding);
+    else if (kind == Padding::zero)
+        std::memset(at, 0, sizeof sequential_padding);
+    else
+        std::memcpy(at, crypto.fresh_iv(sizeof sequential_padding).data(), sizeof sequential_padding);
 }
 
 /// ESP header and IV at `head`, padding and trailer behind the text, and the crypto job for what lies between.
@@ -36,7 +32,7 @@ void write_esp(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p, std::byte* 
         std::memcpy(iv, crypto.fresh_iv(sa.iv_octets).data(), sa.iv_octets);
     }
     std::byte* const text = iv + sa.iv_octets;
-    const unsigned padding = padding_for(sa, payload_octets);
+    const unsigned padding = esp_padding(sa, payload_octets);
     write_padding(crypto, sa.padding, text + payload_octets);
     const EspTrailer trailer{static_cast<std::uint8_t>(padding), next_header};
     std::memcpy(text + payload_octets + padding, &trailer, sizeof trailer);
@@ -114,12 +110,6 @@ void encapsulate_transport(CryptoEngine& crypto, CryptoJobs& scratch, Packet& p)
 }
 
 }  // namespace
-
-unsigned esp_overhead(const OutboundSa& sa, Mode mode, unsigned ip_octets, unsigned header_octets) {
-    const unsigned fixed = unsigned{sa.header_octets} + sa.iv_octets + unsigned{sizeof(EspTrailer)} + sa.icv_octets;
-    if (mode == Mode::tunnel) return sa.outer_octets() + fixed + padding_for(sa, ip_octets);
-    return fixed + padding_for(sa, ip_octets - header_octets);
-}
 
 void protect_esp(CryptoEngine& crypto, CryptoJobs& scratch, Notices& notices, Batch& batch) {
     make_room(batch);

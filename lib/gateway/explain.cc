@@ -220,8 +220,8 @@ struct Gateway::Walk {
             return;
         }
         out.fate = Explanation::Fate::forward;
-        if (verdict.cell != nullptr) {
-            const ChainCell::Value cell = verdict.cell->read();
+        if (verdict.cell != CellIndex::none) {
+            const ChainCell::Value cell = rules.cell(verdict.cell).read();
             leave_protected(*trail.outbound->policy, cell);
             if (cell.kind() == ChainCell::Kind::no_sa) return drop(out, Drop::no_sa);
             if (cell.kind() != ChainCell::Kind::clear) out.fate = Explanation::Fate::protect;

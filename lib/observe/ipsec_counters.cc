@@ -42,32 +42,6 @@ std::optional<IpsecStat> stat_of(const Packet& p, Drop reason) {
 
 }  // namespace
 
-void count_opened(IpsecCountersByFamily& counters, const Batch& batch) {
-    for (const Packet& p : batch.live()) {
-        const InboundSa* const sa = p.inbound_sa;
-        if (sa == nullptr) {
-            IpsecCounters& c = counters[family_place(p)];
-            c[IpsecStat::in_success].add(1);
-            c.in[IpsecCounters::place_of(IpsecProtocol::ipcomp)][0].add(1);
-            continue;
-        }
-        IpsecCounters& c = counters[sa->destination.is_v4() ? 0 : 1];
-        c[IpsecStat::in_success].add(1);
-        c.in[IpsecCounters::place_of(sa->protocol)][static_cast<std::size_t>(sa->suite)].add(1);
-        if (sa->icv_octets != 0)
-            c[sa->protocol == IpsecProtocol::ah ? IpsecStat::in_ahauthsucc : IpsecStat::in_espauthsucc].add(1);
-    }
-}
-
-void count_protected(IpsecCountersByFamily& counters, const Batch& batch) {
-    for (const Packet& p : batch.live()) {
-        const OutboundSa& sa = *p.outbound_sa;
-        IpsecCounters& c = counters[family_place(p)];
-        c[IpsecStat::out_success].add(1);
-        c.out[IpsecCounters::place_of(sa.protocol)][static_cast<std::size_t>(sa.suite)].add(1);
-    }
-}
-
 void count_dropped(IpsecCountersByFamily& counters, const Packet& packet, Drop reason) {
     if (const auto stat = stat_of(packet, reason)) counters[family_place(packet)][*stat].add(1);
 }

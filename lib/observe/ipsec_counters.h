@@ -59,11 +59,27 @@ struct IpsecCounters {
 };
 using IpsecCountersByFamily = std::array<IpsecCounters, 2>;  // IPv4, IPv6
 
-/// Each packet of the batch that is alive came out of one IPsec header, that of its `inbound_sa`; without one, of
-/// IPComp by its well-known CPI. The family is the SA's, so the outer one.
-void count_opened(IpsecCountersByFamily& counters, const Batch& batch);
-/// Each packet of the batch that is alive has been given one header by its `outbound_sa`.
-void count_protected(IpsecCountersByFamily& counters, const Batch& batch);
+/// The packet came out of one IPsec header, that of its `inbound_sa`. The family is the SA's, so the outer one.
+inline void count_opened(IpsecCountersByFamily& counters, const InboundSa& sa) {
+    IpsecCounters& c = counters[sa.destination.is_v4() ? 0 : 1];
+    c[IpsecStat::in_success].add(1);
+    c.in[IpsecCounters::place_of(sa.protocol)][static_cast<std::size_t>(sa.suite)].add(1);
+    if (sa.icv_octets != 0)
+        c[sa.protocol == IpsecProtocol::ah ? IpsecStat::in_ahauthsucc : IpsecStat::in_espauthsucc].add(1);
+}
+/// The packet came out of IPComp without an SA, by its well-known CPI.
+inline void count_decompressed(IpsecCountersByFamily& counters, const Packet& p) {
+    IpsecCounters& c = counters[p.family == Family::ipv4 ? 0 : 1];
+    c[IpsecStat::in_success].add(1);
+    c.in[IpsecCounters::place_of(IpsecProtocol::ipcomp)][0].add(1);
+}
+/// The packet has been given one header by its `outbound_sa`, and stands at the IP header in front of it.
+inline void count_protected(IpsecCountersByFamily& counters, const Packet& p) {
+    const OutboundSa& sa = *p.outbound_sa;
+    IpsecCounters& c = counters[p.family == Family::ipv4 ? 0 : 1];
+    c[IpsecStat::out_success].add(1);
+    c.out[IpsecCounters::place_of(sa.protocol)][static_cast<std::size_t>(sa.suite)].add(1);
+}
 /// The packet stands at the IP header it was refused with. A policy's refusal counts as inbound for what came from
 /// outside or out of an SA, else as outbound. Reasons that have nothing to do with IPsec count nothing here.
 void count_dropped(IpsecCountersByFamily& counters, const Packet& packet, Drop reason);

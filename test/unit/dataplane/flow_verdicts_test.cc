@@ -8,27 +8,29 @@ using namespace torii::test;
 
 namespace {
 
-/// Octets with which newyork's gateway would send `packet` through all SAs of `setkey`: made by a second gateway.
-std::vector<Frame> protected_by(std::string_view setkey, const Octets& packet) {
+/// Octets with which newyork's gateway would send `packet`, `count` times, through all SAs of `setkey`: made by a
+/// second gateway.
+std::vector<Frame> protected_by(std::string_view setkey, const Octets& packet, int count = 1) {
     Wires newyork{newyork_configuration()};
     newyork.setkey(setkey);
-    newyork.send(office, ethernet(packet));
+    for (int i = 0; i < count; ++i) newyork.send(office, ethernet(packet));
     newyork.turn();
     auto frames = newyork.sent_by(world);
     for (Frame& frame : frames) std::memset(frame.data(), 0, 6);
     return frames;
 }
 
-constexpr std::string_view two_sas = R"(
+constexpr std::string_view three_sas = R"(
 add 20.0.0.2 20.0.0.1 esp 0x1002 -m tunnel -r 8 -E aes-gcm-16 "newyork-tokyo-key002";
 add 20.0.0.3 20.0.0.1 esp 0x1003 -m tunnel -r 8 -E aes-gcm-16 "newyork-tokyo-key003";
+add 20.0.0.4 20.0.0.1 esp 0x1004 -m tunnel -r 8 -E aes-gcm-16 "newyork-tokyo-key004";
 )";
 constexpr std::string_view asks_for_both = R"(
 spdadd 10.0.2.0/24 10.0.1.0/24 any -P in ipsec
     esp/tunnel/20.0.0.3-20.0.0.1/require esp/tunnel/20.0.0.2-20.0.0.1/require;
 )";
 std::string sends(std::string_view tunnels) {
-    return std::string{two_sas} + "spdadd 10.0.2.0/24 10.0.1.0/24 any -P out ipsec " + std::string{tunnels} + ";";
+    return std::string{three_sas} + "spdadd 10.0.2.0/24 10.0.1.0/24 any -P out ipsec " + std::string{tunnels} + ";";
 }
 
 Octets datagram() { return ipv4("10.0.2.5", "10.0.1.5", 17, udp(4000, 5000, Octets(40, std::byte{0x5a}))); }
@@ -39,21 +41,39 @@ TEST_CASE(
     "a packet through the outer of two tunnels alone does not pass on the verdict of one that came through both") {
     const auto both =
         protected_by(sends("esp/tunnel/20.0.0.3-20.0.0.1/require esp/tunnel/20.0.0.2-20.0.0.1/require"), datagram());
-    Wires newyork{newyork_configuration()};
-    newyork.setkey(sends("esp/tunnel/20.0.0.2-20.0.0.1/require"));
-    for (int i = 0; i < 2; ++i) newyork.send(office, ethernet(datagram()));
-    newyork.turn();
-    auto one = newyork.sent_by(world);
+    const auto one = protected_by(sends("esp/tunnel/20.0.0.2-20.0.0.1/require"), datagram(), 2);
     REQUIRE((both.size() == 1 && one.size() == 2));
-    std::memset(one[1].data(), 0, 6);
 
     Wires tokyo{office_configuration()};
-    tokyo.setkey(two_sas);
+    tokyo.setkey(three_sas);
     tokyo.setkey(asks_for_both);
     tokyo.send(world, both[0]);
     tokyo.turn();
     CHECK(tokyo.sent_by(office).size() == 1);
     tokyo.send(world, one[1]);  // sequence number 2, the same flow, the same outer SA
+    tokyo.turn();
+    CHECK(tokyo.sent_by(office).empty());
+    CHECK(tokyo.drops(Drop::policy_mismatch) == 1);
+}
+
+TEST_CASE("what came through two tunnels is decided once, for packets through the same two alone") {
+    const auto both =
+        protected_by(sends("esp/tunnel/20.0.0.3-20.0.0.1/require esp/tunnel/20.0.0.2-20.0.0.1/require"), datagram(), 2);
+    const auto other_inside =
+        protected_by(sends("esp/tunnel/20.0.0.4-20.0.0.1/require esp/tunnel/20.0.0.2-20.0.0.1/require"), datagram(), 3);
+    REQUIRE((both.size() == 2 && other_inside.size() == 3));
+
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(three_sas);
+    tokyo.setkey(asks_for_both);
+    tokyo.send(world, both[0]);
+    tokyo.turn();
+    const auto misses = tokyo.gateway().worker(0).counters().flow_misses.read();
+    tokyo.send(world, both[1]);
+    tokyo.turn();
+    CHECK(tokyo.sent_by(office).size() == 2);
+    CHECK(tokyo.gateway().worker(0).counters().flow_misses.read() == misses);
+    tokyo.send(world, other_inside[2]);
     tokyo.turn();
     CHECK(tokyo.sent_by(office).empty());
     CHECK(tokyo.drops(Drop::policy_mismatch) == 1);
