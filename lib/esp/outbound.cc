@@ -10,12 +10,12 @@ constexpr std::uint8_t sequential_padding[16]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 
 /// 1, 2, 3, ... as RFC 4303 2.4 wants it, or what KAME's -f names instead.
 void write_padding(CryptoEngine& crypto, Padding kind, std::byte* at) {
-    switch (kind) {
-        [[likely]] case Padding::sequential : std::memcpy(at, sequential_padding, sizeof sequential_padding);
-        break;
-        case Padding::random: std::memcpy(at, crypto.fresh_iv(sizeof sequential_padding).data(), 16); break;
-        case Padding::zero: std::memset(at, 0, sizeof sequential_padding); break;
-    }
+    if (kind == Padding::sequential) [[likely]]
+        std::memcpy(at, sequential_padding, sizeof sequential_padding);
+    else if (kind == Padding::zero)
+        std::memset(at, 0, sizeof sequential_padding);
+    else
+        std::memcpy(at, crypto.fresh_iv(sizeof sequential_padding).data(), sizeof sequential_padding);
 }
 
 /// ESP header and IV at `head`, padding and trailer behind the text, and the crypto job for what lies between.
