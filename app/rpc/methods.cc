@@ -75,6 +75,9 @@ Json json_of(const control::SaView& sa) {
                 {"created_unix_seconds", sa.created_unix_seconds},
                 {"last_used_unix_seconds", sa.last_used_unix_seconds},
                 {"worker", sa.worker}});
+    if (!spec.udp) return out;
+    out["udp"] = {{"source_port", spec.udp->source_port}, {"destination_port", spec.udp->destination_port}};
+    if (spec.udp->original_address) out["udp"]["original_address"] = spec.udp->original_address->text();
     return out;
 }
 

@@ -6,6 +6,7 @@
 #include "dataplane/flow_key.h"
 #include "dataplane/inbound_check.h"
 #include "dataplane/inbound_sas.h"
+#include "esp/udp.h"
 #include "ip/ip.h"
 
 namespace torii {
@@ -220,15 +221,30 @@ void Worker::route_arrived(Packet& p) {
         return;
     if (p.family == Family::ipv6 && p.waypoint && rules_->routes->is_own(p.destination())) [[unlikely]]
         return Batch::drop(p, Drop::source_route);
+    if (p.arrival == Arrival::outside && is_to_nat_traversal_port(p) && rules_->routes->is_own(p.destination()))
+        [[unlikely]]
+        return take_from_udp(p);
     const bool ipsec = is_ipsec(p.protocol) && p.arrival == Arrival::outside;
     const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(p.destination()));
     (ours ? encrypted_ : clear_).add(p);
 }
 
-/// Fragments that must be whole first: IPsec for us, and what the host's own stack sends, since transport mode takes no
-/// fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
+/// What stands behind UDP to port 4500 of ours (RFC 3948 2): ESP to be opened, or IKE, which is for us like any other.
+/// Drops: nat_keepalive, bad_udp_length.
+void Worker::take_from_udp(Packet& p) {
+    switch (udp_content(p)) {
+        case UdpContent::esp: leave_udp(p); return encrypted_.add(p);
+        case UdpContent::ike: return clear_.add(p);
+        case UdpContent::keepalive: return Batch::drop(p, Drop::nat_keepalive);
+        case UdpContent::malformed: return Batch::drop(p, Drop::bad_udp_length);
+    }
+}
+
+/// Fragments that must be whole first: IPsec for us, in UDP too, and what the host's own stack sends, since transport
+/// mode takes no fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
 bool Worker::is_whole(Packet& p) {
-    const bool for_us = is_ipsec(p.protocol) && rules_->routes->is_own(p.destination());
+    const bool udp = p.protocol == static_cast<std::uint8_t>(IpProtocol::udp);
+    const bool for_us = (is_ipsec(p.protocol) || udp) && rules_->routes->is_own(p.destination());
     if (p.arrival == Arrival::outside ? !for_us : p.arrival != Arrival::host) return true;
     return reassembler_.add(p, tables_.now_seconds.load(std::memory_order_relaxed));
 }
@@ -243,13 +259,16 @@ void Worker::look_after_fragments() {
 
 // ---- open
 
-/// Drops: unknown_spi, unknown_cpi, nested_too_deep, and those of find_inbound_sas, open_esp, open_ah and open_ipcomp.
+/// Drops: unknown_spi, unknown_cpi, encapsulation_mismatch, nested_too_deep, and those of find_inbound_sas, open_esp,
+/// open_ah and open_ipcomp.
 void Worker::open() {
     find_inbound_sas(*sad_, encrypted_);
     Batch mine, esp, ah, ipcomp;
     for (Packet& p : encrypted_.live()) {
         if (p.inbound_sa == nullptr && !may_go_without_sa(p)) [[unlikely]] {
             continue;
+        } else if (p.inbound_sa != nullptr && p.inbound_sa->in_udp != p.in_udp) [[unlikely]] {
+            Batch::drop(p, Drop::encapsulation_mismatch);
         } else if (p.nesting == max_nesting) [[unlikely]] {
             Batch::drop(p, Drop::nested_too_deep);
         } else if (p.inbound_sa != nullptr && p.inbound_sa->owner != setup_.index) {
@@ -271,6 +290,7 @@ void Worker::open() {
     count_opened(counters_.ipsec, mine);
     for (Packet& p : mine.live()) {
         p.past_wire = true;
+        p.in_udp = false;
         if (const IpProtocol inner{p.protocol}; inner == IpProtocol::ipv4 || inner == IpProtocol::ipv6) [[unlikely]]
             leave_bare_tunnel(p, inner == IpProtocol::ipv4 ? Family::ipv4 : Family::ipv6);
         if (p.drop == Drop::none) route_arrived(p);

@@ -109,6 +109,7 @@ private:
     void look_for_capture();
     void take_ipv6(Packet& packet, std::size_t octets, bool ours);
     void route_arrived(Packet& packet);
+    void take_from_udp(Packet& packet);
     bool is_whole(Packet& packet);
     bool asks_filter(control::Hook hook) const { return filter_ != nullptr && filter_->active(hook); }
     bool may_go_without_sa(Packet& packet);
@@ -130,7 +131,7 @@ private:
     const SpiIndex* sad_ = nullptr;
     std::uint32_t second_ = 0;                                             // of this turn
     std::uint32_t flow_date_ = 0, flow_generation_ = 0, flows_since_ = 0;  // of the flows that count now
-    CaptureRing* capture_ = nullptr;  // null: no capture is on
+    CaptureRing* capture_ = nullptr;                                       // null: no capture is on
     bool captures_wire_ = false, captures_clear_ = false;
     const Filter* filter_ = nullptr;  // null: nothing to ask
     std::unique_ptr<CryptoEngine> crypto_;

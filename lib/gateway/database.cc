@@ -82,7 +82,7 @@ void set_terms(SaEntry& sa, const SaTerms& terms) {
 bool is_same_sa(const SaEntry& old, const control::SaSpec& spec) {
     const control::SaSpec& was = old.spec;
     return old.state != control::SaState::larval && was.id == spec.id && was.mode == spec.mode &&
-           was.raw_cpi == spec.raw_cpi && was.replay_octets == spec.replay_octets &&
+           was.raw_cpi == spec.raw_cpi && was.udp == spec.udp && was.replay_octets == spec.replay_octets &&
            was.cyclic_sequence == spec.cyclic_sequence && was.padding == spec.padding &&
            was.extended_sequence == spec.extended_sequence && was.cipher == spec.cipher && was.auth == spec.auth &&
            was.cipher_key.same_as(spec.cipher_key) && was.auth_key.same_as(spec.auth_key);

@@ -85,6 +85,8 @@ public:
 
     const std::map<std::uint32_t, SaPtr>& sas() const { return by_serial_; }  // in order of creation
     SaPtr find(const control::SaId& id) const;
+    /// Whether this SA, and not a later one of its id, still is.
+    bool is_there(const SaEntry& sa) const { return by_serial_.contains(sa.serial); }
     /// The SAs of these addresses and protocol, and of `reqid` unless that is 0, in order of creation. Valid until the
     /// next transaction.
     auto between(const Endpoints& ends, IpsecProtocol protocol, ReqId reqid = {}) const {

@@ -69,4 +69,8 @@ inline std::uint32_t flow_label(const Packet& p) {
     return p.family == Family::ipv4 ? 0 : p.ipv6().version_class_flow & 0xfffff;
 }
 
+/// The TCP or UDP checksum of a packet that came through NAT covers addresses that it no longer has: it is computed
+/// anew (RFC 3948 3.1.2). The ICV has vouched for what it covers besides.
+void renew_checksum(const Packet& packet);
+
 }  // namespace torii
