@@ -72,7 +72,9 @@ std::string queues(const Value& row) { return row["rx_queues"].text + "/" + row[
 
 std::string sa_direction(const Value& row) { return row["inbound"].truth() ? "in" : "out"; }
 
-std::string transform(const Value& row) { return row["protocol"].text + "/" + row["mode"].text; }
+std::string transform(const Value& row) {
+    return row["protocol"].text + (row["udp"].is_null() ? "/" : "-udp/") + row["mode"].text;
+}
 
 std::string algorithms(const Value& row) {
     std::string out = row["cipher"].text;

@@ -80,6 +80,9 @@ Json json_of(const control::SaView& sa) {
                 {"worker", sa.worker},
                 {"mtu", sa.mtu},
                 {"path_mtu", sa.path_mtu}});
+    if (!spec.udp) return out;
+    out["udp"] = {{"source_port", spec.udp->source_port}, {"destination_port", spec.udp->destination_port}};
+    if (spec.udp->original_address) out["udp"]["original_address"] = spec.udp->original_address->text();
     return out;
 }
 

@@ -147,13 +147,24 @@ std::string policy_entry(const control::PolicyView& view, const DumpOptions& opt
 
 }  // namespace
 
+namespace {
+
+/// An end of an SA; only ESP in UDP has a port, which is always told.
+std::string end_text(const Address& address, std::uint16_t port, const DumpOptions& options) {
+    if (port == 0 && !options.with_ports) return address.text();
+    return address.text() + "[" + std::to_string(port) + "]";
+}
+
+}  // namespace
+
 std::string sa_text(const SaView& sa, const DumpOptions& options, std::size_t remaining) {
     const SaSpec& spec = sa.spec;
-    const std::string port = options.with_ports ? "[0]" : "";  // SAs have no ports without NAT traversal
-    std::string out = spec.id.source.text() + port + " " + spec.id.destination.text() + port + " \n\t";
-    out.append(name_of(spec.id.protocol)).append(" mode=").append(name_of(spec.mode));
+    std::string out = end_text(spec.id.source, spec.udp ? spec.udp->source_port : 0, options) + " " +
+                      end_text(spec.id.destination, spec.udp ? spec.udp->destination_port : 0, options) + " \n\t";
+    out.append(name_of(spec.id.protocol)).append(spec.udp ? "-udp" : "").append(" mode=").append(name_of(spec.mode));
     out += " spi=" + number_and_hex(static_cast<std::uint32_t>(spec.id.spi));
     out += " reqid=" + number_and_hex(static_cast<std::uint32_t>(spec.reqid)) + "\n";
+    if (spec.udp && spec.udp->original_address) out += "\tNAT OA=" + spec.udp->original_address->text() + "\n";
     if (spec.id.protocol == IpsecProtocol::ipcomp) out += "\tC: deflate ";  // KAME ends no line here
     if (sa.state != SaState::larval) {
         if (spec.id.protocol == IpsecProtocol::esp)

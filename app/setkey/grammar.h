@@ -10,13 +10,17 @@
 
 namespace torii::setkey {
 
-/// [-46n] source destination, without ports: one pair, or where they are host names every pair of one family. While a
-/// name is not known there is one pair that means nothing.
-Result<std::vector<Endpoints>> parse_addresses(Cursor& in);
+/// The ends of an SA, and of its UDP encapsulation; 0: no port was written.
+struct SaEnds : Endpoints {
+    std::uint16_t source_port = 0, destination_port = 0;
+};
+/// [-46n] source[port] destination[port]: one pair, or where they are host names every pair of one family. While a name
+/// is not known there is one pair that means nothing.
+Result<std::vector<SaEnds>> parse_addresses(Cursor& in);
 /// One numeric address, of the family `only` where that is given.
 Result<Address> parse_address(Cursor& in, std::optional<Family> only);
-/// Refuses a [port] that is not any: in SAs and tunnels ports belong to NAT traversal.
-Result<void> parse_no_port(Cursor& in);
+/// [number] or [service]; 0 for [any] and for none. A range is no port.
+Result<std::uint16_t> parse_port(Cursor& in);
 /// [-46n] range range upperspec [type,code]
 Result<Selector> parse_selector(Cursor& in);
 
@@ -27,7 +31,7 @@ Result<control::SaId> parse_sa_id(Cursor& in, const Endpoints& ends);
 /// The options between the SPI and the algorithms: -m -r -u -f -l. -b. -p.
 Result<void> parse_extensions(Cursor& in, control::SaSpec& spec);
 /// What stands behind the addresses of add and update.
-Result<control::SaSpec> parse_sa(Cursor& in, const Endpoints& ends);
+Result<control::SaSpec> parse_sa(Cursor& in, const SaEnds& ends);
 
 /// in or out; fwd, Linux's direction of what passes through, is in.
 Result<Direction> parse_direction(Cursor& in);

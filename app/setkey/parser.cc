@@ -51,21 +51,21 @@ private:
     Result<void> for_each_pair(Rest rest) {
         TORII_TRY(const auto pairs, parse_addresses(in_));
         const Cursor behind = in_;
-        for (const Endpoints& ends : pairs) {
+        for (const SaEnds& ends : pairs) {
             in_ = behind;
             TORII_CHECK(rest(ends));
         }
         return {};
     }
     Result<void> add() {
-        return for_each_pair([this](const Endpoints& ends) -> Result<void> {
+        return for_each_pair([this](const SaEnds& ends) -> Result<void> {
             TORII_TRY(auto spec, parse_sa(in_, ends));
             emit(control::AddSa{std::move(spec)});
             return {};
         });
     }
     Result<void> update() {
-        return for_each_pair([this](const Endpoints& ends) -> Result<void> {
+        return for_each_pair([this](const SaEnds& ends) -> Result<void> {
             TORII_TRY(auto spec, parse_sa(in_, ends));
             emit(control::UpdateSa{std::move(spec)});
             return {};

@@ -38,16 +38,16 @@ Result<std::int32_t> parse_priority(Cursor& in) {
     return static_cast<std::int32_t>(priority);
 }
 
-/// source-destination
+/// source-destination, with ports as racoon writes them behind a NAT: they are the SA's own, and tell policies nothing.
 Result<Endpoints> parse_endpoints(Cursor& in) {
     if (in.token().is("me") || in.token().is("any"))
         return in.fail(Errc::unsupported, "me-any and any-me wait for an IKE that fills them in: write both addresses");
     TORII_TRY(const auto source, parse_address(in, std::nullopt));
-    TORII_CHECK(parse_no_port(in));
+    TORII_CHECK(parse_port(in));
     if (!in.take_if('-')) return in.fail(Errc::bad_syntax, "'-' and the tunnel's destination are needed");
     const Token second = in.token();
     TORII_TRY(const auto destination, parse_address(in, std::nullopt));
-    TORII_CHECK(parse_no_port(in));
+    TORII_CHECK(parse_port(in));
     if (source.family() != destination.family())
         return in.fail(Errc::bad_value, "source and destination are of different families", second);
     return Endpoints{source, destination};

@@ -22,7 +22,7 @@ constexpr std::uint64_t any_u64 = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t any_u32 = std::numeric_limits<std::uint32_t>::max();
 
 std::optional<IpsecProtocol> protocol_of(const Token& token) {
-    if (token.is("esp") || token.is("esp-old")) return IpsecProtocol::esp;
+    if (token.is("esp") || token.is("esp-old") || token.is("esp-udp")) return IpsecProtocol::esp;
     if (token.is("ah") || token.is("ah-old")) return IpsecProtocol::ah;
     if (token.is("ipcomp")) return IpsecProtocol::ipcomp;
     return std::nullopt;
@@ -34,7 +34,6 @@ struct NotOffered {
     std::optional<IpsecProtocol> among;
 };
 constexpr NotOffered not_offered[] = {
-    {"esp-udp", "ESP in UDP (RFC 3948) is not offered in this version", IpsecProtocol::esp},
     {"tcp", "tcp is TCP-MD5 (RFC 2385), which signs a host's own sessions: a gateway has none", std::nullopt},
 };
 const NotOffered* not_offered_here(const Token& token) {
@@ -49,6 +48,27 @@ Result<IpsecProtocol> parse_offered_protocol(Cursor& in) {
     }
     if (const auto* const row = not_offered_here(in.token())) return in.fail(Errc::unsupported, row->why);
     return in.fail(Errc::bad_syntax, "a protocol is needed: esp, ah or ipcomp");
+}
+
+/// The current token is the protocol of an SA between `ends`, esp-udp perhaps with the address that NAT hides behind
+/// it.
+Result<std::optional<control::UdpEncapsulation>> look_for_udp(const Cursor& in, const SaEnds& ends) {
+    const bool with_port = ends.source_port != 0 || ends.destination_port != 0;
+    if (!in.token().is("esp-udp")) {
+        if (with_port) return in.fail(Errc::bad_value, "the ends of an SA have ports for esp-udp alone");
+        return std::nullopt;
+    }
+    control::UdpEncapsulation udp;
+    if (ends.source_port != 0) udp.source_port = ends.source_port;
+    if (ends.destination_port != 0) udp.destination_port = ends.destination_port;
+    return udp;
+}
+
+/// Behind esp-udp an address may stand, which no SPI looks like.
+Result<std::optional<Address>> parse_original_address(Cursor& in) {
+    if (in.token().text.find_first_of(".:") == std::string_view::npos) return std::nullopt;
+    TORII_TRY(const auto address, parse_address(in, std::nullopt));
+    return address;
 }
 
 Result<Spi> parse_spi(Cursor& in) {
@@ -271,6 +291,7 @@ Result<std::optional<IpsecProtocol>> parse_protocol_filter(Cursor& in) {
 
 Result<SaId> parse_sa_id(Cursor& in, const Endpoints& ends) {
     TORII_TRY(const auto protocol, parse_offered_protocol(in));
+    if (in.last().is("esp-udp")) TORII_CHECK(parse_original_address(in));
     TORII_TRY(const auto spi, parse_spi(in));
     return SaId{ends.source, ends.destination, protocol, spi};
 }
@@ -282,9 +303,15 @@ Result<void> parse_extensions(Cursor& in, SaSpec& spec) {
     return {};
 }
 
-Result<SaSpec> parse_sa(Cursor& in, const Endpoints& ends) {
+Result<SaSpec> parse_sa(Cursor& in, const SaEnds& ends) {
     SaSpec spec;
     spec.old = in.token().is("esp-old") || in.token().is("ah-old");
+    TORII_TRY(spec.udp, look_for_udp(in, ends));
+    if (spec.udp) {
+        Cursor behind = in;
+        behind.take();
+        TORII_TRY(spec.udp->original_address, parse_original_address(behind));
+    }
     TORII_TRY(spec.id, parse_sa_id(in, ends));
     if (static_cast<std::uint32_t>(spec.id.spi) < 256 && spec.id.protocol != IpsecProtocol::ipcomp)
         return in.fail(Errc::bad_value, "the SPIs 0 to 255 are reserved (RFC 4303 2.1)", in.last());

@@ -166,30 +166,30 @@ Result<Address> parse_address(Cursor& in, std::optional<Family> only) {
     return *address;
 }
 
-Result<void> parse_no_port(Cursor& in) {
+Result<std::uint16_t> parse_port(Cursor& in) {
     const Token bracket = in.token();
     TORII_TRY(const auto ports, parse_ports(in));
-    if (!ports.is_any())
-        return in.fail(Errc::unsupported, "ports here belong to NAT traversal, which this version does not offer",
-                       bracket);
-    return {};
+    if (ports.is_any()) return std::uint16_t{0};
+    if (ports.low != ports.high) return in.fail(Errc::bad_value, "one port is needed here, not a range", bracket);
+    return ports.low;
 }
 
-Result<std::vector<Endpoints>> parse_addresses(Cursor& in) {
+Result<std::vector<SaEnds>> parse_addresses(Cursor& in) {
     TORII_TRY(const auto asked, parse_asked(in));
     TORII_TRY(const auto sources, parse_host(in, asked));
-    TORII_CHECK(parse_no_port(in));
+    TORII_TRY(const auto source_port, parse_port(in));
     const Token second = in.token();
     TORII_TRY(const auto destinations, parse_host(in, asked));
-    std::vector<Endpoints> pairs;
+    TORII_TRY(const auto destination_port, parse_port(in));
+    std::vector<SaEnds> pairs;
     for (const Address& source : sources)
         for (const Address& destination : destinations)
-            if (source.family() == destination.family()) pairs.push_back({source, destination});
+            if (source.family() == destination.family())
+                pairs.push_back({{source, destination}, source_port, destination_port});
     const bool known = !sources.empty() && !destinations.empty();
     if (known && pairs.empty())
         return in.fail(Errc::bad_value, "source and destination are of different families", second);
-    TORII_CHECK(parse_no_port(in));
-    if (!known) pairs.push_back({});
+    if (!known) pairs.push_back({{}, source_port, destination_port});
     return pairs;
 }
 

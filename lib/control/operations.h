@@ -11,6 +11,7 @@
 #include "base/secret_bytes.h"
 #include "control/filter_rule.h"
 #include "crypto/registry.h"
+#include "net/headers.h"
 #include "policy/policy.h"
 
 namespace torii::control {
@@ -31,6 +32,13 @@ struct Lifetime {
     friend bool operator==(const Lifetime&, const Lifetime&) = default;
 };
 
+/// How an SA's ESP goes through NAT (RFC 3948).
+struct UdpEncapsulation {
+    std::uint16_t source_port = nat_traversal_port, destination_port = nat_traversal_port;
+    std::optional<Address> original_address;  // NAT-OA: what the peer behind the NAT calls itself (RFC 3947 5.2)
+    friend bool operator==(const UdpEncapsulation&, const UdpEncapsulation&) = default;
+};
+
 /// Everything that defines an SA. Not copyable: it holds keys.
 struct SaSpec {
     SaId id;
@@ -47,6 +55,7 @@ struct SaSpec {
     SecretBytes cipher_key;  // with the salt behind it, as setkey takes it
     AuthId auth = AuthId::null;
     SecretBytes auth_key;
+    std::optional<UdpEncapsulation> udp;  // of ESP
     bool raw_cpi =
         false;  // IPComp: the SPI is the CPI on the wire; otherwise it only names the SA, and DEFLATE's own is
     Lifetime hard, soft;

@@ -40,6 +40,7 @@ struct Settings {
     std::uint32_t blockacq_count = 10;           // packets that ask in vain before an SA is asked for again
     std::uint32_t blockacq_lifetime_seconds = 20;
     std::uint32_t spi_minimum = 0x100, spi_maximum = 0x0fffffff;  // of those the gateway chooses
+    std::uint32_t natt_keepalive_seconds = 20;                    // RFC 3948 4; 0: none are sent
     std::uint32_t acquire_hold = 32;                              // packets of one policy that may wait for an SA
     /// By IcmpKind: whether such an error in clear for one of our own addresses is taken (RFC 4301 6.1.1).
     IcmpKinds icmp_accepted{true, true, true, true, false, false};

@@ -6,6 +6,7 @@
 #include "dataplane/flow_key.h"
 #include "dataplane/inbound_check.h"
 #include "dataplane/inbound_sas.h"
+#include "esp/udp.h"
 #include "ip/ip.h"
 
 namespace torii {
@@ -230,6 +231,9 @@ void Worker::route_arrived(Packet& p) {
         return;
     if (is_ip_in_ip(p.protocol) && is_bare_tunnel(p)) [[unlikely]]
         return leave_bare_tunnel(p);
+    if (p.arrival == Arrival::outside && is_to_nat_traversal_port(p) && rules_->routes->is_own(p.destination()))
+        [[unlikely]]
+        return take_from_udp(p);
     const bool ipsec = is_ipsec(p.protocol) && p.arrival == Arrival::outside;
     const bool ours = ipsec && (has_readable_spi(p) || rules_->routes->is_own(p.destination()));
     (ours ? encrypted_ : clear_).add(p);
@@ -244,10 +248,22 @@ bool Worker::may_go_on(Packet& p) {
     return false;
 }
 
-/// Fragments that must be whole first: IPsec and IP in IP for us, and what the host's own stack sends, since transport
-/// mode takes no fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
+/// What stands behind UDP to port 4500 of ours (RFC 3948 2): ESP to be opened, or IKE, which is for us like any other.
+/// Drops: nat_keepalive, bad_udp_length.
+void Worker::take_from_udp(Packet& p) {
+    switch (udp_content(p)) {
+        case UdpContent::esp: leave_udp(p); return encrypted_.add(p);
+        case UdpContent::ike: return clear_.add(p);
+        case UdpContent::keepalive: return Batch::drop(p, Drop::nat_keepalive);
+        case UdpContent::malformed: return Batch::drop(p, Drop::bad_udp_length);
+    }
+}
+
+/// Fragments that must be whole first: IPsec, in UDP too, and IP in IP for us, and what the host's own stack sends,
+/// since transport mode takes no fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
 bool Worker::is_whole(Packet& p) {
-    const bool is_opened = (is_ipsec(p.protocol) && p.arrival == Arrival::outside) || is_ip_in_ip(p.protocol);
+    const bool may_be_ipsec = is_ipsec(p.protocol) || IpProtocol{p.protocol} == IpProtocol::udp;
+    const bool is_opened = (may_be_ipsec && p.arrival == Arrival::outside) || is_ip_in_ip(p.protocol);
     if (p.arrival != Arrival::host && !(is_opened && rules_->routes->is_own(p.destination()))) return true;
     return reassembler_.add(p, tables_.now_seconds.load(std::memory_order_relaxed));
 }
@@ -270,13 +286,16 @@ void Worker::tell_of_timeout(Packet& first_fragment) {
 
 // ---- open
 
-/// Drops: unknown_spi, unknown_cpi, nested_too_deep, and those of find_inbound_sas, open_esp, open_ah and open_ipcomp.
+/// Drops: unknown_spi, unknown_cpi, encapsulation_mismatch, nested_too_deep, and those of find_inbound_sas, open_esp,
+/// open_ah and open_ipcomp.
 void Worker::open() {
     find_inbound_sas(*sad_, encrypted_);
     Batch mine, esp, ah, ipcomp;
     for (Packet& p : encrypted_.live()) {
         if (p.inbound_sa == nullptr && !may_go_without_sa(p)) [[unlikely]] {
             continue;
+        } else if (p.inbound_sa != nullptr && p.inbound_sa->in_udp != p.in_udp) [[unlikely]] {
+            Batch::drop(p, Drop::encapsulation_mismatch);
         } else if (p.nesting == max_nesting) [[unlikely]] {
             Batch::drop(p, Drop::nested_too_deep);
         } else if (p.inbound_sa != nullptr && p.inbound_sa->owner != setup_.index) {
@@ -301,6 +320,7 @@ void Worker::open() {
         else
             count_decompressed(counters_.ipsec, p);
         p.past_wire = true;
+        p.in_udp = false;
         route_arrived(p);
     }
 }

@@ -112,6 +112,7 @@ private:
     void pass_parsed(Packet& packet);
     void route_arrived(Packet& packet);
     bool may_go_on(Packet& packet);
+    void take_from_udp(Packet& packet);
     bool is_whole(Packet& packet);
     bool asks_filter(control::Hook hook) const { return filter_ != nullptr && filter_->active(hook); }
     bool may_go_without_sa(Packet& packet);

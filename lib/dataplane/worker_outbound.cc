@@ -7,6 +7,7 @@
 #include "dataplane/icmp_quote.h"
 #include "dataplane/inbound_check.h"
 #include "dataplane/worker.h"
+#include "esp/udp.h"
 #include "ip/ip.h"
 
 namespace torii {
@@ -137,16 +138,20 @@ inline bool Worker::fits(Packet& p) {
     return true;
 }
 
-/// Drops: no_room, and those of protect_esp, protect_ah and protect_ipcomp.
+/// Drops: no_room, and those of protect_esp, enter_udp, protect_ah and protect_ipcomp.
 void Worker::protect() {
-    Batch mine, esp, ah, ipcomp;
+    Batch mine, esp, in_udp, ah, ipcomp;
     for (Packet& p : protect_.live()) {
         if (p.outbound_sa->owner != setup_.index) [[unlikely]]
             hand_over(p, p.outbound_sa->owner, Resume::protect);
         else if (p.chain_step != 0 || fits(p)) [[likely]] {
             mine.add(p);
             switch (p.outbound_sa->protocol) {
-                case IpsecProtocol::esp: esp.add(p); break;
+                case IpsecProtocol::esp:
+                    esp.add(p);
+                    if (p.outbound_sa->udp.is_used()) [[unlikely]]
+                        in_udp.add(p);
+                    break;
                 case IpsecProtocol::ah: ah.add(p); break;
                 case IpsecProtocol::ipcomp: ipcomp.add(p); break;
             }
@@ -154,6 +159,7 @@ void Worker::protect() {
     }
     protect_.clear();
     if (!esp.empty()) protect_esp(*crypto_, jobs_, notices_, esp);
+    if (!in_udp.empty()) enter_udp(in_udp);
     if (!ah.empty()) protect_ah(*crypto_, jobs_, ah_scratch_, notices_, ah);
     if (!ipcomp.empty()) protect_ipcomp(deflate_, notices_, ipcomp);
     for (Packet& p : mine.live()) {

@@ -118,7 +118,7 @@ void set_terms(SaEntry& sa, const SaTerms& terms) {
 bool is_same_sa(const SaEntry& old, const control::SaSpec& spec) {
     const control::SaSpec& was = old.spec;
     return old.state != control::SaState::larval && was.id == spec.id && was.mode == spec.mode &&
-           was.raw_cpi == spec.raw_cpi && was.replay_octets == spec.replay_octets &&
+           was.raw_cpi == spec.raw_cpi && was.udp == spec.udp && was.replay_octets == spec.replay_octets &&
            was.cyclic_sequence == spec.cyclic_sequence && was.padding == spec.padding &&
            was.extended_sequence == spec.extended_sequence && was.old == spec.old &&
            was.tfc_octets == spec.tfc_octets && was.dummies_per_second == spec.dummies_per_second &&

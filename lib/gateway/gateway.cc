@@ -286,6 +286,7 @@ bool Gateway::poll(SteadyTime now) {
         next_tick_ = now + std::chrono::milliseconds{100};
         neighbours_->tick(now);
         drop_what_waited(now);
+        send_keepalives();
     }
     if (now >= next_look_) {
         next_look_ = now + std::chrono::seconds{1};
@@ -418,6 +419,7 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
             (change.policy->lifetime_seconds != 0 || change.policy->validtime_seconds != 0))
             mortal_policies_.emplace_back(change.policy, now_);
     remember_dummies(journal);
+    remember_keepalives(journal);
     remember_filter_counts();
     tell(journal);
     return outcomes;

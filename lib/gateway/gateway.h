@@ -157,6 +157,15 @@ private:
     void send_dummies(SteadyTime now);
     void send_dummy(const SaEntry& sa);
 
+    // NAT keepalives (keepalives.cc)
+    struct QuietSa {
+        SaPtr sa;
+        std::uint64_t sequence = 0;  // what it was about to send when last looked at
+    };
+    void remember_keepalives(const Journal& journal);
+    void send_keepalives();
+    void send_keepalive(const SaEntry& sa);
+
     // captures (capture.cc)
     bool serve_capture();
     void end_capture();
@@ -211,6 +220,9 @@ private:
     std::vector<std::pair<PolicyPtr, SteadyTime>> mortal_policies_;  // each with its creation
     std::vector<DummyStream> dummy_streams_;
     SteadyTime dummies_since_{};
+    std::vector<QuietSa> quiet_sas_;  // those in UDP, quiet or not
+    std::size_t next_quiet_ = 0;
+    double keepalives_due_ = 0;
     AcquireLimit acquires_;
     HeldPackets held_;  // for want of an SA
     std::vector<std::weak_ptr<Listener>> listeners_;

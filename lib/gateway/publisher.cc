@@ -110,6 +110,8 @@ Result<void> Publisher::build(SaEntry& entry) {
     const control::SaSpec& spec = entry.spec;
     TORII_TRY(const SuiteIndex suite, suite_of(crypto_, spec));
     const bool to_us = surroundings_.is_own(spec.id.destination);
+    if (to_us && spec.udp && spec.udp->destination_port != nat_traversal_port)
+        return fail(Errc::unsupported, "ESP in UDP comes in at port 4500 here: write [4500] behind the destination");
     entry.worker = (to_us ? next_worker_in_ : next_worker_out_)++ % settings_.workers;
     if (to_us) entry.inbound = inbound_.take();
     if (!to_us || surroundings_.is_own(spec.id.source)) entry.outbound = outbound_.take();
@@ -153,6 +155,7 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.owner = static_cast<std::uint8_t>(entry.worker);
     sa.mode = spec.mode;
     sa.extended_sequence = spec.extended_sequence;
+    sa.in_udp = spec.udp.has_value();
     sa.ordered_padding = spec.padding == control::Padding::sequential && !spec.old;  // RFC 1829 asks for none
     if (spec.id.destination.is_v4()) std::memcpy(&sa.destination_ipv4, spec.id.destination.raw().data(), 4);
     sa.destination = spec.id.destination;
@@ -181,6 +184,7 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.extended_sequence = spec.extended_sequence;
     sa.padding = spec.padding;
     sa.tfc_octets = spec.tfc_octets;
+    if (spec.udp) sa.udp = {spec.udp->source_port, spec.udp->destination_port};
     sa.serial = entry.serial;
     sa.family = spec.id.destination.family();
     const auto protocol = static_cast<IpProtocol>(spec.id.protocol);

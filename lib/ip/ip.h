@@ -75,4 +75,8 @@ inline std::uint16_t outer_flags(const TunnelHeader& rules, const Packet& inner)
     return inner.ip_octets > ipv6_minimum_mtu ? rules.outer_df(Ipv4Header::dont_fragment) : std::uint16_t{0};
 }
 
+/// The TCP or UDP checksum of a packet that came through NAT covers addresses that it no longer has: it is computed
+/// anew (RFC 3948 3.1.2). The ICV has vouched for what it covers besides.
+void renew_checksum(const Packet& packet);
+
 }  // namespace torii

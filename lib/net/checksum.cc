@@ -33,8 +33,13 @@ std::uint16_t complemented(std::uint64_t sum) {
 
 std::uint16_t internet_checksum(const void* octets, std::size_t count) { return complemented(sum_of(octets, count)); }
 
-std::uint16_t icmpv6_checksum(const Ipv6Header& ip, const void* octets, std::size_t count) {
-    const Big32 rest[2] = {static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(IpProtocol::icmpv6)};
+std::uint16_t upper_layer_checksum(const Ipv4Header& ip, IpProtocol protocol, const void* octets, std::size_t count) {
+    const Big16 rest[2] = {static_cast<std::uint16_t>(protocol), static_cast<std::uint16_t>(count)};
+    return complemented(sum_of(&ip.source, 2 * sizeof ip.source) + sum_of(rest, sizeof rest) + sum_of(octets, count));
+}
+
+std::uint16_t upper_layer_checksum(const Ipv6Header& ip, IpProtocol protocol, const void* octets, std::size_t count) {
+    const Big32 rest[2] = {static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(protocol)};
     return complemented(sum_of(ip.source.data(), ip.source.size()) +
                         sum_of(ip.destination.data(), ip.destination.size()) + sum_of(rest, sizeof rest) +
                         sum_of(octets, count));

@@ -131,6 +131,15 @@ struct UdpHeader {
 };
 static_assert(sizeof(UdpHeader) == 8);
 
+inline constexpr std::uint16_t nat_traversal_port = 4500;  // of ESP and IKE in UDP (RFC 3948 2)
+
+/// The ports of an SA's ESP in UDP, as on the wire.
+struct UdpPorts {
+    Big16 source{0}, destination{0};
+    bool is_used() const { return destination != 0; }
+};
+static_assert(sizeof(UdpPorts) == 4);
+
 struct IcmpHeader {  // RFC 792; `rest` is identifier and sequence, or unused and next-hop MTU
     std::uint8_t type, code;
     Big16 checksum;
@@ -176,9 +185,14 @@ static_assert(sizeof(IpCompHeader) == 4);
 /// The ones' complement sum of RFC 1071 over `octets`, complemented; 0 over a header that carries a right checksum.
 std::uint16_t internet_checksum(const void* octets, std::size_t count);
 
-/// The same over the `count` octets of an ICMPv6 message and the pseudo-header for the addresses of `ip` (RFC 8200 8.1,
-/// RFC 4443 2.3).
-std::uint16_t icmpv6_checksum(const Ipv6Header& ip, const void* octets, std::size_t count);
+/// The same over the `count` octets of a message of `protocol` and the pseudo-header for the addresses of `ip` (RFC
+/// 768, RFC 9293 3.1, RFC 8200 8.1).
+std::uint16_t upper_layer_checksum(const Ipv4Header& ip, IpProtocol protocol, const void* octets, std::size_t count);
+std::uint16_t upper_layer_checksum(const Ipv6Header& ip, IpProtocol protocol, const void* octets, std::size_t count);
+/// That of an ICMPv6 message (RFC 4443 2.3).
+inline std::uint16_t icmpv6_checksum(const Ipv6Header& ip, const void* octets, std::size_t count) {
+    return upper_layer_checksum(ip, IpProtocol::icmpv6, octets, count);
+}
 
 /// The checksum after one 16-bit word of what it covers went from `before` to `after` (RFC 1624 eqn 3).
 inline std::uint16_t adjusted_checksum(std::uint16_t checksum, std::uint16_t before, std::uint16_t after) {

@@ -93,6 +93,12 @@ namespace torii {
       "No IPComp SA has this CPI and destination, and it is not DEFLATE's own. Compare `torii show sa` on both ends.") \
     X(esp_truncated,                                                                                                   \
       "The packet is too short for its SA's ESP header, IV, trailer and ICV, or not in whole cipher blocks.")          \
+    X(bad_udp_length, "UDP to port 4500 whose length is below its header's or beyond its packet's (RFC 768).")         \
+    X(nat_keepalive,                                                                                                   \
+      "The peer keeps its NAT's mapping alive with a single octet to port 4500 (RFC 3948 2.3). Normal.")               \
+    X(encapsulation_mismatch,                                                                                          \
+      "ESP came in UDP for an SA without encapsulation, or without UDP for an SA that has it. Make both ends esp or "  \
+      "both esp-udp.")                                                                                                 \
     X(bad_ah_header, "The AH is cut short, or not as long as its SA's ICV makes it (RFC 4302 2.2).")                   \
     X(bad_ipcomp, "What IPComp carried is cut short or no DEFLATE data (RFC 2394).")                                   \
     X(decompressed_too_big,                                                                                            \

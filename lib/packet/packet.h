@@ -106,6 +106,7 @@ struct Packet {
     bool made_here = false;           // a tunnel's packet of ours: we may cut it, as nobody else may
     // of both
     bool past_wire = false;      // owes the filter's hook wire nothing on its way out: it passed, or came out of IPsec
+    bool in_udp = false;         // the ESP at hand came in UDP
     std::uint16_t mtu = 0xffff;  // of its SAs' path; with Punt::too_big: what would have fitted
     std::uint16_t spare_octets = 0;  // on its way out: how much longer it may become with TFC padding (RFC 4303 2.7)
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first

@@ -95,6 +95,7 @@ struct alignas(64) OutboundSa {
     std::uint16_t tfc_octets = 0;    // in tunnel mode shorter packets are padded to this (RFC 4303 2.7); 0: none
     std::uint8_t header_octets = 8;  // of ESP or AH in front of IV or ICV: 4 less in their old forms
     std::uint8_t engine_octets = 8;  // what the engine takes for ESP header and IV
+    UdpPorts udp;                    // of ESP in UDP (RFC 3948)
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
     // ---- behind: what the watch leads to
@@ -107,6 +108,7 @@ struct alignas(64) OutboundSa {
     unsigned outer_octets() const {
         return family == Family::ipv4 ? unsigned{sizeof(Ipv4Header)} : unsigned{sizeof(Ipv6Header)};
     }
+    unsigned udp_octets() const { return udp.is_used() ? unsigned{sizeof(UdpHeader)} : 0u; }
 };
 static_assert(offsetof(OutboundSa, serial) == 64 && offsetof(OutboundSa, key) == 128);
 
@@ -121,12 +123,13 @@ struct alignas(64) InboundSa {
     std::uint8_t owner = 0;
     std::uint32_t destination_ipv4 = 0;  // as on the wire; 0 for other families
     Mode mode = Mode::any;               // any: tunnel when the inner protocol is IP, transport otherwise
-    bool extended_sequence = false;
-    bool ordered_padding = true;  // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
+    bool extended_sequence : 1 = false;
+    bool ordered_padding : 1 = true;  // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
+    bool has_sequence : 1 = true;     // ESP and AH in their old forms have none
+    bool in_udp : 1 = false;          // its ESP comes in UDP, and not otherwise
     IpsecProtocol protocol = IpsecProtocol::esp;
     std::uint8_t header_octets = 8;  // as OutboundSa's
     std::uint8_t engine_octets = 8;
-    bool has_sequence = true;                   // ESP and AH in their old forms have none
     std::atomic<std::uint8_t> ecn_believed{3};  // control; mask on the outer header's ECN (RFC 6040 4.2)
     // ---- line 1
     alignas(64) Counter octets;        // owner

@@ -172,7 +172,10 @@ inline Drop unwrap(Packet& p, Mode mode, std::byte* payload, unsigned octets, st
         if (inner == IpProtocol::ipv6) return leave_tunnel(p, p.inbound_sa, payload, octets, Family::ipv6);
     }
     if (mode == Mode::tunnel) return Drop::bad_inner_protocol;
-    return leave_transport(p, payload, octets, protocol);
+    const Drop reason = leave_transport(p, payload, octets, protocol);
+    if (p.in_udp && reason == Drop::none) [[unlikely]]
+        renew_checksum(p);
+    return reason;
 }
 
 /// The packet came out of its SA: it owes the inbound policy a check against it.

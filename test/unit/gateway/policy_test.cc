@@ -223,11 +223,18 @@ TEST_CASE("IKE to our own address is taken in clear before the SPD is searched")
         (void)pass(tokyo.gateway, world, {ipv4("20.0.0.2", "20.0.0.1", 17, udp(500, 501, Octets(28)))}, office);
         CHECK(tokyo.gateway.drops(Drop::policy_discard) == 1);
     }
-    SECTION("nor TCP, nor fragments") {
+    SECTION("nor TCP") {
         (void)pass(tokyo.gateway, world, {ipv4("20.0.0.2", "20.0.0.1", 6, udp(500, 500, Octets(28)))}, office);
-        (void)pass(tokyo.gateway, world,
-                   {ipv4("20.0.0.2", "20.0.0.1", 17, udp(500, 500, Octets(28)), {.flags_offset = 0x2000})}, office);
-        CHECK(tokyo.gateway.drops(Drop::policy_discard) == 2);
+        CHECK(tokyo.gateway.drops(Drop::policy_discard) == 1);
+    }
+    SECTION("in fragments too, once they are whole") {
+        const Octets ike = udp(500, 500, Octets(28));
+        const Octets first(ike.begin(), ike.begin() + 16), second(ike.begin() + 16, ike.end());
+        (void)pass(tokyo.gateway, world, {ipv4("20.0.0.2", "20.0.0.1", 17, first, {.flags_offset = 0x2000})}, office);
+        CHECK(tokyo.gateway.drops(Drop::local_unwanted) == 2);
+        (void)pass(tokyo.gateway, world, {ipv4("20.0.0.2", "20.0.0.1", 17, second, {.flags_offset = 2})}, office);
+        CHECK(tokyo.gateway.drops(Drop::local_unwanted) == 3);
+        CHECK(tokyo.gateway.drops(Drop::policy_discard) == 0);
     }
     SECTION("nor IKE of hosts behind us") {
         CHECK(

@@ -43,6 +43,15 @@ void load(FakeControl& control, std::string_view text) {
 
 }  // namespace
 
+TEST_CASE("setkey -D tells of ESP in UDP by the satype's word, the ports, and the address that NAT hides") {
+    FakeControl control;
+    load(control, "add 20.0.0.2[61234] 20.0.0.1 esp-udp 10.9.9.9 0x1002 -m transport -E null;");
+    CHECK(dump_sas(control, rooted)
+              .starts_with("20.0.0.2[61234] 20.0.0.1[4500] \n"
+                           "\tesp-udp mode=transport spi=4098(0x00001002) reqid=0(0x00000000)\n"
+                           "\tNAT OA=10.9.9.9\n"));
+}
+
 TEST_CASE("setkey -D prints the SAD as KAME does") {
     const InUtc utc;
     FakeControl control;

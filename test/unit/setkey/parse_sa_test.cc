@@ -226,9 +226,22 @@ TEST_CASE("ah takes -A alone, and ipcomp -C alone") {
     CHECK(refused_as("ipcomp 5 -C deflate -E null") == "FILE:1: ';' is needed here at '-E' [bad_syntax]");
 }
 
+TEST_CASE("esp-udp is ESP in UDP between the ports of the ends, 4500 unless written (RFC 3948)") {
+    const auto added = [](const std::string& words) { return only<AddSa>("add " + words + " -E null;").spec; };
+    CHECK_FALSE(added("20.0.0.1 20.0.0.2 esp 9876").udp);
+    const auto plain = added("20.0.0.1 20.0.0.2 esp-udp 9876");
+    CHECK(plain.id.protocol == IpsecProtocol::esp);
+    CHECK(plain.udp == control::UdpEncapsulation{4500, 4500, {}});
+    const auto whole = added("20.0.0.1[4500] 20.0.0.2[61234] esp-udp 10.9.9.9 0x2694");
+    CHECK(whole.udp == control::UdpEncapsulation{4500, 61234, Address::parse("10.9.9.9").value()});
+    CHECK(whole.id.spi == Spi{0x2694});
+    CHECK(only<DeleteSa>("delete 20.0.0.1 20.0.0.2 esp-udp 9876;").id == plain.id);
+    CHECK(refusal("add 20.0.0.1[4500] 20.0.0.2[1-2] esp-udp 9876 -E null;") ==
+          "FILE:1: one port is needed here, not a range at '[' [bad_value]");
+}
+
 TEST_CASE("protocols that this version does not have are refused by name") {
     const std::pair<std::string, std::string> words[] = {
-        {"esp-udp", "ESP in UDP (RFC 3948) is not offered in this version"},
         {"tcp", "tcp is TCP-MD5 (RFC 2385), which signs a host's own sessions: a gateway has none"}};
     for (const auto& [word, why] : words)
         for (const std::string statement : {"add", "update", "delete", "get", "getspi"})
@@ -323,5 +336,5 @@ TEST_CASE("the ends of an SA are of one family, and without ports") {
           "FILE:1: this is not an IPv4 or IPv6 address at 'fe80::1%eth0' [bad_value]");
     CHECK(refusal("deleteall ;") == "FILE:1: an address is needed at ';' [bad_syntax]");
     CHECK(refusal("add 20.0.0.1[4500] 20.0.0.2[4500] esp 9876 -E null;") ==
-          "FILE:1: ports here belong to NAT traversal, which this version does not offer at '[' [unsupported]");
+          "FILE:1: the ends of an SA have ports for esp-udp alone at 'esp' [bad_value]");
 }
