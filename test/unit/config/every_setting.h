@@ -1,0 +1,29 @@
+// A configuration file that has every setting once, for the tests that read it whole or spoil it.
+#pragma once
+
+#include <string>
+
+inline const std::string every_setting = R"(# a gateway with every setting
+gateway = { name = "tokyo"; workers = 1; cores = [0, 1]; polling = "busy"; burst = 32; memory_megabytes = 512; mbufs = 0x8000; };
+ports = (
+    { name = "office"; device = "net_af_packet0,iface=office0"; addresses = ["10.0.1.1/24", "2001:db8:1::1/64"];
+      mtu = 9000; role = "protected"; queues = 1; },
+    { name = "wan"; device = "0000:03:00.0"; addresses = ["20.0.0.1/24"]; },
+    { name = "host"; device = "net_tap0,iface=torii0"; role = "host"; }
+);
+routes = (
+    { destination = "10.0.2.0/24"; via = "20.0.0.2"; },
+    { destination = "0.0.0.0/0"; via = "203.0.113.1"; port = "wan"; }
+);
+neighbours = ( { address = "20.0.0.2"; mac = "02:00:5e:10:00:02"; } );
+filter = { wire = [ "pass in on wan proto esp", "block in on wan" ]; clear = ( "block fragments" );
+           wire_default = "pass"; clear_default = "block"; };
+ipsec = {
+    setkey_file = "keys/tokyo.setkey"; def_policy = "none"; prefered_oldsa = true;
+    legacy = true; readable_keys = "refuse"; dscp_map = ["46:34", "0:1"]; tunnel_ttl = 0; tunnel_flowlabel = "copy";
+    esp_trans_deflev = "require"; esp_net_deflev = "require"; ah_trans_deflev = "require"; ah_net_deflev = "use";
+};
+control = { socket = "tokyo.sock"; };
+log = { file = "/var/log/torii.log"; level = "debug"; };
+crypto = { only_kernels = "openssl"; time_kernels = false; };
+)";
