@@ -1,0 +1,40 @@
+// Where randomness and algorithms come from: one OpenSSL library context, the system's or, in tests and simulations,
+// one whose generator is an octet-for-octet function of a seed. Everything in ike/ that draws randomness, key pairs
+// included, draws it from a context, so that a simulation can be run again. One thread at a time a context.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/error.h"
+#include "base/secret_bytes.h"
+
+struct ossl_lib_ctx_st;
+
+namespace torii::ike {
+
+class CryptoContext {
+public:
+    /// OpenSSL's own generator. Errc::internal when OpenSSL cannot be set up.
+    static Result<std::unique_ptr<CryptoContext>> system();
+    /// For tests alone: the same seed gives the same octets, keys and nonces.
+    static Result<std::unique_ptr<CryptoContext>> deterministic(std::uint64_t seed);
+    ~CryptoContext();
+    CryptoContext(const CryptoContext&) = delete;
+    CryptoContext& operator=(const CryptoContext&) = delete;
+
+    /// Fills `out` with random octets. OpenSSL's generator failing is not survivable: the process ends with a message.
+    void fill(std::span<std::byte> out);
+    std::uint64_t number();
+    /// 0 to bound - 1, evenly; bound above 0.
+    std::uint64_t below(std::uint64_t bound);
+    ossl_lib_ctx_st* library() const { return library_; }
+
+private:
+    explicit CryptoContext(ossl_lib_ctx_st* library) : library_(library) {}
+    ossl_lib_ctx_st* library_;  // owned; null: OpenSSL's default one, shared with the process
+};
+
+}  // namespace torii::ike
