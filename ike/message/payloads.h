@@ -23,8 +23,11 @@ inline constexpr std::size_t proposals = 64;          // of one SA payload
 inline constexpr std::size_t transforms = 128;        // of one proposal
 inline constexpr std::size_t traffic_selectors = 64;  // of one TS payload
 inline constexpr std::size_t delete_spis = 256;       // of one Delete payload
-inline constexpr std::size_t certificate_octets = 16384;
-inline constexpr std::size_t message_octets = 65535 - 8 - 20;  // what a UDP datagram holds
+inline constexpr std::size_t configuration_attributes =
+    64;                                                   // of one Configuration payload: a few of each kind there is
+inline constexpr std::size_t certificate_octets = 16384;  // of one: chains of RSA-4096 have some 2 KiB in each
+inline constexpr std::size_t nonce_octets_least = 16, nonce_octets_most = 256;  // 3.9
+inline constexpr std::size_t message_octets = 65535 - 8 - 20;                   // what a UDP datagram holds
 }  // namespace limits
 
 /// One transform of a proposal (3.3.2). Attributes other than Key Length make a transform unknown to us: `understood`
