@@ -38,6 +38,12 @@ inline Octets alone(const Octets& body, unsigned flags = 0) {
     return out;
 }
 
+/// Whether `part` is in `text`, which a failure shows.
+inline bool says(const std::string& text, std::string_view part) {
+    UNSCOPED_INFO(text);
+    return text.find(part) != std::string::npos;
+}
+
 /// Why the payload of these octets is refused, or "" when it is not.
 inline std::string refusal(PayloadType type, const Octets& body) {
     const auto parsed = parse_payloads(type, alone(body));
