@@ -47,6 +47,7 @@ struct ChildConfig {
 
 struct Connection {
     std::string name;
+    std::string fingerprint;        // of all that it was read from, keys included: a reload leaves equal ones alone
     std::optional<Address> local;   // none: whichever of ours the peer speaks to
     std::optional<Address> remote;  // none: anybody, who must begin
     std::optional<Id> local_id;     // none: the local address

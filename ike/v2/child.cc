@@ -1,0 +1,429 @@
+// Child SAs: what asks for one and what grants it, in IKE_AUTH and in CREATE_CHILD_SA (RFC 7296 1.2, 1.3.1, 1.3.3, 2.7,
+// 2.9, 2.17):
+//     HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->   <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+#include <algorithm>
+
+#include "base/reader.h"
+#include "ike/v2/turn.h"
+
+namespace torii::ike {
+
+namespace {
+
+constexpr std::size_t child_nonce_octets = 32;
+
+bool is_key_exchange(const Transform& t) { return t.type == TransformType::ke; }
+
+KeMethod first_method(const std::vector<Proposal>& proposals) {
+    for (const Proposal& proposal : proposals)
+        for (const Transform& t : proposal.transforms)
+            if (is_key_exchange(t) && t.id != 0) return KeMethod{t.id};
+    return KeMethod::none;
+}
+
+Octets octets_of(Spi spi) {
+    Octets out;
+    Writer{out}.u32(static_cast<std::uint32_t>(spi));
+    return out;
+}
+
+std::optional<Spi> spi_of(const Octets& octets) {
+    Reader in{octets};
+    const auto number = in.u32();
+    if (!number || in.size() != 0 || *number < 256) return {};  // RFC 4303 2.1
+    return Spi{*number};
+}
+
+std::vector<TrafficSelector> configured(const std::vector<Prefix>& prefixes, const Address& own,
+                                        std::optional<std::uint8_t> protocol, const PortRange& ports) {
+    std::vector<TrafficSelector> out;
+    for (const Prefix& prefix : prefixes) out.push_back(to_traffic_selector(prefix, protocol, ports));
+    if (out.empty()) out.push_back(to_traffic_selector(Prefix::host(own), protocol, ports));
+    return out;
+}
+
+/// 2.23.1: in transport mode a NAT gives an end another address than it believes to have; its packets bear the one we
+/// see.
+void see_through_nat(std::vector<TrafficSelector>& selectors, const Address& seen) {
+    for (TrafficSelector& s : selectors)
+        if (s.low == s.high && s.low.family() == seen.family()) s.low = s.high = seen;
+}
+
+std::string both(const TrafficPair& pair) { return text_of(pair.local) + " === " + text_of(pair.remote); }
+
+}  // namespace
+
+TrafficPair configured_traffic(const ChildConfig& config, const Address& local, const Address& remote) {
+    return {configured(config.local, local, config.ip_protocol, config.local_ports),
+            configured(config.remote, remote, config.ip_protocol, config.remote_ports)};
+}
+
+// ---- initiator
+
+void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads, Outstanding& what, bool in_auth) {
+    const ChildConfig& config = *task.config;
+    what.spi = fresh_child_spi();
+    what.offered = config.proposals;
+    KeMethod method = KeMethod::none;
+    std::uint8_t number = 0;
+    for (Proposal& proposal : what.offered) {
+        proposal.number = ++number;
+        proposal.spi = octets_of(what.spi);
+        if (in_auth) std::erase_if(proposal.transforms, is_key_exchange);  // 1.2: IKE_AUTH has no KE payload
+    }
+    if (!in_auth) method = task.method != KeMethod::none ? task.method : first_method(what.offered);
+
+    what.proposed = task.traffic.value_or(configured_traffic(config, sa.local.address, sa.remote.address));
+    if (task.packet) {  // 2.9: the packet's own selector first, so that a responder that narrows keeps it
+        const PacketSelector& p = *task.packet;
+        const auto local = to_traffic_selector(p.source, p.protocol, p.source_port);
+        const auto remote = to_traffic_selector(p.destination, p.protocol, p.destination_port);
+        if (cover(what.proposed.local, {local}) && cover(what.proposed.remote, {remote}) && !is_icmp(p.protocol)) {
+            if (what.proposed.local[0] != local) what.proposed.local.insert(what.proposed.local.begin(), local);
+            if (what.proposed.remote[0] != remote) what.proposed.remote.insert(what.proposed.remote.begin(), remote);
+        }
+    }
+    what.transport = config.mode == Mode::transport;
+
+    payloads.emplace_back(Sa{what.offered});
+    if (!in_auth) {
+        what.nonce.resize(child_nonce_octets);
+        engine.crypto_.fill(what.nonce);
+        payloads.emplace_back(Nonce{what.nonce});
+        if (method != KeMethod::none) {
+            if (auto pair = KeyExchange::make(engine.crypto_, method)) {
+                what.key_exchange = std::move(*pair);
+                payloads.emplace_back(Ke{method, what.key_exchange->public_value()});
+            }
+        }
+    }
+    payloads.emplace_back(TsInitiator{what.proposed.local});
+    payloads.emplace_back(TsResponder{what.proposed.remote});
+    if (what.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));  // 1.3.1
+}
+
+void Turn::send_create_child(IkeSa& sa, CreateChild task) {
+    Payloads payloads;
+    Outstanding what;
+    if (task.rekeys) {
+        ChildSa* old = sa.child_by_inbound(*task.rekeys);
+        if (old == nullptr || old->state == ChildSa::State::deleting || old->state == ChildSa::State::replaced)
+            return;  // nothing is left to be rekeyed
+        old->state = ChildSa::State::rekeying;
+        task.config = old->config;
+        task.traffic = old->traffic;
+        task.reqid = old->reqid;
+        Notify rekeyed = notify(NotifyType::rekey_sa);
+        rekeyed.protocol = old->protocol;
+        rekeyed.spi = octets_of(old->inbound);  // 1.3.3: the one that we expect in inbound packets
+        payloads.emplace_back(std::move(rekeyed));
+    } else if (sa.children.size() >= engine.config_.limits.children_per_ike_sa) {
+        return tell(Tell::Level::warning, &sa, "no further child SA: there are " + std::to_string(sa.children.size()));
+    }
+    ask_for_child(sa, task, payloads, what, false);
+    what.task = std::move(task);
+    request(sa, ExchangeType::create_child_sa, payloads, std::move(what));
+}
+
+ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what, bool in_auth) {
+    const ChildConfig& config = in_auth ? *sa.first_child->config : *std::get<CreateChild>(*what.task).config;
+    const CreateChild& task = in_auth ? *sa.first_child : std::get<CreateChild>(*what.task);
+    const auto failed = [&](const std::string& why, bool peer_has_it) -> ChildSa* {
+        tell(Tell::Level::error, &sa, "child " + config.name + ": " + why);
+        if (peer_has_it) enqueue(sa, DeleteChildren{config.protocol, {what.spi}});
+        return nullptr;
+    };
+    const auto* chosen = find<Sa>(answered);
+    const auto* tsi = find<TsInitiator>(answered);
+    const auto* tsr = find<TsResponder>(answered);
+    if (chosen == nullptr || tsi == nullptr || tsr == nullptr) {
+        const Notify* error = first_error(answered);
+        if (error == nullptr) return failed("the answer has no SA", false);
+        std::string why = "the peer refuses it: " + name_of(error->type);
+        if (error->type == NotifyType::ts_unacceptable) why += "; we asked for " + both(what.proposed);
+        if (error->type == NotifyType::no_proposal_chosen)
+            for (const Proposal& p : what.offered)
+                why.append(&p == what.offered.data() ? "; we offered " : " or ").append(text_of(p));
+        return failed(why, false);
+    }
+    if (chosen->proposals.size() != 1) return failed("the peer chose several proposals", true);
+    const Proposal& proposal = chosen->proposals[0];
+    const KeMethod method = what.key_exchange ? what.key_exchange->method() : KeMethod::none;
+    const auto suite = accept(what.offered, proposal, {method, in_auth || method == KeMethod::none});
+    if (!suite) return failed(suite.error().message, true);
+    const auto spi = spi_of(proposal.spi);
+    if (!spi) return failed("the peer's SPI is reserved or no SPI", true);
+    if (tsi->selectors.empty() || tsr->selectors.empty() || !cover(what.proposed.local, tsi->selectors) ||
+        !cover(what.proposed.remote, tsr->selectors))
+        return failed(
+            "the peer answers " + both({tsi->selectors, tsr->selectors}) + " where we asked for " + both(what.proposed),
+            true);
+    const bool transport = find_notify(answered, NotifyType::use_transport_mode) != nullptr;
+    if (what.transport && !transport) return failed("the peer wants tunnel mode", true);
+    if (!what.transport && transport) return failed("the peer wants transport mode", true);
+
+    SecretBytes secret;
+    const Octets* nonce_initiator = &sa.nonce_initiator;
+    const Octets* nonce_responder = &sa.nonce_responder;
+    if (!in_auth) {
+        const auto* nonce = find<Nonce>(answered);
+        if (nonce == nullptr) return failed("the answer has no nonce", true);
+        nonce_initiator = &what.nonce;
+        nonce_responder = &nonce->value;
+        if (suite->ke != KeMethod::none) {
+            const auto* ke = find<Ke>(answered);
+            if (ke == nullptr || ke->method != method) return failed("the answer has no key exchange", true);
+            auto agreed = what.key_exchange->agree(ke->value);
+            if (!agreed) return failed(agreed.error().message, true);
+            secret = std::move(*agreed);
+        }
+    }
+    auto keys = derive_child_keys(engine.crypto_, sa.suite.prf, sa.keys.d.octets(), *suite, secret.octets(),
+                                  *nonce_initiator, *nonce_responder);
+    if (!keys) return failed(keys.error().message, true);
+
+    auto child = std::make_unique<ChildSa>();
+    child->config = &config;
+    child->protocol = proposal.protocol;
+    child->inbound = what.spi;
+    child->outbound = *spi;
+    child->suite = *suite;
+    child->mode = transport ? Mode::transport : Mode::tunnel;
+    child->traffic = {tsi->selectors, tsr->selectors};
+    if (transport && sa.uses_udp()) {
+        see_through_nat(child->traffic.local, sa.local.address);
+        see_through_nat(child->traffic.remote, sa.remote.address);
+    }
+    child->reqid = task.reqid;
+    child->we_initiated = true;
+    child->lowest_nonce = std::min(*nonce_initiator, *nonce_responder);
+    ChildSa* const old = task.rekeys ? sa.child_by_inbound(*task.rekeys) : nullptr;
+    const bool loses = old != nullptr && what.twin && [&] {  // 2.8.1, see child_rekeyed
+        const ChildSa* twin = sa.child(*what.twin);
+        return twin != nullptr && child->lowest_nonce < twin->lowest_nonce;
+    }();
+    auto installed = install(sa, std::move(child), std::move(*keys), loses, loses ? nullptr : old);
+    if (!installed) return failed(installed.error().message, true);
+    return *installed;
+}
+
+void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstanding what) {
+    if (std::holds_alternative<RekeyIke>(*what.task)) return take_rekey_ike_response(sa, message, std::move(what));
+    auto& task = std::get<CreateChild>(*what.task);
+    ChildSa* const old = task.rekeys ? sa.child_by_inbound(*task.rekeys) : nullptr;
+
+    if (find<Sa>(message.payloads) == nullptr) {
+        if (const Notify* wanted = find_notify(message.payloads, NotifyType::invalid_ke_payload);
+            wanted != nullptr && task.method == KeMethod::none) {  // 1.3: once more, with the one that is wanted
+            if (const auto method = u16_of(*wanted)) {
+                task.method = KeMethod{*method};
+                if (old != nullptr) old->state = ChildSa::State::installed;
+                sa.queue.push_front(std::move(task));
+                return;
+            }
+        }
+        if (old != nullptr && old->state == ChildSa::State::rekeying) old->state = ChildSa::State::installed;
+        if (find_notify(message.payloads, NotifyType::temporary_failure) != nullptr) {  // 2.25
+            sa.not_before = now.steady + Instant{1000 + engine.crypto_.below(1000)};
+            if (old == nullptr || !what.twin) sa.queue.push_back(std::move(task));
+            return;
+        }
+        if (find_notify(message.payloads, NotifyType::child_sa_not_found) != nullptr && old != nullptr) {
+            // 2.25: the peer has it no more. If our twin took its place all is well, else the traffic needs a new one.
+            const ChildConfig* config = old->config;
+            std::vector<control::Operation> operations;
+            const bool replaced = what.twin && sa.child(*what.twin) != nullptr;
+            remove(sa, *old, operations);
+            apply(std::move(operations));
+            if (!replaced) child_lost(sa, config);
+            return;
+        }
+    }
+    if (task.rekeys && old == nullptr && !what.twin && find<Sa>(message.payloads) != nullptr) {
+        // The peer deleted the old one meanwhile; the new one is as good as asked for without it.
+        task.rekeys.reset();
+    }
+    ChildSa* const made = take_child(sa, message.payloads, what, false);
+    if (task.rekeys) {
+        if (old != nullptr) return child_rekeyed(sa, *old, made, what);
+        if (made != nullptr && what.twin) {  // the old one is gone, and the peer's own rekey replaced it
+            ChildSa* const twin = sa.child(*what.twin);
+            if (twin != nullptr && made->lowest_nonce < twin->lowest_nonce) {
+                made->state = ChildSa::State::deleting;
+                enqueue(sa, DeleteChildren{made->protocol, {made->inbound}});
+            }
+        }
+        return;
+    }
+    if (made == nullptr) child_lost(sa, task.config);
+}
+
+// ---- responder
+
+Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth, ChildSa* replaces) {
+    const auto* offered = find<Sa>(asked);
+    const auto* tsi = find<TsInitiator>(asked);
+    const auto* tsr = find<TsResponder>(asked);
+    const auto* nonce = find<Nonce>(asked);
+    const auto* ke = find<Ke>(asked);
+    if (offered == nullptr || tsi == nullptr || tsr == nullptr || (!in_auth && nonce == nullptr))
+        return refuse(NotifyType::invalid_syntax, "a payload is missing");
+    if (sa.children.size() >= engine.config_.limits.children_per_ike_sa)
+        return refuse(NotifyType::no_additional_sas, "there are " + std::to_string(sa.children.size()) + " children");
+    const bool transport = find_notify(asked, NotifyType::use_transport_mode) != nullptr;
+
+    // The first child of the connection that fits; of those that do not, the one that came nearest says why.
+    const ChildConfig* config = nullptr;
+    TrafficPair traffic;
+    std::optional<Choice> choice;
+    NotifyType reason = NotifyType::ts_unacceptable;
+    std::string why =
+        "the peer asks for " + text_of(tsr->selectors) + " === " + text_of(tsi->selectors) + ", and we have ";
+    for (const ChildConfig& candidate : sa.connection->children) {
+        if (replaces != nullptr && replaces->config != &candidate) continue;
+        const TrafficPair ours = replaces != nullptr
+                                     ? replaces->traffic
+                                     : configured_traffic(candidate, sa.local.address, sa.remote.address);
+        std::vector<TrafficSelector> theirs_remote = tsi->selectors, theirs_local = tsr->selectors;
+        if (transport && sa.uses_udp()) {
+            see_through_nat(theirs_remote, sa.remote.address);
+            see_through_nat(theirs_local, sa.local.address);
+        }
+        TrafficPair fits{narrow(theirs_local, ours.local), narrow(theirs_remote, ours.remote)};
+        if (fits.local.empty() || fits.remote.empty()) {
+            if (reason == NotifyType::ts_unacceptable) why += "[" + candidate.name + "] " + both(ours) + " ";
+            continue;
+        }
+        if (candidate.mode == Mode::transport && !transport) {
+            reason = NotifyType::no_proposal_chosen;
+            why = "child " + candidate.name + " wants transport mode, and the peer tunnel mode";
+            continue;
+        }
+        if (candidate.protocol == ProtocolId::ah && sa.uses_udp()) {
+            reason = NotifyType::no_proposal_chosen;
+            why = "AH does not pass the NAT between us";
+            continue;
+        }
+        auto found =
+            choose(candidate.proposals, offered->proposals, {ke != nullptr ? ke->method : KeMethod::none, in_auth});
+        if (!found) {
+            reason = NotifyType::no_proposal_chosen;
+            why = "child " + candidate.name + ": " + why_not(candidate.proposals, offered->proposals);
+            continue;
+        }
+        config = &candidate;
+        traffic = std::move(fits);
+        choice = std::move(found);
+        break;
+    }
+    if (config == nullptr) return refuse(reason, why);
+    const Suite& suite = choice->suite;
+    const auto spi = spi_of(choice->chosen.spi);
+    if (!spi) return refuse(NotifyType::invalid_syntax, "the peer's SPI is reserved or no SPI");
+    if (sa.child_by_outbound(*spi, choice->chosen.protocol) != nullptr)
+        return refuse(NotifyType::invalid_syntax, "the peer uses that SPI already");
+
+    SecretBytes secret;
+    Octets public_value;
+    if (!in_auth && suite.ke != KeMethod::none) {
+        Octets wanted;
+        Writer{wanted}.u16(static_cast<std::uint16_t>(suite.ke));
+        if (ke == nullptr || ke->method != suite.ke)
+            return refuse(NotifyType::invalid_ke_payload, "another key exchange is wanted", wanted);
+        auto pair = KeyExchange::make(engine.crypto_, suite.ke);
+        if (!pair) return refuse(NotifyType::no_proposal_chosen, pair.error().message);
+        auto agreed = (*pair)->agree(ke->value);
+        if (!agreed) return refuse(NotifyType::invalid_syntax, agreed.error().message);
+        secret = std::move(*agreed);
+        public_value = (*pair)->public_value();
+    }
+    Octets own_nonce;
+    if (!in_auth) {
+        own_nonce.resize(child_nonce_octets);
+        engine.crypto_.fill(own_nonce);
+    }
+    const Octets& nonce_initiator = in_auth ? sa.nonce_initiator : nonce->value;
+    const Octets& nonce_responder = in_auth ? sa.nonce_responder : own_nonce;
+    auto keys = derive_child_keys(engine.crypto_, sa.suite.prf, sa.keys.d.octets(), suite, secret.octets(),
+                                  nonce_initiator, nonce_responder);
+    if (!keys) return refuse(NotifyType::no_proposal_chosen, keys.error().message);
+
+    auto child = std::make_unique<ChildSa>();
+    child->config = config;
+    child->protocol = choice->chosen.protocol;
+    child->inbound = fresh_child_spi();
+    child->outbound = *spi;
+    child->suite = suite;
+    child->mode = transport && config->mode == Mode::transport ? Mode::transport : Mode::tunnel;
+    child->traffic = traffic;
+    child->lowest_nonce = std::min(nonce_initiator, nonce_responder);
+    if (replaces != nullptr) child->reqid = replaces->reqid;
+    const Mode mode = child->mode;
+    Proposal answer = choice->chosen;
+    answer.spi = octets_of(child->inbound);
+    auto installed = install(sa, std::move(child), std::move(*keys), replaces != nullptr, nullptr);
+    if (!installed) return refuse(NotifyType::ts_unacceptable, installed.error().message);
+
+    Payloads out;
+    out.emplace_back(Sa{{std::move(answer)}});
+    if (!in_auth) out.emplace_back(Nonce{own_nonce});
+    if (!public_value.empty()) out.emplace_back(Ke{suite.ke, public_value});
+    if (mode == Mode::transport && sa.uses_udp()) {  // in the peer's own words, not in the addresses that NAT made
+        out.emplace_back(*tsi);
+        out.emplace_back(*tsr);
+    } else {
+        out.emplace_back(TsInitiator{traffic.remote});
+        out.emplace_back(TsResponder{traffic.local});
+    }
+    if (mode == Mode::transport) out.emplace_back(notify(NotifyType::use_transport_mode));
+    last_granted_ = *installed;
+    return out;
+}
+
+void Turn::take_create_child_request(IkeSa& sa, const Message& message) {
+    if (const auto* sa_payload = find<Sa>(message.payloads);
+        sa_payload != nullptr && !sa_payload->proposals.empty() && sa_payload->proposals[0].protocol == ProtocolId::ike)
+        return take_rekey_ike_request(sa, message);
+
+    const auto no = [&](const Notify& what, const std::string& why) {
+        tell(Tell::Level::warning, &sa, "CREATE_CHILD_SA of the peer is refused: " + why);
+        respond(sa, message.header, what);
+    };
+    // 2.25.2: while the IKE SA itself is about to be replaced or ended
+    if (sa.state != IkeState::established || sa.has_pending_rekey())
+        return no(notify(NotifyType::temporary_failure), "the IKE SA is being replaced or ended");
+
+    ChildSa* old = nullptr;
+    if (const Notify* rekeyed = find_notify(message.payloads, NotifyType::rekey_sa)) {
+        const auto spi = spi_of(rekeyed->spi);
+        if (rekeyed->protocol != ProtocolId::esp && rekeyed->protocol != ProtocolId::ah)
+            return no(notify(NotifyType::invalid_syntax), "REKEY_SA is neither of ESP nor of AH");
+        old = spi ? sa.child_by_outbound(*spi, rekeyed->protocol) : nullptr;
+        if (old == nullptr || !old->inbound_up) {  // 2.25.1
+            Notify missing = notify(NotifyType::child_sa_not_found);
+            missing.protocol = rekeyed->protocol;
+            missing.spi = rekeyed->spi;
+            return no(missing, "there is no such child SA");
+        }
+        if (old->state == ChildSa::State::deleting || old->state == ChildSa::State::replaced)
+            return no(notify(NotifyType::temporary_failure), "the child SA is being deleted");
+    }
+    last_granted_ = nullptr;
+    auto granted = grant_child(sa, message.payloads, false, old);
+    if (!granted) return no(granted.error().notify, granted.error().why);
+    if (old != nullptr) {
+        if (sa.outstanding && sa.outstanding->task)
+            if (const auto* ours = std::get_if<CreateChild>(&*sa.outstanding->task);
+                ours != nullptr && ours->rekeys == old->inbound)
+                sa.outstanding->twin = last_granted_->id;  // both of us at once (2.8.1)
+        if (old->state == ChildSa::State::installed) old->state = ChildSa::State::replaced;
+        // one that only waits in the queue is no twin: the peer was first
+        std::erase_if(sa.queue, [&](const Task& task) {
+            const auto* waiting = std::get_if<CreateChild>(&task);
+            return waiting != nullptr && waiting->rekeys == old->inbound;
+        });
+    }
+    respond(sa, message.header, *granted);
+}
+
+}  // namespace torii::ike

@@ -1,0 +1,112 @@
+// The IKEv2 engine: every IKE SA of this gateway, what comes from the network and from the gateway, and when something
+// is due. Octets, events and time come in, Actions come out; nothing else is touched, so that a simulation can hold
+// five of them. RFC 7296. Control thread; one CryptoContext each.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ike/v2/actions.h"
+#include "ike/v2/connection.h"
+#include "ike/v2/cookies.h"
+#include "ike/v2/ike_sa.h"
+
+namespace torii::ike {
+
+/// What the engine may ask about SAs that it made.
+class Traffic {
+public:
+    virtual ~Traffic() = default;
+    /// Authentic packets of an SA so far; 0: there is none.
+    virtual std::uint64_t packets(const control::SaId& sa) const = 0;
+};
+
+class Engine {
+public:
+    Engine(CryptoContext& crypto, EngineConfig config, const Traffic& traffic);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    /// Policies of trap connections, negotiations of those that start by themselves.
+    Actions begin(const Now& now);
+    /// A message from the network.
+    Actions receive(const Datagram& datagram, const Now& now);
+    /// What is due. Call at next_tick() or a little later; earlier does no harm.
+    Actions tick(const Now& now);
+    Instant next_tick() const;
+
+    /// A policy wants an SA that is not there. `policy`: of the SPD, as the operator or we made it; null: gone.
+    Actions acquire(const control::Event& event, const Policy* policy, const Now& now);
+    /// A lifetime of an SA of ours ended softly (`hard`: it is gone already).
+    Actions expired(const control::SaId& sa, bool hard, const Now& now);
+    /// The gateway did not take a child's SAs.
+    Actions refused(ChildId child, const Error& why, const Now& now);
+
+    // ---- an operator's orders; Errc::not_found names what there is
+    Result<Actions> up(std::string_view name, const Now& now);  // a connection or a child's name
+    Result<Actions> down(std::string_view name, const Now& now);
+    Result<Actions> rekey(std::string_view name, const Now& now);
+    Result<Actions> reauth(std::string_view name, const Now& now);
+    /// Connections that stand in `next` unchanged go on; others end, new ones begin.
+    Actions configure(EngineConfig next, const Now& now);
+    /// Deletes everything, by Delete messages that nobody waits for.
+    Actions shut_down(const Now& now);
+
+    // ---- views
+    const IkeSa* find(IkeSaId id) const;
+    void each(const std::function<void(const IkeSa&)>& visit) const;
+    std::size_t size() const { return by_spi_.size(); }
+    std::size_t half_open() const { return half_open_; }
+    const EngineConfig& config() const { return config_; }
+
+private:
+    friend struct Turn;
+
+    CryptoContext& crypto_;
+    EngineConfig config_;
+    const Traffic& traffic_;
+    Cookies cookies_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<IkeSa>> by_spi_;  // by our own SPI
+    std::map<IkeSaId, IkeSa*> by_id_;
+    std::set<std::pair<Instant, IkeSaId>> timers_;
+    /// Responder SAs by what opened them, so that a repeated IKE_SA_INIT request finds its answer.
+    std::map<std::pair<Endpoint, IkeSpi>, IkeSaId> by_first_request_;
+    std::map<Address, std::size_t> half_open_by_source_;
+    std::size_t half_open_ = 0;
+
+    /// Policies that we made, by both selectors. SAs of one pair share its reqid, so that one may follow another.
+    struct PolicyPair {
+        ReqId reqid{};
+        unsigned users = 0;    // children
+        bool trapped = false;  // stays without users
+        Mode mode{};
+        ProtocolId protocol{};
+        std::int32_t priority = 0;
+        Endpoints ends;  // outbound
+        std::string connection, child;
+    };
+    using SelectorPair = std::pair<std::vector<Selector>, std::vector<Selector>>;  // outbound, inbound
+    std::map<SelectorPair, PolicyPair> policies_;
+    /// Connections that are to be begun (again), and when.
+    struct Start {
+        Instant at{};
+        unsigned failures = 0;
+    };
+    std::map<std::string, Start> starts_;
+    std::uint64_t next_id_ = 1;
+    std::uint32_t next_reqid_ = 0x10000;
+    bool shutting_down_ = false;
+    static constexpr unsigned most_complaints_a_second = 20;  // errors outside of IKE SAs: an answer to nobody's harm
+    unsigned complaints_ = 0;
+    Instant complaints_since_{};
+};
+
+}  // namespace torii::ike

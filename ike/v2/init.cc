@@ -1,0 +1,311 @@
+// IKE_SA_INIT (RFC 7296 1.2, 2.6, 2.7, 2.10, 2.14, 2.23), both parts:
+//     HDR, [N(COOKIE)], SAi1, KEi, Ni  -->   <--  HDR, SAr1, KEr, Nr, [CERTREQ]
+// Nothing here is authenticated: no error is the end at once, and a responder keeps little until IKE_AUTH.
+#include <algorithm>
+
+#include "base/reader.h"
+#include "ike/v2/turn.h"
+
+namespace torii::ike {
+
+namespace {
+
+constexpr unsigned most_init_attempts = 5;  // cookies and other key exchange methods: two of each, and one to spare
+constexpr Instant unauthenticated_error_wait{2'000};
+constexpr std::size_t nonce_octets = 32;  // half of the longest PRF key, and no less than 16 (2.10)
+
+KeMethod first_method(const std::vector<Proposal>& proposals) {
+    for (const Proposal& proposal : proposals)
+        for (const Transform& transform : proposal.transforms)
+            if (transform.type == TransformType::ke && transform.id != 0) return KeMethod{transform.id};
+    return KeMethod::none;
+}
+
+bool offers(const std::vector<Proposal>& proposals, KeMethod method) {
+    return std::ranges::any_of(proposals, [method](const Proposal& proposal) {
+        return std::ranges::any_of(proposal.transforms, [method](const Transform& t) {
+            return t.type == TransformType::ke && t.id == static_cast<std::uint16_t>(method);
+        });
+    });
+}
+
+Octets smaller(const Octets& a, const Octets& b) { return std::min(a, b); }
+
+}  // namespace
+
+std::vector<std::shared_ptr<const Connection>> Turn::connections_between(const Address& local,
+                                                                         const Address& remote) const {
+    std::vector<std::shared_ptr<const Connection>> out;
+    for (const auto& connection : engine.config_.connections)
+        if (connection->remote == remote && (!connection->local || connection->local == local))
+            out.push_back(connection);
+    for (const auto& connection : engine.config_.connections)  // what is said of anybody counts behind what names him
+        if (!connection->remote && (!connection->local || connection->local == local)) out.push_back(connection);
+    return out;
+}
+
+Payloads Turn::init_notifications(const IkeSa& sa) const {
+    Payloads out;
+    out.emplace_back(nat_detection(NotifyType::nat_detection_source_ip, sa, sa.local));
+    out.emplace_back(nat_detection(NotifyType::nat_detection_destination_ip, sa, sa.remote));
+    out.emplace_back(notify(NotifyType::ikev2_fragmentation_supported));
+    Octets hashes;  // RFC 7427 4
+    for (const SignatureHash hash :
+         {SignatureHash::sha2_256, SignatureHash::sha2_384, SignatureHash::sha2_512, SignatureHash::identity})
+        Writer{hashes}.u16(static_cast<std::uint16_t>(hash));
+    out.emplace_back(notify(NotifyType::signature_hash_algorithms, hashes));
+    return out;
+}
+
+void Turn::read_init_notifications(IkeSa& sa, const Payloads& payloads) {
+    detect_nat(sa, payloads);
+    sa.peer_fragments = find_notify(payloads, NotifyType::ikev2_fragmentation_supported) != nullptr;
+    if (const Notify* hashes = find_notify(payloads, NotifyType::signature_hash_algorithms)) {
+        Reader in{hashes->data};
+        while (in.size() >= 2) sa.peer_hashes.push_back(SignatureHash{*in.u16()});
+    }
+}
+
+Result<void> Turn::make_ciphers(IkeSa& sa) {
+    const auto& [mine, my_auth, theirs, their_auth] = sa.initiator
+                                                          ? std::tie(sa.keys.ei, sa.keys.ai, sa.keys.er, sa.keys.ar)
+                                                          : std::tie(sa.keys.er, sa.keys.ar, sa.keys.ei, sa.keys.ai);
+    TORII_TRY(sa.sealing, MessageCipher::make(engine.crypto_, sa.suite, mine.octets(), my_auth.octets()));
+    TORII_TRY(sa.opening, MessageCipher::make(engine.crypto_, sa.suite, theirs.octets(), their_auth.octets()));
+    return {};
+}
+
+// ---- initiator
+
+Result<void> Turn::initiate(std::shared_ptr<const Connection> connection, std::optional<CreateChild> first,
+                            std::optional<IkeSaId> replaces) {
+    if (!connection->remote)
+        return fail(Errc::bad_value, "connection " + connection->name +
+                                         " takes whoever calls: without `remote` there is nobody to begin with");
+    if (!connection->local)
+        return fail(Errc::bad_value, "connection " + connection->name + " has no `local` address to begin from");
+    if (*connection->local == *connection->remote)
+        return fail(Errc::bad_value, "connection " + connection->name + " has this gateway as its own peer");
+    auto made = std::make_unique<IkeSa>();
+    made->initiator = true;
+    made->spi_initiator = fresh_spi();
+    made->local = {*connection->local, ike_port};
+    made->remote = {*connection->remote, ike_port};
+    made->connection = connection;
+    made->first_child = std::move(first);
+    made->replaces = replaces;
+    made->offered = connection->proposals;
+    made->nonce_initiator.resize(nonce_octets);
+    engine.crypto_.fill(made->nonce_initiator);
+    IkeSa& sa = add(std::move(made));
+    send_init(sa, first_method(sa.offered));
+    return {};
+}
+
+void Turn::send_init(IkeSa& sa, KeMethod method) {
+    if (++sa.init_attempts > most_init_attempts) return destroy(sa, "the peer keeps asking for another IKE_SA_INIT");
+    Outstanding what;
+    if (sa.outstanding && sa.outstanding->key_exchange && sa.outstanding->key_exchange->method() == method) {
+        what.key_exchange = std::move(sa.outstanding->key_exchange);  // a cookie changes nothing else (2.6)
+    } else {
+        auto pair = KeyExchange::make(engine.crypto_, method);
+        if (!pair) return destroy(sa, "no key pair for " + name_of(method) + ": " + pair.error().message);
+        what.key_exchange = std::move(*pair);
+    }
+    Payloads payloads;
+    if (!sa.cookie.empty()) payloads.emplace_back(notify(NotifyType::cookie, sa.cookie));  // first (2.6)
+    payloads.emplace_back(Sa{sa.offered});
+    payloads.emplace_back(Ke{method, what.key_exchange->public_value()});
+    payloads.emplace_back(Nonce{sa.nonce_initiator});
+    for (Payload& n : init_notifications(sa)) payloads.push_back(std::move(n));
+    sa.first_message = build_message(header_for(sa, ExchangeType::ike_sa_init, false, 0), payloads);
+    what.message_id = 0;
+    what.exchange = ExchangeType::ike_sa_init;
+    what.datagrams = {sa.first_message};
+    what.next = now.steady + Instant{engine.config_.retransmit_milliseconds};
+    sa.next_request = 1;
+    sa.outstanding = std::move(what);
+    send(sa, sa.outstanding->datagrams);
+    touch(sa);
+}
+
+void Turn::take_init_response(IkeSa& sa, const Datagram& datagram, const Split& taken) {
+    if (taken.header.message_id != 0 || taken.encrypted || !sa.outstanding) return;
+    auto payloads = parse_payloads(taken.first, taken.clear);
+    if (!payloads) return tell(Tell::Level::debug, &sa, "IKE_SA_INIT response: " + payloads.error().why);
+
+    if (const Notify* cookie = find_notify(*payloads, NotifyType::cookie);
+        cookie != nullptr && find<Sa>(*payloads) == nullptr) {
+        if (cookie->data.empty() || cookie->data.size() > 64) return;  // 2.6
+        sa.cookie = cookie->data;
+        return send_init(sa, sa.outstanding->key_exchange->method());
+    }
+    if (const Notify* wanted = find_notify(*payloads, NotifyType::invalid_ke_payload)) {  // 1.2, 2.7
+        const auto method = u16_of(*wanted);
+        if (!method || !offers(sa.offered, KeMethod{*method}) ||
+            KeMethod{*method} == sa.outstanding->key_exchange->method())
+            return tell(Tell::Level::warning, &sa, "the peer wants a key exchange that we did not offer");
+        return send_init(sa, KeMethod{*method});
+    }
+    if (const Notify* error = first_error(*payloads)) {
+        // Anybody may have sent it (2.21.1): a real answer still has a moment to come.
+        Outstanding& what = *sa.outstanding;
+        if (what.refusal.empty()) {
+            what.refusal = "the peer refuses IKE_SA_INIT: " + name_of(error->type);
+            if (error->type == NotifyType::no_proposal_chosen) {
+                what.refusal += "; we offered ";
+                for (const Proposal& p : sa.offered)
+                    what.refusal.append(&p == sa.offered.data() ? "" : " or ").append(text_of(p));
+            }
+            what.sent = engine.config_.retransmissions + 1;
+            what.next = now.steady + unauthenticated_error_wait;
+        }
+        return;
+    }
+    const auto* chosen = find<Sa>(*payloads);
+    const auto* ke = find<Ke>(*payloads);
+    const auto* nonce = find<Nonce>(*payloads);
+    if (chosen == nullptr || ke == nullptr || nonce == nullptr || chosen->proposals.size() != 1 ||
+        taken.header.responder_spi == IkeSpi{0})
+        return tell(Tell::Level::warning, &sa, "IKE_SA_INIT response: a payload is missing");
+    KeyExchange& exchange = *sa.outstanding->key_exchange;
+    const auto suite = accept(sa.offered, chosen->proposals[0], {exchange.method(), false});
+    if (!suite) return tell(Tell::Level::warning, &sa, "IKE_SA_INIT response: " + suite.error().message);
+    if (suite->ke != exchange.method() || ke->method != exchange.method())
+        return tell(Tell::Level::warning, &sa, "IKE_SA_INIT response: another key exchange than we began");
+    const auto secret = exchange.agree(ke->value);
+    if (!secret) return tell(Tell::Level::warning, &sa, "IKE_SA_INIT response: " + secret.error().message);
+
+    sa.suite = *suite;
+    sa.spi_responder = taken.header.responder_spi;
+    sa.nonce_responder = nonce->value;
+    sa.second_message = datagram.octets;
+    const IkeKeyInput input{sa.nonce_initiator, sa.nonce_responder, static_cast<std::uint64_t>(sa.spi_initiator),
+                            static_cast<std::uint64_t>(sa.spi_responder), secret->octets()};
+    auto keys = derive_ike_keys(engine.crypto_, sa.suite, input);
+    if (!keys) return destroy(sa, "keys cannot be derived: " + keys.error().message);
+    sa.keys = std::move(*keys);
+    if (auto made = make_ciphers(sa); !made) return destroy(sa, "no cipher: " + made.error().message);
+    sa.lowest_nonce = smaller(sa.nonce_initiator, sa.nonce_responder);
+    sa.outstanding.reset();
+    read_init_notifications(sa, *payloads);
+    if (sa.uses_udp()) {  // 2.23: from now on by port 4500
+        sa.local.port = natt_port;
+        if (sa.remote.port == ike_port) sa.remote.port = natt_port;
+    }
+    sa.last_heard = now.steady;
+    send_auth(sa);
+}
+
+// ---- responder
+
+void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
+    const Header& header = taken.header;
+    if (!header.from_initiator || header.initiator_spi == IkeSpi{0} || header.message_id != 0 || taken.encrypted)
+        return;
+    if (engine.shutting_down_) return;
+    if (engine.by_spi_.contains(static_cast<std::uint64_t>(header.initiator_spi)))
+        return tell(Tell::Level::warning, nullptr,
+                    "from " + datagram.remote.text() + ": our own IKE_SA_INIT came back");
+
+    const auto key = std::pair{datagram.remote, header.initiator_spi};
+    if (const auto known = engine.by_first_request_.find(key); known != engine.by_first_request_.end()) {
+        IkeSa& sa = *engine.by_id_.at(known->second);
+        if (sa.state == IkeState::init_answered && sa.first_message == datagram.octets) send(sa, sa.last_response);
+        return;  // 2.1
+    }
+    if (header.responder_spi != IkeSpi{0}) return;
+    auto payloads = parse_payloads(taken.first, taken.clear);
+    if (!payloads) return complain(datagram, header, notify(payloads.error().notify, payloads.error().data));
+    const auto* offered = find<Sa>(*payloads);
+    const auto* ke = find<Ke>(*payloads);
+    const auto* nonce = find<Nonce>(*payloads);
+    if (offered == nullptr || ke == nullptr || nonce == nullptr)
+        return complain(datagram, header, notify(NotifyType::invalid_syntax));
+
+    // Before anything is computed or kept: cookies, and what one source may have half open (2.6).
+    const EngineLimits& limits = engine.config_.limits;
+    if (engine.half_open_ >= limits.cookies_from) {
+        const Notify* cookie = find_notify(*payloads, NotifyType::cookie);
+        if (cookie == nullptr || !engine.cookies_.is_ours(engine.crypto_, cookie->data, datagram.remote,
+                                                          header.initiator_spi, nonce->value, now.steady))
+            return complain(
+                datagram, header,
+                notify(NotifyType::cookie, engine.cookies_.make(engine.crypto_, datagram.remote, header.initiator_spi,
+                                                                nonce->value, now.steady)));
+    }
+    const auto of_source = engine.half_open_by_source_.find(datagram.remote.address);
+    if (engine.half_open_ >= limits.half_open ||
+        (of_source != engine.half_open_by_source_.end() && of_source->second >= limits.half_open_per_source))
+        return tell(Tell::Level::warning, nullptr,
+                    "IKE_SA_INIT of " + datagram.remote.text() + " is not answered: too many are half open");
+
+    const auto connections = connections_between(datagram.local.address, datagram.remote.address);
+    std::vector<Proposal> ours;
+    for (const auto& connection : connections)
+        ours.insert(ours.end(), connection->proposals.begin(), connection->proposals.end());
+    const auto choice = choose(ours, offered->proposals, {ke->method, false});
+    if (!choice) {
+        tell(Tell::Level::warning, nullptr,
+             "IKE_SA_INIT of " + datagram.remote.text() + ": " +
+                 (connections.empty()
+                      ? "no connection is configured between " + datagram.local.address.text() + " and this address"
+                      : why_not(ours, offered->proposals)));
+        return complain(datagram, header, notify(NotifyType::no_proposal_chosen));
+    }
+    if (choice->suite.ke != ke->method)  // 1.2
+        return complain(datagram, header,
+                        notify_u16(NotifyType::invalid_ke_payload, static_cast<std::uint16_t>(choice->suite.ke)));
+    auto exchange = KeyExchange::make(engine.crypto_, ke->method);
+    if (!exchange) return complain(datagram, header, notify(NotifyType::no_proposal_chosen));
+    const auto secret = (*exchange)->agree(ke->value);
+    if (!secret) {
+        tell(Tell::Level::warning, nullptr, "IKE_SA_INIT of " + datagram.remote.text() + ": " + secret.error().message);
+        return complain(datagram, header, notify(NotifyType::invalid_syntax));
+    }
+
+    auto made = std::make_unique<IkeSa>();
+    made->state = IkeState::init_answered;
+    made->spi_initiator = header.initiator_spi;
+    made->spi_responder = fresh_spi();
+    made->local = datagram.local;
+    made->remote = datagram.remote;
+    made->suite = choice->suite;
+    made->nonce_initiator = nonce->value;
+    made->nonce_responder.resize(nonce_octets);
+    engine.crypto_.fill(made->nonce_responder);
+    made->lowest_nonce = smaller(made->nonce_initiator, made->nonce_responder);
+    made->first_message = datagram.octets;
+    const IkeKeyInput input{made->nonce_initiator, made->nonce_responder,
+                            static_cast<std::uint64_t>(made->spi_initiator),
+                            static_cast<std::uint64_t>(made->spi_responder), secret->octets()};
+    auto keys = derive_ike_keys(engine.crypto_, made->suite, input);
+    if (!keys) return complain(datagram, header, notify(NotifyType::invalid_syntax));
+    made->keys = std::move(*keys);
+    if (!make_ciphers(*made)) return complain(datagram, header, notify(NotifyType::no_proposal_chosen));
+    read_init_notifications(*made, *payloads);
+
+    Payloads answer;
+    answer.emplace_back(Sa{{choice->chosen}});
+    answer.emplace_back(Ke{ke->method, (*exchange)->public_value()});
+    answer.emplace_back(Nonce{made->nonce_responder});
+    for (Payload& n : init_notifications(*made)) answer.push_back(std::move(n));
+    Octets authorities;  // 3.7: whom we believe, for whoever would show a certificate
+    for (const auto& connection : connections)
+        if (connection->remote_auth == AuthWay::certificate && connection->trust && authorities.empty())
+            authorities = connection->trust->authority_hashes();
+    if (!authorities.empty()) answer.emplace_back(CertReq{CertEncoding::x509_signature, authorities});
+
+    IkeSa& sa = add(std::move(made));
+    engine.by_first_request_.emplace(key, sa.id);
+    sa.first_request = key;
+    sa.counts_as_half_open = true;
+    ++engine.half_open_;
+    ++engine.half_open_by_source_[datagram.remote.address];
+    sa.second_message = build_message(header_for(sa, ExchangeType::ike_sa_init, true, 0), answer);
+    sa.last_response = {sa.second_message};
+    sa.expected_request = 1;
+    send(sa, sa.last_response);
+}
+
+}  // namespace torii::ike

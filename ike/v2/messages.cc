@@ -1,0 +1,279 @@
+// Windows of one, retransmission of the very octets, sealing and opening, and the one refusal of what may not come
+// (RFC 7296 2.1 to 2.5, 2.21; RFC 7383).
+#include <algorithm>
+
+#include "ike/v2/turn.h"
+
+namespace torii::ike {
+
+namespace {
+
+/// Larger messages go in fragments, which every path takes (RFC 7383 2.5.1: 576 octets over IPv4, 1280 over IPv6, less
+/// the headers of IP and UDP and the marker of port 4500).
+std::size_t most_datagram_octets(const Address& remote) {
+    return remote.is_v4() ? 576 - 20 - 8 - 4 : 1280 - 40 - 8 - 4;
+}
+/// Below this no message is cut: nothing on today's paths loses it.
+std::size_t uncut_octets(const Address& remote) { return remote.is_v4() ? 1280 - 20 - 8 - 4 : 1280 - 40 - 8 - 4; }
+
+constexpr Instant longest_interval{60'000};
+
+}  // namespace
+
+const Notify* first_error(const Payloads& payloads) {
+    for (const Payload& payload : payloads)
+        if (const auto* n = std::get_if<Notify>(&payload); n != nullptr && is_error(n->type)) return n;
+    return nullptr;
+}
+
+void Turn::receive(const Datagram& datagram) {
+    const auto header = parse_header(datagram.octets);
+    if (!header) return tell(Tell::Level::debug, nullptr, "from " + datagram.remote.text() + ": " + header.error().why);
+    if (header->major != 2) {
+        if (header->major > 2 && !header->response)  // 2.5
+            complain(datagram, *header, notify(NotifyType::invalid_major_version));
+        return;
+    }
+    const auto taken = split(datagram.octets);
+    if (!taken) return tell(Tell::Level::debug, nullptr, "from " + datagram.remote.text() + ": " + taken.error().why);
+    if (header->exchange == ExchangeType::ike_sa_init && !header->response) return take_init_request(datagram, *taken);
+
+    const IkeSpi ours = header->from_initiator ? header->responder_spi : header->initiator_spi;
+    const IkeSpi peers = header->from_initiator ? header->initiator_spi : header->responder_spi;
+    const auto found = engine.by_spi_.find(static_cast<std::uint64_t>(ours));
+    if (found == engine.by_spi_.end()) {
+        if (!header->response) complain(datagram, *header, notify(NotifyType::invalid_ike_spi));  // 2.21.4
+        return;
+    }
+    IkeSa& sa = *found->second;
+    if (sa.initiator == header->from_initiator) return;  // our own message, reflected
+    const bool first_answer = sa.state == IkeState::init_sent && header->exchange == ExchangeType::ike_sa_init;
+    if (!first_answer && sa.peer_spi() != peers) return;
+    receive_for(sa, datagram, *taken);
+}
+
+void Turn::receive_for(IkeSa& sa, const Datagram& datagram, const Split& taken) {
+    touch(sa);
+    const Header& header = taken.header;
+    if (!is_legal(sa.state, header.response, header.exchange))
+        return tell(Tell::Level::debug, &sa,
+                    std::string{header.response ? "a response of " : "a request of "} + name_of(header.exchange) +
+                        " may not come in state " + std::string{name_of(sa.state)});
+    if (header.exchange == ExchangeType::ike_sa_init) return take_init_response(sa, datagram, taken);
+    if (!taken.encrypted || sa.opening == nullptr) return;  // nothing unprotected is believed any more
+
+    // Where the window does not reach nothing is opened, so that nobody makes us compute.
+    const bool repeated = !header.response && header.message_id + 1 == sa.expected_request;
+    if (header.response ? !sa.outstanding || sa.outstanding->message_id != header.message_id ||
+                              sa.outstanding->exchange != header.exchange
+                        : !repeated && header.message_id != sa.expected_request)
+        return;
+    const auto message = open(sa, taken);
+    if (!message) return;
+    sa.last_heard = now.steady;
+    follow(sa, datagram);
+    if (repeated) return send(sa, sa.last_response);  // 2.1
+    if (header.response)
+        take_response(sa, *message);
+    else
+        take_request(sa, *message);
+}
+
+/// Nothing: not authentic, not all there yet, or refused (and answered).
+std::optional<Message> Turn::open(IkeSa& sa, const Split& taken) {
+    const Split::Encrypted& encrypted = *taken.encrypted;
+    auto inner = sa.opening->open(encrypted);
+    if (!inner) {
+        tell(Tell::Level::debug, &sa, "a message is not authentic");
+        return {};
+    }
+    PayloadType first = encrypted.inner_first;
+    const Header& header = taken.header;
+    const bool repeated = !header.response && header.message_id + 1 == sa.expected_request;
+    if (encrypted.fragments != 0) {
+        if (!sa.peer_fragments) return {};  // RFC 7383 2.3: only after both said so
+        if (repeated) {                     // 2.6.1: the first fragment alone asks for the answer again
+            if (encrypted.fragment != 1) return {};
+            return Message{header, {}};
+        }
+        FragmentAssembly& assembly = header.response ? sa.response_fragments : sa.request_fragments;
+        if (assembly.add(header.message_id, encrypted.fragment, encrypted.fragments, first, std::move(*inner)) !=
+            FragmentAssembly::Taken::complete)
+            return {};
+        auto whole = assembly.take();
+        first = whole.first;
+        inner = std::move(whole.payloads);
+    }
+    if (repeated) return Message{header, {}};
+    auto payloads = parse_payloads(first, *inner);
+    if (payloads) return Message{header, std::move(*payloads)};
+
+    const Refusal& refusal = payloads.error();
+    tell(Tell::Level::warning, &sa, name_of(header.exchange) + ": " + refusal.why);
+    if (header.response) {
+        // 2.21.3: what the peer says cannot be believed in any way any more
+        if (refusal.notify == NotifyType::invalid_syntax) destroy(sa, "the peer's answer cannot be read");
+        return {};
+    }
+    respond(sa, header, notify(refusal.notify, refusal.data));
+    if (refusal.notify == NotifyType::invalid_syntax || sa.state != IkeState::established)
+        close(sa, "the peer's request cannot be read: " + refusal.why);  // 2.21.3: fatal for both
+    return {};
+}
+
+void Turn::take_request(IkeSa& sa, const Message& message) {
+    if (now.steady - sa.second_began >= Instant{1000}) {
+        sa.second_began = now.steady;
+        sa.requests_this_second = 0;
+    }
+    switch (message.header.exchange) {
+        case ExchangeType::ike_auth: return take_auth_request(sa, message);
+        case ExchangeType::create_child_sa:
+            if (++sa.requests_this_second > engine.config_.limits.requests_per_second)
+                return respond(sa, message.header, notify(NotifyType::temporary_failure));
+            return take_create_child_request(sa, message);
+        case ExchangeType::informational: return take_informational_request(sa, message);
+        default: return;  // the table lets none of the others come here
+    }
+}
+
+void Turn::take_response(IkeSa& sa, const Message& message) {
+    Outstanding what = std::move(*sa.outstanding);
+    sa.outstanding.reset();
+    switch (message.header.exchange) {
+        case ExchangeType::ike_auth:
+            sa.outstanding = std::move(what);  // looks at what was asked, and takes it itself
+            take_auth_response(sa, message);
+            break;
+        case ExchangeType::create_child_sa: take_create_child_response(sa, message, std::move(what)); break;
+        case ExchangeType::informational: take_informational_response(sa, message, std::move(what)); break;
+        default: break;
+    }
+    if (sa.state != IkeState::dead) pump(sa);
+}
+
+void Turn::complain(const Datagram& about, const Header& header, Notify what) {
+    if (now.steady - engine.complaints_since_ >= Instant{1000}) {
+        engine.complaints_since_ = now.steady;
+        engine.complaints_ = 0;
+    }
+    if (++engine.complaints_ > Engine::most_complaints_a_second) return;
+    Header answer = header;
+    answer.major = 2;
+    answer.minor = 0;
+    answer.from_initiator = !header.from_initiator;
+    answer.response = true;
+    if (header.exchange != ExchangeType::ike_sa_init) what.protocol = ProtocolId::none;
+    actions.emplace_back(Send{{about.local, about.remote, build_message(answer, {std::move(what)})}});
+}
+
+Header Turn::header_for(const IkeSa& sa, ExchangeType exchange, bool response, std::uint32_t id) const {
+    Header header;
+    header.initiator_spi = sa.spi_initiator;
+    header.responder_spi = sa.spi_responder;
+    header.exchange = exchange;
+    header.from_initiator = sa.initiator;
+    header.response = response;
+    header.message_id = id;
+    return header;
+}
+
+std::vector<Octets> Turn::seal(IkeSa& sa, const Header& header, const Payloads& payloads) {
+    const PayloadType first = payloads.empty() ? PayloadType::none : type_of(payloads.front());
+    const Octets inner = build_payloads(payloads);
+    if (sa.peer_fragments && inner.size() + 128 > uncut_octets(sa.remote.address)) {
+        if (auto cut = sa.sealing->seal_fragments(header, first, inner, most_datagram_octets(sa.remote.address)))
+            return std::move(*cut);
+    }
+    auto sealed = sa.sealing->seal(header, first, inner);
+    if (!sealed) {
+        tell(Tell::Level::error, &sa, "a message cannot be sealed: " + sealed.error().message);
+        return {};
+    }
+    std::vector<Octets> out;
+    out.push_back(std::move(*sealed));
+    return out;
+}
+
+void Turn::send(const IkeSa& sa, const std::vector<Octets>& datagrams) {
+    for (const Octets& octets : datagrams) actions.emplace_back(Send{{sa.local, sa.remote, octets}});
+}
+
+void Turn::request(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Outstanding what) {
+    what.message_id = sa.next_request++;
+    what.exchange = exchange;
+    what.datagrams = seal(sa, header_for(sa, exchange, false, what.message_id), payloads);
+    what.next = now.steady + Instant{engine.config_.retransmit_milliseconds};
+    send(sa, what.datagrams);
+    sa.response_fragments.clear();
+    sa.outstanding = std::move(what);
+    touch(sa);
+}
+
+void Turn::request_of(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Task task) {
+    Outstanding what;
+    what.task = std::move(task);
+    request(sa, exchange, payloads, std::move(what));
+}
+
+void Turn::respond(IkeSa& sa, const Header& to, const Payloads& payloads) {
+    sa.last_response = seal(sa, header_for(sa, to.exchange, true, to.message_id), payloads);
+    sa.expected_request = to.message_id + 1;
+    send(sa, sa.last_response);
+    touch(sa);
+}
+
+/// 2.1, 2.4: the same octets, each time after twice as long; then the peer is dead to us.
+void Turn::retransmit(IkeSa& sa) {
+    Outstanding& what = *sa.outstanding;
+    if (what.sent > engine.config_.retransmissions) {
+        if (sa.state == IkeState::deleting || sa.state == IkeState::rekeyed)
+            return destroy(sa, "the peer does not answer our Delete");
+        return destroy(sa, what.refusal.empty()
+                               ? "the peer at " + sa.remote.text() + " does not answer " + name_of(what.exchange) +
+                                     " (sent " + std::to_string(what.sent) + " times)"
+                               : what.refusal);
+    }
+    send(sa, what.datagrams);
+    const auto wait = Instant{engine.config_.retransmit_milliseconds} * (std::int64_t{1} << std::min(what.sent, 16u));
+    ++what.sent;
+    what.next = now.steady + std::min(wait, longest_interval);
+}
+
+void Turn::enqueue(IkeSa& sa, Task task) {
+    if (sa.queue.size() >= engine.config_.limits.queued_requests)
+        return tell(Tell::Level::warning, &sa,
+                    name_of(task) + " is not done: " + std::to_string(sa.queue.size()) + " others wait already");
+    // The end of the SA waits for nothing else.
+    if (std::holds_alternative<DeleteIke>(task))
+        sa.queue.push_front(std::move(task));
+    else
+        sa.queue.push_back(std::move(task));
+    pump(sa);
+}
+
+void Turn::pump(IkeSa& sa) {
+    const bool may = sa.state == IkeState::established || sa.state == IkeState::rekeyed;
+    while (may && !sa.outstanding && !sa.queue.empty()) {
+        const bool urgent = std::holds_alternative<DeleteIke>(sa.queue.front()) ||
+                            std::holds_alternative<DeleteChildren>(sa.queue.front());
+        if (!urgent && now.steady < sa.not_before) break;
+        Task task = std::move(sa.queue.front());
+        sa.queue.pop_front();
+        if (auto* create = std::get_if<CreateChild>(&task)) {
+            send_create_child(sa, std::move(*create));
+        } else if (auto* rekey = std::get_if<RekeyIke>(&task)) {
+            send_rekey_ike(sa, *rekey);
+        } else if (auto* children = std::get_if<DeleteChildren>(&task)) {
+            send_delete_children(sa, *children);
+        } else if (auto* end = std::get_if<DeleteIke>(&task)) {
+            send_delete_ike(sa, *end);
+            break;
+        } else {
+            send_liveness(sa);
+        }
+    }
+    touch(sa);
+}
+
+}  // namespace torii::ike

@@ -1,0 +1,275 @@
+// What a child SA is in the gateway: its two SAs and the policies that lead traffic to them (RFC 4301 4.4; RFC 7296
+// 2.9). Each change is one transaction, so that no packet falls between an old SA and a new one.
+#include <algorithm>
+
+#include "ike/v2/turn.h"
+
+namespace torii::ike {
+
+namespace {
+
+IpsecProtocol ipsec(ProtocolId protocol) { return protocol == ProtocolId::ah ? IpsecProtocol::ah : IpsecProtocol::esp; }
+
+control::SaId inbound_id(const IkeSa& sa, const ChildSa& child) {
+    return {sa.remote.address, sa.local.address, ipsec(child.protocol), child.inbound};
+}
+control::SaId outbound_id(const IkeSa& sa, const ChildSa& child) {
+    return {sa.local.address, sa.remote.address, ipsec(child.protocol), child.outbound};
+}
+
+control::SaSpec spec_of(const IkeSa& sa, const ChildSa& child, bool inbound, SecretBytes cipher_key,
+                        SecretBytes auth_key) {
+    const ChildConfig& config = *child.config;
+    control::SaSpec spec;
+    spec.id = inbound ? inbound_id(sa, child) : outbound_id(sa, child);
+    spec.mode = child.mode;
+    spec.reqid = child.reqid;
+    spec.replay_octets = (config.replay_packets + 7) / 8;
+    spec.cyclic_sequence = false;
+    spec.extended_sequence = child.suite.esn;
+    if (const EncrInfo* encr = find(child.suite.encr, child.suite.encr_key_bits);
+        encr != nullptr && child.protocol == ProtocolId::esp && encr->data_plane)
+        spec.cipher = *encr->data_plane;
+    spec.cipher_key = std::move(cipher_key);
+    if (const IntegInfo* integ = find(child.suite.integ); integ != nullptr && integ->data_plane) {
+        spec.auth = *integ->data_plane;
+        spec.auth_key = std::move(auth_key);
+    }
+    if (sa.uses_udp() && child.protocol == ProtocolId::esp) {
+        control::UdpEncapsulation udp;
+        udp.source_port = inbound ? sa.remote.port : sa.local.port;
+        udp.destination_port = inbound ? sa.local.port : sa.remote.port;
+        spec.udp = udp;
+    }
+    // The gateway's own limits: soft ones ask for a rekey, hard ones hold should we ourselves fail to act.
+    spec.soft = {0, config.rekey_octets, config.rekey_packets};
+    spec.hard = {config.life_seconds + 60ull, config.rekey_octets + config.rekey_octets / 4,
+                 config.rekey_packets + config.rekey_packets / 4};
+    return spec;
+}
+
+Policy policy_for(const Selector& selector, Direction direction, ProtocolId protocol, Mode mode, ReqId reqid,
+                  const Endpoints& ends, std::int32_t priority) {
+    Request request;
+    request.protocol = ipsec(protocol);
+    request.mode = mode;
+    request.level = Level::unique;
+    request.reqid = reqid;
+    if (mode == Mode::tunnel)
+        request.endpoints = direction == Direction::outbound ? ends : Endpoints{ends.destination, ends.source};
+    Policy policy;
+    policy.direction = direction;
+    policy.selector = selector;
+    policy.action = PolicyAction::protect;
+    policy.priority = priority;
+    policy.requests.push_back(request);
+    return policy;
+}
+
+}  // namespace
+
+control::SaId inbound_sa(const IkeSa& sa, const ChildSa& child) {
+    auto id = inbound_id(sa, child);
+    if (child.ends) id.source = child.ends->destination, id.destination = child.ends->source;
+    return id;
+}
+control::SaId outbound_sa(const IkeSa& sa, const ChildSa& child) {
+    auto id = outbound_id(sa, child);
+    if (child.ends) id.source = child.ends->source, id.destination = child.ends->destination;
+    return id;
+}
+
+void Turn::apply(std::vector<control::Operation> operations, std::optional<ChildId> child) {
+    if (!operations.empty()) actions.emplace_back(Apply{std::move(operations), child});
+}
+
+Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKeys keys, bool lazily,
+                               ChildSa* replaces) {
+    ChildSa& child = *made;
+    child.id = ChildId{engine.next_id_++};
+    child.created = now.steady;
+    child.rekey_at = child.config->rekey_seconds == 0 ? Instant{} : now.steady + jittered(child.config->rekey_seconds);
+    child.expires_at =
+        child.config->life_seconds == 0 ? Instant{} : now.steady + Instant{child.config->life_seconds * 1000ll};
+    child.ends = Endpoints{sa.local.address, sa.remote.address};
+
+    std::vector<control::Operation> operations, policies;
+    TORII_CHECK(keep_policies(sa, child, policies));
+    auto& [mine, my_auth, theirs, their_auth] = keys;
+    if (!child.we_initiated) {
+        std::swap(mine, theirs);
+        std::swap(my_auth, their_auth);
+    }
+    operations.emplace_back(control::AddSa{spec_of(sa, child, true, std::move(theirs), std::move(their_auth))});
+    std::ranges::move(policies, std::back_inserter(operations));
+    child.pending_outbound = spec_of(sa, child, false, std::move(mine), std::move(my_auth));
+    if (!lazily) {
+        install_outbound(sa, child, operations);
+        if (replaces != nullptr) remove_outbound(sa, *replaces, operations);
+    }
+    apply(std::move(operations), child.id);
+    sa.children.push_back(std::move(made));
+    tell(Tell::Level::info, &sa,
+         "child " + child.config->name + " " + ike::name_of(child.protocol) + " " +
+             std::string{torii::name_of(child.mode)} + ", " + text_of(child.traffic.local) +
+             " === " + text_of(child.traffic.remote) + ", " + text_of(child.suite) + ", SPIs " +
+             text_of(child.inbound) + " in, " + text_of(child.outbound) + " out");
+    touch(sa);
+    return &child;
+}
+
+void Turn::install_outbound(IkeSa&, ChildSa& child, std::vector<control::Operation>& operations) {
+    if (!child.pending_outbound) return;
+    operations.emplace_back(control::AddSa{std::move(*child.pending_outbound)});
+    child.pending_outbound.reset();
+    child.outbound_up = true;
+}
+
+void Turn::remove_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
+    child.pending_outbound.reset();
+    if (!child.outbound_up) return;
+    operations.emplace_back(control::DeleteSa{outbound_sa(sa, child)});
+    child.outbound_up = false;
+}
+
+void Turn::remove(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
+    remove_outbound(sa, child, operations);
+    if (child.inbound_up) operations.emplace_back(control::DeleteSa{inbound_sa(sa, child)});
+    drop_policies(child, operations);
+    std::erase_if(sa.children, [&](const auto& held) { return held.get() == &child; });
+}
+
+/// The outbound SA goes at once, the inbound one once what is under way has arrived.
+void Turn::retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
+    remove_outbound(sa, child, operations);
+    if (child.state != ChildSa::State::replaced) child.state = ChildSa::State::deleting;
+    if (child.remove_inbound_at == Instant{})
+        child.remove_inbound_at = now.steady + Instant{engine.config_.old_inbound_grace_seconds * 1000ll};
+    // The peer has said that it uses the new one: what waits for a sign needs none any more.
+    for (const auto& other : sa.children)
+        if (other.get() != &child && other->pending_outbound && other->reqid == child.reqid &&
+            other->state == ChildSa::State::installed)
+            install_outbound(sa, *other, operations);
+    touch(sa);
+}
+
+// ---- policies
+
+Result<void> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
+    TORII_TRY(auto outbound, to_selectors(child.traffic.local, child.traffic.remote));
+    TORII_TRY(auto inbound, to_selectors(child.traffic.remote, child.traffic.local));
+    if (outbound.empty() || inbound.empty())
+        return fail(Errc::bad_value, "no traffic is of one family and protocol at both ends: " +
+                                         text_of(child.traffic.local) + " === " + text_of(child.traffic.remote));
+    if (!child.config->makes_policies) return {};
+    const Endpoints ends{sa.local.address, sa.remote.address};
+    const auto key = std::pair{outbound, inbound};
+    const auto found = engine.policies_.find(key);
+    if (found != engine.policies_.end()) {
+        Engine::PolicyPair& pair = found->second;
+        if (pair.ends != ends || pair.mode != child.mode) {  // the peer moved
+            pair.ends = ends;
+            pair.mode = child.mode;
+            for (const Selector& s : outbound)
+                operations.emplace_back(control::UpdatePolicy{
+                    policy_for(s, Direction::outbound, child.protocol, child.mode, pair.reqid, ends, pair.priority)});
+            for (const Selector& s : inbound)
+                operations.emplace_back(control::UpdatePolicy{
+                    policy_for(s, Direction::inbound, child.protocol, child.mode, pair.reqid, ends, pair.priority)});
+        }
+        ++pair.users;
+        child.reqid = pair.reqid;
+        child.policies = key;
+        return {};
+    }
+    Engine::PolicyPair pair;
+    pair.reqid = ReqId{engine.next_reqid_++};
+    pair.users = 1;
+    pair.mode = child.mode;
+    pair.ends = ends;
+    pair.protocol = child.protocol;
+    pair.connection = sa.connection->name;
+    pair.child = child.config->name;
+    // A narrower pair stands in front of the trap that it came from.
+    pair.priority = child.config->start == StartAction::trap ? 1 : 0;
+    child.reqid = pair.reqid;
+    child.policies = key;
+    add_policies(key, pair, operations);
+    engine.policies_.emplace(key, std::move(pair));
+    return {};
+}
+
+void Turn::add_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
+                        std::vector<control::Operation>& operations) {
+    for (const Selector& s : selectors.second)
+        operations.emplace_back(control::AddPolicy{
+            policy_for(s, Direction::inbound, pair.protocol, pair.mode, pair.reqid, pair.ends, pair.priority)});
+    for (const Selector& s : selectors.first)
+        operations.emplace_back(control::AddPolicy{
+            policy_for(s, Direction::outbound, pair.protocol, pair.mode, pair.reqid, pair.ends, pair.priority)});
+}
+
+void Turn::delete_policies(const Engine::SelectorPair& selectors, std::vector<control::Operation>& operations) {
+    for (const Selector& s : selectors.first) operations.emplace_back(control::DeletePolicy{Direction::outbound, s});
+    for (const Selector& s : selectors.second) operations.emplace_back(control::DeletePolicy{Direction::inbound, s});
+}
+
+void Turn::drop_policies(ChildSa& child, std::vector<control::Operation>& operations) {
+    if (!child.policies) return;
+    const auto found = engine.policies_.find(*child.policies);
+    child.policies.reset();
+    if (found == engine.policies_.end()) return;
+    if (found->second.users > 0) --found->second.users;
+    if (found->second.users != 0 || found->second.trapped) return;
+    delete_policies(found->first, operations);
+    engine.policies_.erase(found);
+}
+
+Result<void> Turn::trap(const Connection& connection, const ChildConfig& config,
+                        std::vector<control::Operation>& operations) {
+    if (!connection.local || !connection.remote)
+        return fail(Errc::bad_value, "child " + config.name + " of connection " + connection.name +
+                                         " cannot be trapped: both `local` and `remote` must be addresses");
+    const TrafficPair traffic = configured_traffic(config, *connection.local, *connection.remote);
+    TORII_TRY(auto outbound, to_selectors(traffic.local, traffic.remote));
+    TORII_TRY(auto inbound, to_selectors(traffic.remote, traffic.local));
+    const auto key = std::pair{std::move(outbound), std::move(inbound)};
+    if (const auto found = engine.policies_.find(key); found != engine.policies_.end()) {
+        if (found->second.connection != connection.name || found->second.child != config.name)
+            return fail(Errc::exists, "child " + config.name + " of connection " + connection.name +
+                                          " is for the same traffic as child " + found->second.child +
+                                          " of connection " + found->second.connection);
+        found->second.trapped = true;
+        return {};
+    }
+    Engine::PolicyPair pair;
+    pair.reqid = ReqId{engine.next_reqid_++};
+    pair.trapped = true;
+    pair.mode = config.mode;
+    pair.ends = {*connection.local, *connection.remote};
+    pair.protocol = config.protocol;
+    pair.connection = connection.name;
+    pair.child = config.name;
+    add_policies(key, pair, operations);
+    engine.policies_.emplace(key, std::move(pair));
+    return {};
+}
+
+void Turn::untrap(const Connection& connection, std::vector<control::Operation>& operations) {
+    for (auto it = engine.policies_.begin(); it != engine.policies_.end();) {
+        Engine::PolicyPair& pair = it->second;
+        if (pair.connection != connection.name || !pair.trapped) {
+            ++it;
+            continue;
+        }
+        pair.trapped = false;
+        if (pair.users != 0) {
+            ++it;
+            continue;
+        }
+        delete_policies(it->first, operations);
+        it = engine.policies_.erase(it);
+    }
+}
+
+}  // namespace torii::ike

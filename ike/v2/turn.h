@@ -1,0 +1,166 @@
+// One call of the engine: everything that happens between octets, an event or a timer coming in and the actions going
+// out. The exchanges are members of Turn, one file each; engine.cc alone makes Turns. Inside ike/v2 only.
+#pragma once
+
+#include <string>
+
+#include "ike/message/message.h"
+#include "ike/v2/engine.h"
+#include "ike/v2/traffic.h"
+
+namespace torii::ike {
+
+/// A message of an IKE SA, opened and read.
+struct Message {
+    Header header;
+    Payloads payloads;
+};
+
+/// What a responder says when it cannot: a notification, and why for our log.
+struct Refused {
+    Notify notify;
+    std::string why;
+};
+template <class T>
+using Answer = std::expected<T, Refused>;
+inline std::unexpected<Refused> refuse(NotifyType type, std::string why, Octets data = {}) {
+    return std::unexpected(Refused{notify(type, std::move(data)), std::move(why)});
+}
+
+struct Turn {
+    Engine& engine;
+    const Now& now;
+    Actions actions;
+
+    Turn(Engine& e, const Now& n) : engine(e), now(n) {}
+    /// Forgets IKE SAs that died in this turn, sets the timers of those it touched, and hands over what came of it.
+    Actions finish();
+
+    // ---- engine.cc: IKE SAs come and go
+    IkeSa& add(std::unique_ptr<IkeSa> sa);
+    IkeSpi fresh_spi();
+    Spi fresh_child_spi();
+    void touch(IkeSa& sa);  // its timer is to be set anew
+    void tell(Tell::Level level, const IkeSa* sa, std::string text);
+    /// The SA ends without another word: its children go, what is to be started again is noted.
+    void destroy(IkeSa& sa, const std::string& why);
+    /// The SA has answered, and only repeats its answer until it is forgotten.
+    void close(IkeSa& sa, const std::string& why);
+    void restart(const IkeSa& sa);
+    IkeSa* established(const Connection& connection) const;
+    void due(IkeSa& sa);
+    void leave_half_open(IkeSa& sa);
+    void set_lifetimes(IkeSa& sa);
+    /// So many seconds, less up to a tenth, so that SAs made together do not end together.
+    Instant jittered(std::uint32_t seconds);
+    Instant next_of(const IkeSa& sa) const;
+    void queue_children(IkeSa& sa);
+    void due_child(IkeSa& sa, ChildSa& child);
+    void begin(const Connection& connection);
+    void start(const std::shared_ptr<const Connection>& connection, bool all = false);
+    void want_child(const std::shared_ptr<const Connection>& connection, CreateChild task);
+    static bool wants(const TrafficPair& traffic, const PacketSelector& packet);
+    void restart_after_delete(IkeSa& sa);
+    void send_delete_ike_now(IkeSa& sa);
+    void begin_reauth(IkeSa& sa);
+
+    // ---- messages.cc: windows, retransmission, sealing
+    void receive(const Datagram& datagram);
+    void receive_for(IkeSa& sa, const Datagram& datagram, const Split& split);
+    std::optional<Message> open(IkeSa& sa, const Split& split);
+    void take_request(IkeSa& sa, const Message& message);
+    void take_response(IkeSa& sa, const Message& message);
+    /// An error outside of any IKE SA: few a second, and never to a response.
+    void complain(const Datagram& about, const Header& header, Notify what);
+    Header header_for(const IkeSa& sa, ExchangeType exchange, bool response, std::uint32_t id) const;
+    std::vector<Octets> seal(IkeSa& sa, const Header& header, const Payloads& payloads);
+    void send(const IkeSa& sa, const std::vector<Octets>& datagrams);
+    void request(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Outstanding what);
+    void request_of(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Task task);
+    void respond(IkeSa& sa, const Header& to, const Payloads& payloads);
+    void respond(IkeSa& sa, const Header& to, Notify what) { respond(sa, to, Payloads{std::move(what)}); }
+    void retransmit(IkeSa& sa);
+    /// Begins the next task if the window is free.
+    void pump(IkeSa& sa);
+    void enqueue(IkeSa& sa, Task task);
+
+    // ---- init.cc: IKE_SA_INIT
+    Result<void> initiate(std::shared_ptr<const Connection> connection, std::optional<CreateChild> first,
+                          std::optional<IkeSaId> replaces);
+    void send_init(IkeSa& sa, KeMethod method);
+    void take_init_response(IkeSa& sa, const Datagram& datagram, const Split& split);
+    void take_init_request(const Datagram& datagram, const Split& split);
+    std::vector<std::shared_ptr<const Connection>> connections_between(const Address& local,
+                                                                       const Address& remote) const;
+    Payloads init_notifications(const IkeSa& sa) const;
+    void read_init_notifications(IkeSa& sa, const Payloads& payloads);
+    Result<void> make_ciphers(IkeSa& sa);
+
+    // ---- auth.cc: IKE_AUTH
+    void send_auth(IkeSa& sa);
+    void take_auth_request(IkeSa& sa, const Message& message);
+    void take_auth_response(IkeSa& sa, const Message& message);
+    void established_now(IkeSa& sa);
+    void settle_duplicates(IkeSa& sa, bool initial_contact);
+
+    // ---- child.cc: CREATE_CHILD_SA for new children, and what IKE_AUTH has of it
+    /// Appends what asks for a child to `payloads`, and notes in `what` what was asked.
+    void ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads, Outstanding& what, bool in_auth);
+    /// The responder's part: makes and installs the child, and says what is to be answered.
+    Answer<Payloads> grant_child(IkeSa& sa, const Payloads& asked, bool in_auth, ChildSa* replaces);
+    /// The initiator's part, with the response. Null: it failed, and the reason was told.
+    ChildSa* take_child(IkeSa& sa, const Payloads& answered, Outstanding& what, bool in_auth);
+    void send_create_child(IkeSa& sa, CreateChild task);
+    void take_create_child_request(IkeSa& sa, const Message& message);
+    void take_create_child_response(IkeSa& sa, const Message& message, Outstanding what);
+
+    // ---- policies.cc: children in the gateway
+    /// `lazily`: what it sends with waits for a sign of the peer. `replaces`: whose outbound SA goes as the new one
+    /// comes.
+    Result<ChildSa*> install(IkeSa& sa, std::unique_ptr<ChildSa> child, ChildKeys keys, bool lazily, ChildSa* replaces);
+    void install_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+    void remove(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);  // `child` is gone afterwards
+    void remove_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+    void retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+    void apply(std::vector<control::Operation> operations, std::optional<ChildId> child = {});
+    Result<void> keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+    void drop_policies(ChildSa& child, std::vector<control::Operation>& operations);
+    void add_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
+                      std::vector<control::Operation>& operations);
+    void delete_policies(const Engine::SelectorPair& selectors, std::vector<control::Operation>& operations);
+    Result<void> trap(const Connection& connection, const ChildConfig& config,
+                      std::vector<control::Operation>& operations);
+    void untrap(const Connection& connection, std::vector<control::Operation>& operations);
+
+    // ---- rekey.cc
+    void rekey_child(IkeSa& sa, ChildSa& child);
+    std::unique_ptr<IkeSa> successor(const IkeSa& old, bool initiator) const;
+    void send_rekey_ike(IkeSa& sa, RekeyIke task);
+    void take_rekey_ike_request(IkeSa& sa, const Message& message);
+    void take_rekey_ike_response(IkeSa& sa, const Message& message, Outstanding what);
+    void child_rekeyed(IkeSa& sa, ChildSa& old, ChildSa* ours, Outstanding& what);
+    void inherit(IkeSa& from, IkeSa& to);
+
+    // ---- informational.cc
+    void send_delete_children(IkeSa& sa, const DeleteChildren& task);
+    void send_delete_ike(IkeSa& sa, const DeleteIke& task);
+    void send_liveness(IkeSa& sa);
+    void take_informational_request(IkeSa& sa, const Message& message);
+    void take_informational_response(IkeSa& sa, const Message& message, Outstanding what);
+    void delete_children(IkeSa& sa, const Delete& asked, Payloads& answer);
+    void child_lost(IkeSa& sa, const ChildConfig* config);
+
+    // ---- nat.cc
+    Notify nat_detection(NotifyType type, const IkeSa& sa, const Endpoint& end) const;
+    void detect_nat(IkeSa& sa, const Payloads& payloads);
+    void follow(IkeSa& sa, const Datagram& authentic);
+
+private:
+    std::set<IkeSaId> touched_;
+    ChildSa* last_granted_ = nullptr;
+};
+
+/// A response that says "no": the first error notification in it.
+const Notify* first_error(const Payloads& payloads);
+
+}  // namespace torii::ike
