@@ -1,0 +1,301 @@
+#include "world.h"
+
+#include <algorithm>
+
+#include "ike/message/message.h"
+
+namespace torii::ike::test {
+
+// ---- Sad
+
+Result<void> Sad::apply(std::vector<control::Operation> operations) {
+    if (std::exchange(refuse_next, false)) return fail(Errc::exists, "refused by the test");
+    for (control::Operation& operation : operations) {
+        if (auto* add = std::get_if<control::AddSa>(&operation)) {
+            const control::SaId id = add->spec.id;
+            // destination, protocol and SPI make an SA unique, as in the gateway
+            for (const auto& [other, entry] : sas_)
+                if (other.destination == id.destination && other.protocol == id.protocol && other.spi == id.spi)
+                    return fail(Errc::exists, "there is such an SA");
+            const auto key = add->spec.cipher_key.empty() ? add->spec.auth_key.octets() : add->spec.cipher_key.octets();
+            const std::vector<std::byte> mine(key.begin(), key.end());
+            if (mine.empty()) return fail(Errc::bad_key_length, "an SA without keys");
+            Entry entry{std::move(add->spec), 0, ++order_};
+            sas_.emplace(id, std::move(entry));
+        } else if (const auto* del = std::get_if<control::DeleteSa>(&operation)) {
+            if (sas_.erase(del->id) == 0) return fail(Errc::not_found, "there is no such SA");
+        } else if (const auto* policy = std::get_if<control::AddPolicy>(&operation)) {
+            for (const Policy& other : policies_)
+                if (other.direction == policy->policy.direction && other.selector == policy->policy.selector)
+                    return fail(Errc::exists, "there is such a policy");
+            policies_.push_back(policy->policy);
+            std::ranges::stable_sort(policies_, std::greater{}, &Policy::priority);
+        } else if (const auto* update = std::get_if<control::UpdatePolicy>(&operation)) {
+            std::erase_if(policies_, [&](const Policy& other) {
+                return other.direction == update->policy.direction && other.selector == update->policy.selector;
+            });
+            policies_.push_back(update->policy);
+            std::ranges::stable_sort(policies_, std::greater{}, &Policy::priority);
+        } else if (const auto* gone = std::get_if<control::DeletePolicy>(&operation)) {
+            const auto erased = std::erase_if(policies_, [&](const Policy& other) {
+                return other.direction == gone->direction && other.selector == gone->selector;
+            });
+            if (erased == 0) return fail(Errc::not_found, "there is no such policy");
+        }
+    }
+    return {};
+}
+
+std::uint64_t Sad::packets(const control::SaId& sa) const {
+    const auto found = sas_.find(sa);
+    return found == sas_.end() ? 0 : found->second.packets;
+}
+
+const Policy* Sad::policy(Direction direction, const PacketSelector& packet) const {
+    for (const Policy& policy : policies_)
+        if (policy.direction == direction && matches(policy.selector, packet) == Match::yes) return &policy;
+    return nullptr;
+}
+
+Sad::Entry* Sad::outbound(const PacketSelector& packet) {
+    const Policy* const found = policy(Direction::outbound, packet);
+    if (found == nullptr || found->requests.empty()) return nullptr;
+    const Request& request = found->requests[0];
+    Entry* newest = nullptr;
+    for (auto& [id, entry] : sas_) {
+        const bool ends = !request.endpoints ||
+                          (id.source == request.endpoints->source && id.destination == request.endpoints->destination);
+        if (!ends || entry.spec.reqid != request.reqid || id.protocol != request.protocol) continue;
+        if (!request.endpoints && (id.source != packet.source || id.destination != packet.destination)) continue;
+        if (newest == nullptr || entry.order > newest->order) newest = &entry;
+    }
+    return newest;
+}
+
+Sad::Entry* Sad::inbound(const control::SaId& id) {
+    const auto found = sas_.find(id);
+    return found == sas_.end() ? nullptr : &found->second;
+}
+
+bool Node::said(std::string_view text) const {
+    return std::ranges::any_of(told, [&](const Tell& t) { return t.text.find(text) != std::string::npos; });
+}
+
+// ---- World
+
+World::World(std::uint64_t seed) : random(seed), seed_(seed) {}
+
+Node& World::add(std::string name, EngineConfig config) {
+    auto node = std::make_unique<Node>();
+    node->name = std::move(name);
+    node->crypto = *CryptoContext::deterministic(seed_ * 1000 + nodes_.size());
+    configs_.push_back(config);
+    node->engine = std::make_unique<Engine>(*node->crypto, std::move(config), node->sad);
+    addresses[address_of(static_cast<unsigned>(nodes_.size() + 1))] = nodes_.size();
+    nodes_.push_back(std::move(node));
+    return *nodes_.back();
+}
+
+void World::restart(std::size_t i) {
+    Node& node = *nodes_[i];
+    ladder.push_back("-- " + node.name + " restarts");
+    node.engine.reset();
+    node.sad = Sad{};
+    node.crypto = *CryptoContext::deterministic(seed_ * 1000 + i + 100 * ++restarts_);
+    node.engine = std::make_unique<Engine>(*node.crypto, configs_[i], node.sad);
+    perform(node, node.engine->begin(now()));
+}
+
+Node* World::owner(const Address& address) {
+    const auto found = addresses.find(address);
+    return found == addresses.end() ? nullptr : nodes_[found->second].get();
+}
+
+void World::perform(Node& node, Actions actions) {
+    for (Action& action : actions) {
+        if (auto* send = std::get_if<Send>(&action)) {
+            ++sent;
+            record.push_back(send->datagram);
+            Datagram datagram = send->datagram;
+            std::uniform_real_distribution<double> chance{0, 1};
+            const bool lost = (tap && !tap(datagram)) || (loss > 0 && chance(random) < loss);
+            ladder.push_back(std::to_string(clock.count()) + " " + node.name + (lost ? " --x " : " --> ") +
+                             brief(datagram));
+            if (lost) continue;
+            for (unsigned copies = repeat > 0 && chance(random) < repeat ? 2 : 1; copies > 0; --copies) {
+                const auto spread = static_cast<std::uint64_t>((most_delay - least_delay).count()) + 1;
+                flights.push_back(
+                    {clock + least_delay + Instant{static_cast<std::int64_t>(random() % spread)}, ++order_, datagram});
+            }
+        } else if (auto* apply = std::get_if<Apply>(&action)) {
+            const auto applied = node.sad.apply(std::move(apply->operations));
+            if (applied) continue;
+            ladder.push_back("!! " + node.name + ": " + applied.error().message);
+            node.told.push_back({Tell::Level::error, {}, "", "SAD: " + applied.error().message});
+            if (apply->child) perform(node, node.engine->refused(*apply->child, applied.error(), now()));
+        } else {
+            const Tell& tell = std::get<Tell>(action);
+            node.told.push_back(tell);
+            if (tell.level != Tell::Level::debug) ladder.push_back("   " + node.name + ": " + tell.text);
+        }
+    }
+}
+
+void World::begin() {
+    for (auto& node : nodes_) perform(*node, node->engine->begin(now()));
+}
+
+bool World::step(Instant limit) {
+    Instant next = limit;
+    const auto flight = std::ranges::min_element(flights, [](const Flight& a, const Flight& b) {
+        return std::pair{a.arrives, a.order} < std::pair{b.arrives, b.order};
+    });
+    if (flight != flights.end()) next = std::min(next, flight->arrives);
+    Node* due = nullptr;
+    for (auto& node : nodes_)
+        if (node->up && node->engine->next_tick() < next) {
+            next = node->engine->next_tick();
+            due = node.get();
+        }
+    if (next >= limit) {
+        clock = std::max(clock, limit);
+        return false;
+    }
+    clock = std::max(clock, next);
+    if (due != nullptr) {
+        perform(*due, due->engine->tick(now()));
+        return true;
+    }
+    Flight arrived = std::move(*flight);
+    flights.erase(flight);
+    // what was the sender's end is the receiver's other end
+    Node* const node = owner(arrived.datagram.remote.address);
+    if (node == nullptr || !node->up) return true;
+    Datagram datagram{arrived.datagram.remote, arrived.datagram.local, std::move(arrived.datagram.octets)};
+    perform(*node, node->engine->receive(datagram, now()));
+    return true;
+}
+
+void World::run(Instant time) {
+    const Instant end = clock + time;
+    while (step(end)) {
+    }
+}
+
+void World::settle(Instant quiet, Instant limit) {
+    const Instant end = clock + limit;
+    while (clock < end) {
+        Instant next = end;
+        for (auto& node : nodes_) next = std::min(next, node->engine->next_tick());
+        if (flights.empty() && next > clock + quiet) return;
+        step(end);
+    }
+}
+
+bool World::ping(std::size_t from, std::size_t to, const PacketSelector& packet) {
+    Node& sender = *nodes_[from];
+    Node& receiver = *nodes_[to];
+    const Policy* const policy = sender.sad.policy(Direction::outbound, packet);
+    if (policy == nullptr) return false;
+    Sad::Entry* const out = sender.sad.outbound(packet);
+    if (out == nullptr) {
+        control::Event event;
+        event.kind = control::Event::Kind::acquire;
+        event.request = policy->requests[0];
+        event.packet = packet;
+        event.sa.protocol = policy->requests[0].protocol;
+        event.sa.source = policy->requests[0].endpoints ? policy->requests[0].endpoints->source : packet.source;
+        event.sa.destination =
+            policy->requests[0].endpoints ? policy->requests[0].endpoints->destination : packet.destination;
+        const Policy copy = *policy;
+        perform(sender, sender.engine->acquire(event, &copy, now()));
+        return false;
+    }
+    ++out->packets;
+    if (!receiver.up) return false;
+    Sad::Entry* in = nullptr;
+    for (const auto& [id, entry] : receiver.sad.sas())
+        if (id.spi == out->spec.id.spi && id.protocol == out->spec.id.protocol && addresses.contains(id.destination) &&
+            nodes_[addresses[id.destination]].get() == &receiver)
+            in = receiver.sad.inbound(id);
+    if (in == nullptr) return false;
+    if (!in->spec.cipher_key.same_as(out->spec.cipher_key) || !in->spec.auth_key.same_as(out->spec.auth_key))
+        return false;
+    const Policy* const check = receiver.sad.policy(Direction::inbound, packet);
+    if (check == nullptr || check->requests.empty() || check->requests[0].reqid != in->spec.reqid) return false;
+    ++in->packets;
+    return true;
+}
+
+// ---- words
+
+Address address_of(unsigned node) { return Address::v4(20u << 24 | node); }
+
+PacketSelector packet_between(unsigned from, unsigned to) {
+    PacketSelector packet;
+    packet.source = Address::v4(10u << 24 | from << 16 | 5);
+    packet.destination = Address::v4(10u << 24 | to << 16 | 5);
+    packet.protocol = 17;
+    packet.source_port = 4000;
+    packet.destination_port = 4001;
+    return packet;
+}
+
+std::shared_ptr<Connection> connection(unsigned local, unsigned remote, StartAction start) {
+    auto made = std::make_shared<Connection>();
+    made->name = "to-" + std::to_string(remote);
+    made->fingerprint = made->name;
+    made->local = address_of(local);
+    made->remote = address_of(remote);
+    made->shared_keys = std::make_shared<SharedKeys>(*SharedKeys::parse("* a test's key and no other's\n", "psk.txt"));
+    made->proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x25519", LegacyAlgorithms::refused)};
+    ChildConfig child;
+    child.name = "offices-" + std::to_string(remote);
+    child.proposals = {*parse_child_proposal(ProtocolId::esp, "aes128gcm16", LegacyAlgorithms::refused)};
+    child.local = {Prefix{Address::v4(10u << 24 | local << 16), 16}};
+    child.remote = {Prefix{Address::v4(10u << 24 | remote << 16), 16}};
+    child.start = start;
+    made->children.push_back(std::move(child));
+    return made;
+}
+
+EngineConfig config_of(std::vector<std::shared_ptr<const Connection>> connections) {
+    EngineConfig config;
+    config.connections = std::move(connections);
+    return config;
+}
+
+std::string brief(const Datagram& datagram) {
+    const auto header = parse_header(datagram.octets);
+    if (!header) return "no IKE message";
+    return name_of(header->exchange) + (header->response ? " response " : " request ") +
+           std::to_string(header->message_id) + " to " + datagram.remote.text() + ", " +
+           std::to_string(datagram.octets.size()) + " octets";
+}
+
+std::size_t count(const Node& node, IkeState state) {
+    std::size_t n = 0;
+    node.engine->each([&](const IkeSa& sa) { n += sa.state == state; });
+    return n;
+}
+
+std::size_t count_children(const Node& node, ChildSa::State state) {
+    std::size_t n = 0;
+    node.engine->each([&](const IkeSa& sa) {
+        for (const auto& child : sa.children) n += child->state == state && child->remove_inbound_at == Instant{};
+    });
+    return n;
+}
+
+const IkeSa* only(const Node& node) {
+    const IkeSa* found = nullptr;
+    bool several = false;
+    node.engine->each([&](const IkeSa& sa) {
+        if (sa.state != IkeState::established) return;
+        several = found != nullptr;
+        found = &sa;
+    });
+    return several ? nullptr : found;
+}
+
+}  // namespace torii::ike::test
