@@ -13,6 +13,7 @@ import warnings
 
 warnings.simplefilter("ignore")
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: E402
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305  # noqa: E402
 
 GROUPS = {  # method: (bits, bits of pi, what is added to them): RFC 2409 6.2, RFC 3526 2 to 5
     "modp1024": (1024, 894, 129093),
@@ -124,6 +125,37 @@ def derivations():
             yield words.format(prf=word), first, again, child, with_ke
 
 
+HEADER = struct.pack(">QQ", 0x1122334455667788, 0x99AABBCCDDEEFF00) + bytes([46, 0x20, 35, 0x08]) + struct.pack(">I", 1)
+
+
+def front(body_octets):
+    """Header and generic header of an SK payload with a Notify first in it (RFC 7296 3.1, 3.2, 3.14)."""
+    return HEADER + struct.pack(">IBBH", 32 + body_octets, 41, 0, 4 + body_octets)
+
+
+def cbc_message(padded):
+    """AES-128-CBC and HMAC-SHA2-256-128 around a text that is padded already, with the tests' keys."""
+    key, integ_key, iv = bytes(range(7, 23)), bytes(range(97, 129)), octets("IV", 16)
+    context = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+    sealed = front(16 + len(padded) + 16) + iv + context.update(padded) + context.finalize()
+    return sealed + hmac.new(integ_key, sealed, "sha256").digest()[:16]
+
+
+def aead_message(aead):
+    """The first message of a key, with 21 octets in it, under the tests' keys."""
+    key, salt, iv, padded = bytes(range(7, 39)), bytes(range(39, 43)), bytes(8), bytes(range(21)) + b"\0"
+    associated = front(8 + len(padded) + 16)
+    return associated + iv + aead(key).encrypt(salt + iv, padded, associated)
+
+
+def messages():
+    yield "padded_message", cbc_message(b"ABCDE" + octets("padding", 58) + bytes([58]))
+    yield "all_padding_message", cbc_message(octets("padding", 255) + bytes([255]))
+    yield "overlong_padding_message", cbc_message(b"ABCDEFGHIJKLMNO" + bytes([16]))
+    yield "gcm_message", aead_message(AESGCM)
+    yield "chacha_message", aead_message(ChaCha20Poly1305)
+
+
 def text(value):
     hexed, lines = value.hex(), []
     for at in range(0, len(hexed), 100):
@@ -144,7 +176,7 @@ def main():
         parts.append((p - 1).to_bytes(size, "big"))
         out.append(",\n".join("     " + text(part) for part in parts) + "},")
     out.append("};")
-    for name, value in (("nonce_initiator", NI), ("nonce_responder", NR), ("secret", SECRET), ("second_secret", SECOND)):
+    for name, value in (("nonce_initiator", NI), ("nonce_responder", NR), ("secret", SECRET), ("second_secret", SECOND), *messages()):
         out.append(f'constexpr const char* {name} =\n     {text(value)};')
     out.append("constexpr Derivation derivations[]{")
     for words, *materials in derivations():
