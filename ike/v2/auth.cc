@@ -11,6 +11,7 @@ namespace torii::ike {
 
 namespace {
 
+constexpr Instant superseded_lives{5'000};
 constexpr std::size_t most_certificates = 8;  // of one message: a chain of six and two to spare
 
 Octets id_body(const Id& id) {
@@ -151,16 +152,15 @@ void Turn::take_auth_response(IkeSa& sa, const Message& message) {
         return send_delete_ike(sa, {NotifyType::authentication_failed});  // 2.21.2
     }
     established_now(sa);
-    settle_duplicates(sa, false);
+    settle_duplicates(sa);
     if (what.spi != Spi{}) {
         if (ChildSa* child = take_child(sa, message.payloads, what, true); child == nullptr)
             child_lost(sa, sa.first_child ? sa.first_child->config : nullptr);
     }
     sa.first_child.reset();
-    if (sa.replaces) {  // make before break: the new one is there
-        if (const auto old = engine.by_id_.find(*sa.replaces); old != engine.by_id_.end())
-            enqueue(*old->second, DeleteIke{});
-        sa.replaces.reset();
+    if (sa.replaces) {  // make before break: the new one is there, and the peer is shown that we know it
+        sa.replaces = false;
+        enqueue(sa, Liveness{});
     }
 }
 
@@ -229,7 +229,8 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
         }
     }
     respond(sa, message.header, answer);
-    settle_duplicates(sa, find_notify(message.payloads, NotifyType::initial_contact) != nullptr);
+    if (find_notify(message.payloads, NotifyType::initial_contact) != nullptr) forget_others(sa);
+    settle_duplicates(sa);
 }
 
 void Turn::established_now(IkeSa& sa) {
@@ -246,26 +247,40 @@ void Turn::established_now(IkeSa& sa) {
          "established with " + text_of(sa.remote_id) + " at " + sa.remote.text() + ", " + text_of(sa.suite));
 }
 
-/// 2.4 and the connection's uniqueness: what an older IKE SA with the same peer becomes.
-void Turn::settle_duplicates(IkeSa& sa, bool initial_contact) {
-    for (const auto& [number, other] : engine.by_id_) {
-        if (other == &sa || other->state != IkeState::established || other->connection != sa.connection ||
-            other->remote_id != sa.remote_id || other->local_id != sa.local_id || sa.replaces == other->id)
-            continue;
-        if (initial_contact && !(other->initiator && now.steady - other->established_at < Instant{10'000})) {
+/// 2.4: the peer has begun afresh, and remembers nothing of what was.
+void Turn::forget_others(IkeSa& sa) {
+    for (const auto& [number, other] : engine.by_id_)
+        if (are_twins(sa, *other) && !(other->initiator && now.steady - other->established_at < Instant{10'000}))
             destroy(*other, "the peer has begun afresh (INITIAL_CONTACT)");
-            continue;
-        }
-        if (sa.connection->uniqueness != Uniqueness::replace) continue;
+}
+
+/// The connection's uniqueness: of several IKE SAs with one peer one is kept. Both ends come to the same answer.
+void Turn::settle_duplicates(IkeSa& sa) {
+    if (sa.connection->uniqueness != Uniqueness::replace || sa.superseded) return;
+    for (const auto& [number, other] : engine.by_id_) {
+        if (!are_twins(sa, *other) || other->superseded) continue;
         if (other->initiator == sa.initiator) {
-            // The peer's second one in a row: he has lost the first, or makes a new one before he ends the old
-            // (reauthentication).
-            if (!sa.initiator) enqueue(*other, DeleteIke{});
+            // One end made both: the newer one counts. It is the maker's to end the other; should he have lost it,
+            // ours.
+            supersede(sa.established_at < other->established_at ? sa : *other,
+                      sa.initiator ? superseded_lives : 2 * superseded_lives);
         } else if (IkeSa& loser = other->lowest_nonce < sa.lowest_nonce ? *other : sa; loser.initiator) {
             // Both of us began at once: the one with the lowest nonce goes, by whoever made it, as in 2.8.2.
-            enqueue(loser, DeleteIke{});
+            supersede(loser, superseded_lives);
         }
     }
+}
+
+bool Turn::are_twins(const IkeSa& a, const IkeSa& b) {
+    return &a != &b && a.state == IkeState::established && b.state == IkeState::established &&
+           a.connection == b.connection && a.remote_id == b.remote_id && a.local_id == b.local_id;
+}
+
+/// It ends in a moment, when what is under way through its children has arrived.
+void Turn::supersede(IkeSa& sa, Instant lives) {
+    sa.superseded = true;
+    sa.expires_at = now.steady + lives;
+    touch(sa);
 }
 
 }  // namespace torii::ike

@@ -255,7 +255,23 @@ void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstan
         }
         return;
     }
-    if (made == nullptr) child_lost(sa, task.config);
+    if (made == nullptr) return child_lost(sa, task.config);
+    settle_twins(sa, *made);
+}
+
+/// Two children for the same traffic that nobody wanted twice, such as when both ends asked at once: the one that the
+/// lowest nonce made goes, by whoever asked for it.
+void Turn::settle_twins(IkeSa& sa, const ChildSa& child) {
+    for (const auto& other : sa.children) {
+        if (other.get() == &child || other->config != child.config || other->traffic != child.traffic ||
+            other->reqid != child.reqid || other->state != ChildSa::State::installed ||
+            other->remove_inbound_at != Instant{})
+            continue;
+        ChildSa& loser = other->lowest_nonce < child.lowest_nonce ? *other : *sa.child(child.id);
+        if (!loser.we_initiated) continue;
+        loser.state = ChildSa::State::deleting;
+        return enqueue(sa, DeleteChildren{loser.protocol, {loser.inbound}});
+    }
 }
 
 // ---- responder
@@ -424,6 +440,7 @@ void Turn::take_create_child_request(IkeSa& sa, const Message& message) {
         });
     }
     respond(sa, message.header, *granted);
+    if (old == nullptr) settle_twins(sa, *last_granted_);
 }
 
 }  // namespace torii::ike

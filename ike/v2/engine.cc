@@ -146,9 +146,16 @@ void Turn::start(const std::shared_ptr<const Connection>& connection, bool all) 
         }
     std::optional<CreateChild> first;
     if (!wanted.empty()) first = wanted.front();
-    if (auto begun = initiate(connection, std::move(first), {}); !begun)
+    if (auto begun = initiate(connection, std::move(first), false); !begun)
         return tell(Tell::Level::error, nullptr, begun.error().message);
     for (std::size_t i = 1; i < wanted.size(); ++i) want_child(connection, wanted[i]);
+}
+
+std::pair<IkeSa*, ChildSa*> Turn::child_of(const control::SaId& id) const {
+    const auto number = engine.child_of_sa_.find(id);
+    if (number == engine.child_of_sa_.end()) return {};
+    IkeSa* const sa = engine.owner_of_child_.at(static_cast<std::uint64_t>(number->second));
+    return {sa, sa->child(number->second)};
 }
 
 /// Through the IKE SA that there is, or that is being made, or a new one.
@@ -160,7 +167,7 @@ void Turn::want_child(const std::shared_ptr<const Connection>& connection, Creat
                 (other->state == IkeState::init_sent || other->state == IkeState::auth_sent))
                 sa = other;
     if (sa == nullptr) {
-        if (auto begun = initiate(connection, std::move(task), {}); !begun)
+        if (auto begun = initiate(connection, std::move(task), false); !begun)
             tell(Tell::Level::error, nullptr, begun.error().message);
         return;
     }
@@ -231,46 +238,42 @@ Actions Engine::acquire(const control::Event& event, const Policy* policy, const
 
 Actions Engine::expired(const control::SaId& id, bool hard, const Now& now) {
     Turn turn{*this, now};
-    for (const auto& [number, sa] : by_id_)
-        for (const auto& child : sa->children) {
-            const bool in = inbound_sa(*sa, *child) == id, out = outbound_sa(*sa, *child) == id;
-            if (!in && !out) continue;
-            if (!hard) {
-                turn.rekey_child(*sa, *child);
-                return turn.finish();
-            }
-            if (in) child->inbound_up = false;
-            if (out) child->outbound_up = false;
-            if (child->state == ChildSa::State::installed || child->state == ChildSa::State::rekeying) {
-                const ChildConfig* config = child->config;
-                child->state = ChildSa::State::deleting;
-                turn.enqueue(*sa, DeleteChildren{child->protocol, {child->inbound}});
-                turn.child_lost(*sa, config);
-            }
-            return turn.finish();
-        }
-    return {};
+    const auto [sa, child] = turn.child_of(id);
+    if (child == nullptr) return {};
+    if (!hard) {
+        turn.rekey_child(*sa, *child);
+        return turn.finish();
+    }
+    if (inbound_sa(*sa, *child) == id)
+        child->inbound_up = false;
+    else
+        child->outbound_up = false;
+    if (child->state == ChildSa::State::installed || child->state == ChildSa::State::rekeying) {
+        const ChildConfig* config = child->config;
+        child->state = ChildSa::State::deleting;
+        turn.enqueue(*sa, DeleteChildren{child->protocol, {child->inbound}});
+        turn.child_lost(*sa, config);
+    }
+    return turn.finish();
 }
 
 Actions Engine::refused(ChildId number, const Error& why, const Now& now) {
     Turn turn{*this, now};
-    for (const auto& [id, sa] : by_id_) {
-        ChildSa* child = sa->child(number);
-        if (child == nullptr) continue;
-        turn.tell(Tell::Level::error, sa,
-                  "the gateway does not take child " + child->config->name + ": " + why.message);
-        // Nothing of the transaction is there: neither its SAs nor, if it was the first to need them, its policies.
-        child->outbound_up = false;
-        child->inbound_up = false;
-        if (child->policies) {
-            const auto pair = policies_.find(*child->policies);
-            child->policies.reset();
-            if (pair != policies_.end() && --pair->second.users == 0 && !pair->second.trapped) policies_.erase(pair);
-        }
-        child->state = ChildSa::State::deleting;
-        turn.enqueue(*sa, DeleteChildren{child->protocol, {child->inbound}});
-        break;
+    const auto owner = owner_of_child_.find(static_cast<std::uint64_t>(number));
+    if (owner == owner_of_child_.end()) return {};
+    IkeSa& sa = *owner->second;
+    ChildSa& child = *sa.child(number);
+    turn.tell(Tell::Level::error, &sa, "the gateway does not take child " + child.config->name + ": " + why.message);
+    // Nothing of the transaction is there: neither its SAs nor, if it was the first to need them, its policies.
+    child.outbound_up = false;
+    child.inbound_up = false;
+    if (child.policies) {
+        const auto pair = policies_.find(*child.policies);
+        child.policies.reset();
+        if (pair != policies_.end() && --pair->second.users == 0 && !pair->second.trapped) policies_.erase(pair);
     }
+    child.state = ChildSa::State::deleting;
+    turn.enqueue(sa, DeleteChildren{child.protocol, {child.inbound}});
     return turn.finish();
 }
 

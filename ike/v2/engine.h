@@ -79,6 +79,9 @@ private:
     std::set<std::pair<Instant, IkeSaId>> timers_;
     /// Responder SAs by what opened them, so that a repeated IKE_SA_INIT request finds its answer.
     std::map<std::pair<Endpoint, IkeSpi>, IkeSaId> by_first_request_;
+    /// Every child by its number and by what its SAs are called in the gateway.
+    std::unordered_map<std::uint64_t, IkeSa*> owner_of_child_;
+    std::map<control::SaId, ChildId> child_of_sa_;
     std::map<Address, std::size_t> half_open_by_source_;
     std::size_t half_open_ = 0;
 
@@ -95,6 +98,8 @@ private:
     };
     using SelectorPair = std::pair<std::vector<Selector>, std::vector<Selector>>;  // outbound, inbound
     std::map<SelectorPair, PolicyPair> policies_;
+    /// Children whose outbound SA waits for a sign of the peer, by reqid.
+    std::unordered_map<std::uint32_t, std::vector<ChildId>> waiting_;
     /// Connections that are to be begun (again), and when.
     struct Start {
         Instant at{};

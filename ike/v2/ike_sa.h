@@ -136,6 +136,7 @@ struct IkeSa {
     unsigned init_attempts = 0;
     std::optional<std::pair<Endpoint, IkeSpi>> first_request;  // of a responder's: where the engine finds it again
     bool counts_as_half_open = false;
+    bool superseded = false;  // another IKE SA with the same peer stands: this one ends soon
     Id local_id, remote_id;
     std::optional<CreateChild> first_child;  // that goes with IKE_AUTH
 
@@ -152,8 +153,8 @@ struct IkeSa {
     bool peer_takes_initial_contact = false;
 
     std::vector<std::unique_ptr<ChildSa>> children;
-    Octets lowest_nonce;              // of the exchange that made it (2.8.2)
-    std::optional<IkeSaId> replaces;  // reauthentication: deleted once this one is established
+    Octets lowest_nonce;    // of the exchange that made it (2.8.2)
+    bool replaces = false;  // reauthentication: another one is to end once this one is established
 
     Instant created{}, established_at{}, rekey_at{}, expires_at{}, reauth_at{};
     Instant last_heard{};

@@ -78,7 +78,7 @@ Result<void> Turn::make_ciphers(IkeSa& sa) {
 // ---- initiator
 
 Result<void> Turn::initiate(std::shared_ptr<const Connection> connection, std::optional<CreateChild> first,
-                            std::optional<IkeSaId> replaces) {
+                            bool replaces) {
     if (!connection->remote)
         return fail(Errc::bad_value, "connection " + connection->name +
                                          " takes whoever calls: without `remote` there is nobody to begin with");

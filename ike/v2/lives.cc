@@ -133,7 +133,7 @@ void Turn::restart(const IkeSa& sa) {
 IkeSa* Turn::established(const Connection& connection) const {
     IkeSa* newest = nullptr;
     for (const auto& [id, sa] : engine.by_id_)
-        if (sa->connection.get() == &connection && sa->state == IkeState::established) newest = sa;
+        if (sa->connection.get() == &connection && sa->state == IkeState::established && !sa->superseded) newest = sa;
     return newest;
 }
 
@@ -210,7 +210,7 @@ void Turn::due(IkeSa& sa) {
     if (sa.state != IkeState::established) return;
 
     if (sa.expires_at != Instant{} && now.steady >= sa.expires_at) {
-        tell(Tell::Level::warning, &sa, "is too old: it was not rekeyed in time");
+        if (!sa.superseded) tell(Tell::Level::warning, &sa, "is too old: it was not rekeyed in time");
         restart_after_delete(sa);
         return;
     }
@@ -261,7 +261,7 @@ void Turn::begin_reauth(IkeSa& sa) {
             first->reqid = child->reqid;
             break;
         }
-    if (auto begun = initiate(sa.connection, std::move(first), sa.id); !begun)
+    if (auto begun = initiate(sa.connection, std::move(first), true); !begun)
         tell(Tell::Level::error, &sa, "no reauthentication: " + begun.error().message);
 }
 

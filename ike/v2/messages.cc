@@ -126,6 +126,12 @@ void Turn::take_request(IkeSa& sa, const Message& message) {
         sa.second_began = now.steady;
         sa.requests_this_second = 0;
     }
+    // A next request shows that our last answer has arrived: what it granted can be used.
+    std::vector<control::Operation> operations;
+    for (const auto& child : sa.children)
+        if (child->pending_outbound && child->state == ChildSa::State::installed)
+            install_outbound(sa, *child, operations);
+    apply(std::move(operations));
     switch (message.header.exchange) {
         case ExchangeType::ike_auth: return take_auth_request(sa, message);
         case ExchangeType::create_child_sa:

@@ -95,6 +95,8 @@ Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKe
 
     std::vector<control::Operation> operations, policies;
     TORII_CHECK(keep_policies(sa, child, policies));
+    // A responder whose traffic has another way as yet keeps to it, until the initiator can be heard on the new one.
+    lazily = lazily || (!child.we_initiated && has_other_way(child));
     auto& [mine, my_auth, theirs, their_auth] = keys;
     if (!child.we_initiated) {
         std::swap(mine, theirs);
@@ -103,12 +105,17 @@ Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKe
     operations.emplace_back(control::AddSa{spec_of(sa, child, true, std::move(theirs), std::move(their_auth))});
     std::ranges::move(policies, std::back_inserter(operations));
     child.pending_outbound = spec_of(sa, child, false, std::move(mine), std::move(my_auth));
-    if (!lazily) {
+    if (lazily) {
+        engine.waiting_[static_cast<std::uint32_t>(child.reqid)].push_back(child.id);
+    } else {
         install_outbound(sa, child, operations);
         if (replaces != nullptr) remove_outbound(sa, *replaces, operations);
     }
     apply(std::move(operations), child.id);
     sa.children.push_back(std::move(made));
+    engine.owner_of_child_.emplace(static_cast<std::uint64_t>(child.id), &sa);
+    engine.child_of_sa_.emplace(inbound_sa(sa, child), child.id);
+    engine.child_of_sa_.emplace(outbound_sa(sa, child), child.id);
     tell(Tell::Level::info, &sa,
          "child " + child.config->name + " " + ike::name_of(child.protocol) + " " +
              std::string{torii::name_of(child.mode)} + ", " + text_of(child.traffic.local) +
@@ -116,6 +123,12 @@ Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKe
              text_of(child.inbound) + " in, " + text_of(child.outbound) + " out");
     touch(sa);
     return &child;
+}
+
+bool Turn::has_other_way(const ChildSa& child) const {
+    if (!child.policies) return false;
+    const auto pair = engine.policies_.find(*child.policies);
+    return pair != engine.policies_.end() && pair->second.users > 1;
 }
 
 void Turn::install_outbound(IkeSa&, ChildSa& child, std::vector<control::Operation>& operations) {
@@ -135,8 +148,30 @@ void Turn::remove_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Opera
 void Turn::remove(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
     remove_outbound(sa, child, operations);
     if (child.inbound_up) operations.emplace_back(control::DeleteSa{inbound_sa(sa, child)});
+    const ReqId reqid = child.reqid;
     drop_policies(child, operations);
+    engine.owner_of_child_.erase(static_cast<std::uint64_t>(child.id));
+    engine.child_of_sa_.erase(inbound_sa(sa, child));
+    engine.child_of_sa_.erase(outbound_sa(sa, child));
     std::erase_if(sa.children, [&](const auto& held) { return held.get() == &child; });
+    install_waiting(reqid, operations);
+}
+
+/// One of these children has gone, or is on its way: what waits for a sign that the peer uses the new one needs none
+/// any more, be it of this IKE SA or of the next.
+void Turn::install_waiting(ReqId reqid, std::vector<control::Operation>& operations) {
+    const auto waiting = engine.waiting_.find(static_cast<std::uint32_t>(reqid));
+    if (waiting == engine.waiting_.end()) return;
+    for (const ChildId id : std::exchange(waiting->second, {})) {
+        const auto owner = engine.owner_of_child_.find(static_cast<std::uint64_t>(id));
+        if (owner == engine.owner_of_child_.end()) continue;
+        ChildSa* const child = owner->second->child(id);
+        if (child != nullptr && child->state == ChildSa::State::installed) {
+            install_outbound(*owner->second, *child, operations);
+            touch(*owner->second);
+        }
+    }
+    engine.waiting_.erase(static_cast<std::uint32_t>(reqid));
 }
 
 /// The outbound SA goes at once, the inbound one once what is under way has arrived.
@@ -145,11 +180,7 @@ void Turn::retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& op
     if (child.state != ChildSa::State::replaced) child.state = ChildSa::State::deleting;
     if (child.remove_inbound_at == Instant{})
         child.remove_inbound_at = now.steady + Instant{engine.config_.old_inbound_grace_seconds * 1000ll};
-    // The peer has said that it uses the new one: what waits for a sign needs none any more.
-    for (const auto& other : sa.children)
-        if (other.get() != &child && other->pending_outbound && other->reqid == child.reqid &&
-            other->state == ChildSa::State::installed)
-            install_outbound(sa, *other, operations);
+    install_waiting(child.reqid, operations);
     touch(sa);
 }
 

@@ -248,7 +248,10 @@ void Turn::take_rekey_ike_response(IkeSa& sa, const Message& message, Outstandin
 
 /// The children, and what was still to be done, go over; `from` only waits to be deleted (2.8).
 void Turn::inherit(IkeSa& from, IkeSa& to) {
-    for (auto& child : from.children) to.children.push_back(std::move(child));
+    for (auto& child : from.children) {
+        engine.owner_of_child_[static_cast<std::uint64_t>(child->id)] = &to;
+        to.children.push_back(std::move(child));
+    }
     from.children.clear();
     for (Task& task : from.queue)
         if (!std::holds_alternative<RekeyIke>(task) && !std::holds_alternative<Liveness>(task))
@@ -258,6 +261,7 @@ void Turn::inherit(IkeSa& from, IkeSa& to) {
     from.expires_at = now.steady + replaced_lives;
     tell(Tell::Level::info, &to, "replaces IKE SA " + std::to_string(static_cast<std::uint64_t>(from.id)));
     touch(from);
+    settle_duplicates(to);
     pump(to);
 }
 

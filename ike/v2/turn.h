@@ -59,6 +59,7 @@ struct Turn {
     void begin(const Connection& connection);
     void start(const std::shared_ptr<const Connection>& connection, bool all = false);
     void want_child(const std::shared_ptr<const Connection>& connection, CreateChild task);
+    std::pair<IkeSa*, ChildSa*> child_of(const control::SaId& id) const;
     static bool wants(const TrafficPair& traffic, const PacketSelector& packet);
     void restart_after_delete(IkeSa& sa);
     void send_delete_ike_now(IkeSa& sa);
@@ -86,7 +87,7 @@ struct Turn {
 
     // ---- init.cc: IKE_SA_INIT
     Result<void> initiate(std::shared_ptr<const Connection> connection, std::optional<CreateChild> first,
-                          std::optional<IkeSaId> replaces);
+                          bool replaces);
     void send_init(IkeSa& sa, KeMethod method);
     void take_init_response(IkeSa& sa, const Datagram& datagram, const Split& split);
     void take_init_request(const Datagram& datagram, const Split& split);
@@ -101,7 +102,10 @@ struct Turn {
     void take_auth_request(IkeSa& sa, const Message& message);
     void take_auth_response(IkeSa& sa, const Message& message);
     void established_now(IkeSa& sa);
-    void settle_duplicates(IkeSa& sa, bool initial_contact);
+    void supersede(IkeSa& sa, Instant lives);
+    void forget_others(IkeSa& sa);
+    static bool are_twins(const IkeSa& a, const IkeSa& b);
+    void settle_duplicates(IkeSa& sa);
 
     // ---- child.cc: CREATE_CHILD_SA for new children, and what IKE_AUTH has of it
     /// Appends what asks for a child to `payloads`, and notes in `what` what was asked.
@@ -110,6 +114,7 @@ struct Turn {
     Answer<Payloads> grant_child(IkeSa& sa, const Payloads& asked, bool in_auth, ChildSa* replaces);
     /// The initiator's part, with the response. Null: it failed, and the reason was told.
     ChildSa* take_child(IkeSa& sa, const Payloads& answered, Outstanding& what, bool in_auth);
+    void settle_twins(IkeSa& sa, const ChildSa& child);
     void send_create_child(IkeSa& sa, CreateChild task);
     void take_create_child_request(IkeSa& sa, const Message& message);
     void take_create_child_response(IkeSa& sa, const Message& message, Outstanding what);
@@ -121,6 +126,8 @@ struct Turn {
     void install_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
     void remove(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);  // `child` is gone afterwards
     void remove_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+    void install_waiting(ReqId reqid, std::vector<control::Operation>& operations);
+    bool has_other_way(const ChildSa& child) const;
     void retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
     void apply(std::vector<control::Operation> operations, std::optional<ChildId> child = {});
     Result<void> keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);

@@ -13,17 +13,25 @@ using namespace torii::ike::test;
 
 namespace {
 
-std::string tail(const World& world, std::size_t lines) {
-    std::string out;
-    const std::size_t begin = world.ladder.size() > lines ? world.ladder.size() - lines : 0;
-    for (std::size_t i = begin; i < world.ladder.size(); ++i) out += world.ladder[i] + "\n";
-    return out;
-}
-
 /// Seeds of one run; more by TORII_SEEDS, from TORII_FIRST_SEED.
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
     const char* const text = std::getenv(name);
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+std::string picture(const Node& node) {
+    std::string out;
+    node.engine->each([&](const IkeSa& sa) {
+        out += std::string{name_of(sa.state)} + (sa.superseded ? ", superseded" : "") +
+               (sa.initiator ? ", ours" : ", his") + ", queue " + std::to_string(sa.queue.size()) +
+               (sa.outstanding ? ", waits" : "") + ", children:";
+        for (const auto& child : sa.children)
+            out += " " + text_of(child->inbound) + "/" + text_of(child->outbound) + " " +
+                   std::string{name_of(child->state)} + (child->inbound_up ? " in" : "") +
+                   (child->outbound_up ? " out" : "") + (child->pending_outbound ? " pending" : "");
+        out += "; ";
+    });
+    return out + std::to_string(node.sad.size()) + " SAs, " + std::to_string(node.sad.policies()) + " policies";
 }
 
 /// What is wrong after quiet; empty: nothing.
@@ -143,7 +151,9 @@ std::string live(std::uint64_t seed) {
         }
         return {};
     }
-    return last + "\n" + tail(world, 120);
+    std::string out = last + "\n";
+    for (std::size_t i = 0; i < world.size(); ++i) out += world[i].name + ": " + picture(world[i]) + "\n";
+    return out + world.tail(120);
 }
 
 }  // namespace

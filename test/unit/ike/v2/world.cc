@@ -77,6 +77,13 @@ Sad::Entry* Sad::inbound(const control::SaId& id) {
     return found == sas_.end() ? nullptr : &found->second;
 }
 
+std::string World::tail(std::size_t lines) const {
+    std::string out;
+    for (std::size_t i = ladder.size() > lines ? ladder.size() - lines : 0; i < ladder.size(); ++i)
+        out += ladder[i] + "\n";
+    return out;
+}
+
 bool Node::said(std::string_view text) const {
     return std::ranges::any_of(told, [&](const Tell& t) { return t.text.find(text) != std::string::npos; });
 }

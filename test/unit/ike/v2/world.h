@@ -96,6 +96,7 @@ public:
     std::vector<std::string> ladder;  // a line for each message and event, for whoever must understand a failing seed
     std::vector<Datagram> record;     // every datagram that was sent
 
+    std::string tail(std::size_t lines) const;
     Node* owner(const Address& address);
     std::map<Address, std::size_t> addresses;
 
