@@ -154,6 +154,7 @@ struct IkeSa {
 
     std::vector<std::unique_ptr<ChildSa>> children;
     Octets lowest_nonce;    // of the exchange that made it (2.8.2)
+    IkeSaId predecessor{};  // of a twin: the IKE SA whose children it may inherit
     bool replaces = false;  // reauthentication: another one is to end once this one is established
 
     Instant created{}, established_at{}, rekey_at{}, expires_at{}, reauth_at{};

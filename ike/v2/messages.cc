@@ -126,6 +126,11 @@ void Turn::take_request(IkeSa& sa, const Message& message) {
         sa.second_began = now.steady;
         sa.requests_this_second = 0;
     }
+    // Whoever uses his new IKE SA has decided for it: the children are wanted there (2.8.2).
+    if (const auto old = engine.by_id_.find(sa.predecessor); old != engine.by_id_.end() && old->second->outstanding &&
+                                                             old->second->outstanding->twin_ike == sa.id &&
+                                                             old->second->state == IkeState::established)
+        inherit(*old->second, sa);
     // A next request shows that our last answer has arrived: what it granted can be used.
     std::vector<control::Operation> operations;
     for (const auto& child : sa.children)

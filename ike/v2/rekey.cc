@@ -175,6 +175,7 @@ void Turn::take_rekey_ike_request(IkeSa& sa, const Message& message) {
     IkeSa& next = add(std::move(made));
     if (ours_too) {
         sa.outstanding->twin_ike = next.id;  // 2.8.2: decided once our own answer is there
+        next.predecessor = sa.id;
         return;
     }
     inherit(sa, next);
@@ -239,9 +240,7 @@ void Turn::take_rekey_ike_response(IkeSa& sa, const Message& message, Outstandin
     inherit(sa, next);
     if (twin != nullptr) {
         tell(Tell::Level::info, &sa, "both of us rekeyed the IKE SA, and ours is kept");
-        twin->state = IkeState::rekeyed;  // its maker deletes it
-        twin->expires_at = now.steady + replaced_lives;
-        touch(*twin);
+        inherit(*twin, next);  // its maker deletes it
     }
     enqueue(sa, DeleteIke{});
 }

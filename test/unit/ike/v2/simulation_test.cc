@@ -127,6 +127,8 @@ std::string live(std::uint64_t seed) {
     world.repeat = 0;
     world.most_delay = Instant{2};
     world.run(Instant{700'000});
+    if (auto again = world[0].engine->up("to-2", world.now()))  // what an order took down stays down until another one
+        world.perform(world[0], std::move(*again));
     std::string last;
     for (unsigned i = 0; i < 400; ++i) {
         world.ping(0, 1, packet_between(1, 2));
@@ -153,7 +155,7 @@ std::string live(std::uint64_t seed) {
     }
     std::string out = last + "\n";
     for (std::size_t i = 0; i < world.size(); ++i) out += world[i].name + ": " + picture(world[i]) + "\n";
-    return out + world.tail(120);
+    return out + world.tail(2000);
 }
 
 }  // namespace
