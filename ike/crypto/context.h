@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/error.h"
 #include "base/secret_bytes.h"
 
 struct ossl_lib_ctx_st;
+struct ossl_provider_st;
 
 namespace torii::ike {
 
@@ -34,7 +36,8 @@ public:
 
 private:
     explicit CryptoContext(ossl_lib_ctx_st* library) : library_(library) {}
-    ossl_lib_ctx_st* library_;  // owned; null: OpenSSL's default one, shared with the process
+    ossl_lib_ctx_st* library_;                  // owned; null: OpenSSL's default one, shared with the process
+    std::vector<ossl_provider_st*> providers_;  // of a library of our own
 };
 
 }  // namespace torii::ike

@@ -12,6 +12,10 @@ class KeyExchange {
 public:
     /// A fresh key pair. Errc::unsupported: not a method of ours.
     static Result<std::unique_ptr<KeyExchange>> make(CryptoContext& context, KeMethod method);
+    /// The same of a given pair, for known answers: `private_value` as a number in network order (x25519: RFC 7748's
+    /// octets), `public_value` as in a KE payload. That the two belong together is not checked.
+    static Result<std::unique_ptr<KeyExchange>> from_pair(CryptoContext& context, KeMethod method,
+                                                          OctetView private_value, OctetView public_value);
     virtual ~KeyExchange() = default;
     KeMethod method() const { return method_; }
     /// What goes into the KE payload.
