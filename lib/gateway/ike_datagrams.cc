@@ -126,7 +126,7 @@ Result<void> Gateway::send_ike(const control::IkeDatagram& d) {
     TORII_TRY(const HopIndex hop, way_to_peer(d));
     if (!room_for_answers()) return fail(Errc::no_room, "too many messages are on their way to the network already");
     const std::size_t needed = udp_octets + sizeof(Ipv6Header);
-    const bool is_usual = needed <= rte_pktmbuf_data_room_size(pool()) - RTE_PKTMBUF_HEADROOM;
+    const bool is_usual = needed + RTE_PKTMBUF_HEADROOM <= rte_pktmbuf_data_room_size(pool());
     rte_mbuf* const mbuf = is_usual ? allocate() : rte_pktmbuf_alloc(large_pool());
     if (mbuf == nullptr) return fail(Errc::no_room, "no buffer is free: raise mbufs");
     Packet& p = carried(*mbuf) = Packet{};
