@@ -1,5 +1,6 @@
 // The command table itself: every command with its help, and how each column of an answer is drawn. See commands.h.
 #include "cli/cells.h"
+#include "cli/ike_table.h"
 
 namespace torii::cli {
 
@@ -19,7 +20,7 @@ std::vector<View> setting_views() {
               {{"MEANING"}, text<"meaning">}}}};
 }
 
-std::vector<Command> table() {
+std::vector<Command> gateway_commands() {
     return {
         {.words = {"show", "ports"},
          .action = Action::show,
@@ -461,6 +462,18 @@ std::vector<Command> table() {
          .examples = {"exit"}},
         {.words = {"quit"}, .action = Action::leave, .summary = "as exit", .manual = "As exit.", .examples = {"quit"}},
     };
+}
+
+/// IKE's stand behind those of the same kind.
+std::vector<Command> table() {
+    std::vector<Command> out = gateway_commands();
+    const auto put_before = [&](std::string_view word, std::vector<Command> added) {
+        const auto place = std::ranges::find(out, word, [](const Command& command) { return command.words.front(); });
+        out.insert(place, added.begin(), added.end());
+    };
+    put_before("set", ike_show_commands());
+    put_before("explain", ike_deed_commands());
+    return out;
 }
 
 }  // namespace

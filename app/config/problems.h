@@ -19,6 +19,10 @@ std::string in_quotes(std::string_view text);
 
 class Problems {
 public:
+    Problems() = default;
+    /// For more findings about a file that was read: `lines` as lines() gave them.
+    explicit Problems(std::map<std::string, unsigned> lines) : lines_(std::move(lines)) {}
+    const std::map<std::string, unsigned>& lines() const { return lines_; }
     /// Remembers on which line the setting at `path` stands.
     void locate(const std::string& path, unsigned line) { lines_.emplace(path, line); }
     /// "PATH SENTENCE", told at the setting's line, or at that of the nearest setting around it.

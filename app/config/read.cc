@@ -121,7 +121,7 @@ std::string number_text(std::int64_t number) {
 /// Walks the tree along the table and fills a Configuration.
 class Reading {
 public:
-    Reading(Configuration& configuration, Problems& problems) : configuration_(configuration), problems_(problems) {}
+    Reading(File& file, Problems& problems) : file_(file), problems_(problems) {}
 
     /// Remembers where every setting stands. `string_lines` as scan() found them, in the tree's own order; what this
     /// subtree holds is taken from its front.
@@ -158,7 +158,7 @@ private:
             return problems_.add(path, "is " + std::string{kind_word(node)} + ": " +
                                            std::string{kind_word(known->kind)} + " is wanted, " + as_in(*known));
         if (is_aggregate(node)) {
-            if (known->take) known->take(configuration_, {});
+            if (known->take) known->take(file_, {});
             return members(node, path, pattern);
         }
         value(node, *known, path);
@@ -183,7 +183,7 @@ private:
             if (choice == known.choices.end()) return problems_.add(path, "is " + written + ": " + known.right());
             value.number = choice->value;
         }
-        if (const auto complaint = known.take(configuration_, value); !complaint.empty())
+        if (const auto complaint = known.take(file_, value); !complaint.empty())
             problems_.add(path, "is " + written + complaint);
     }
 
@@ -194,7 +194,7 @@ private:
                               "is missing: it is required, " + as_in(s));
     }
 
-    Configuration& configuration_;
+    File& file_;
     Problems& problems_;
 };
 
@@ -218,9 +218,19 @@ std::string parse_problem(std::string_view told, const std::string& line) {
 }
 
 /// The file's own paths count from its folder.
-void resolve_paths(Configuration& c, const std::filesystem::path& folder) {
-    for (std::string* const path : {&c.setkey_file, &c.control_socket, &c.policy_socket, &c.log_file})
-        if (!path->empty()) *path = (folder / *path).lexically_normal().string();
+void resolve_paths(File& c, const std::filesystem::path& folder) {
+    const auto resolve = [&](std::string& path) {
+        if (!path.empty()) path = (folder / path).lexically_normal().string();
+    };
+    for (std::string* const path :
+         {&c.setkey_file, &c.control_socket, &c.policy_socket, &c.log_file, &c.ike.psk_file, &c.ike.key_log})
+        resolve(*path);
+    for (auto* const paths : {&c.ike.authorities, &c.ike.revocations})
+        for (std::string& path : *paths) resolve(path);
+    for (IkeConnectionForm& connection : c.ike.connections)
+        for (std::string* const path :
+             {&connection.certificate, &connection.key, &connection.key_passphrase_file, &connection.peers_key})
+            resolve(*path);
 }
 
 void fill_in_mtus(Configuration& c) {
@@ -236,8 +246,8 @@ void find_ports(Configuration& c) {
         if (route.port.empty()) route.port = port_holding(c, route.via)->name;
 }
 
-Result<Configuration> read_text(std::string_view text, const std::string& name, const std::filesystem::path& folder,
-                                unsigned cores) {
+Result<File> read_text(std::string_view text, const std::string& name, const std::filesystem::path& folder,
+                       unsigned cores) {
     Problems problems;
     const Source source = scan(text, problems);
     if (!problems.none()) return std::unexpected(problems.error(Errc::bad_syntax, name));
@@ -246,7 +256,7 @@ Result<Configuration> read_text(std::string_view text, const std::string& name, 
         problems.add(tree.error_line(), parse_problem(tree.error_text(), line_of(text, tree.error_line())));
         return std::unexpected(problems.error(Errc::bad_syntax, name));
     }
-    Configuration configuration;
+    File configuration;
     Reading reading{configuration, problems};
     std::span<const unsigned> string_lines = source.string_lines;
     reading.locate(tree.root(), {}, string_lines);
@@ -256,6 +266,8 @@ Result<Configuration> read_text(std::string_view text, const std::string& name, 
     check(configuration, cores, problems);
     if (!problems.none()) return std::unexpected(problems.error(Errc::bad_value, name));
     find_ports(configuration);
+    configuration.file_name = name;
+    configuration.lines = problems.lines();
     return configuration;
 }
 
@@ -263,11 +275,11 @@ Result<Configuration> read_text(std::string_view text, const std::string& name, 
 
 unsigned machine_cores() { return static_cast<unsigned>(std::max(1l, sysconf(_SC_NPROCESSORS_CONF))); }
 
-Result<Configuration> from_text(std::string_view text, const std::string& name, unsigned cores) {
+Result<File> from_text(std::string_view text, const std::string& name, unsigned cores) {
     return read_text(text, name, std::filesystem::path{name}.parent_path(), cores);
 }
 
-Result<Configuration> read(const std::string& path, unsigned cores) {
+Result<File> read(const std::string& path, unsigned cores) {
     std::error_code problem;
     const auto folder = std::filesystem::absolute(path, problem).parent_path();
     errno = 0;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <type_traits>
 
+#include "app/config/ike_form.h"
 #include "app/config/setting_rows.h"
 
 namespace torii::config {

@@ -7,5 +7,7 @@ namespace torii::config {
 
 /// Constant, in the manual's order.
 std::span<const Setting> rows_of_the_file();
+/// Those of the section `ike`.
+std::span<const Setting> rows_of_ike();
 
 }  // namespace torii::config

@@ -4,6 +4,7 @@
 #include <deque>
 #include <vector>
 
+#include "app/config/ike_form.h"
 #include "app/config/setting_rows.h"
 
 namespace torii::config {
@@ -42,7 +43,7 @@ Setting live(const control::SettingInfo& info) {
             .fallback = keep(as_written(info, fallback)),
             .example = keep(as_written(info, some_other(info, fallback))),
             .meaning = info.meaning,
-            .take = [&info](Configuration& c, const Value& value) {
+            .take = [&info](File& c, const Value& value) {
                 info.put(c, is_flag(info) ? value.flag : static_cast<std::uint32_t>(value.number));
                 return std::string{};
             }};
@@ -52,6 +53,7 @@ std::vector<Setting> with_live(std::span<const Setting> fixed_rows) {
     std::vector<Setting> out{fixed_rows.begin(), fixed_rows.end()};
     auto place = std::ranges::find(out, "control", &Setting::path);  // behind the other rows of ipsec
     for (const control::SettingInfo& info : control::setting_table()) place = std::next(out.insert(place, live(info)));
+    out.insert(out.end(), rows_of_ike().begin(), rows_of_ike().end());
     return out;
 }
 

@@ -13,6 +13,8 @@
 
 namespace torii::config {
 
+struct File;
+
 enum class Kind : std::uint8_t { group, list, integer, text, flag, choice };
 
 /// A setting's value as the file gives it; which field counts follows from the setting's kind.
@@ -31,7 +33,7 @@ using Choice = control::SettingInfo::Word;
 
 /// Puts a value of the right kind, range and choice into its place; for a list's element "[]" of groups, makes that
 /// place first. Returns what is still wrong, to stand behind the value: ": an address carries ..."; empty when nothing.
-using Take = std::function<std::string(Configuration&, const Value&)>;
+using Take = std::function<std::string(File&, const Value&)>;
 
 struct Setting {
     std::string_view path = {};  // from the file's root; [] stands for each element of a list

@@ -47,6 +47,16 @@ std::string neighbour_row(const NeighbourConfiguration& neighbour) {
            neighbour.port + "\n";
 }
 
+std::string end_text(const std::optional<Address>& end) { return end ? end->text() : "any"; }
+
+std::string connection_row(const IkeConnectionForm& form) {
+    std::string children;
+    for (const IkeChildForm& child : form.children) children += (children.empty() ? "" : ", ") + child.child.name;
+    const std::string ends = end_text(form.connection.local) + "-" + end_text(form.connection.remote);
+    return "ike        " + padded(form.connection.name, 10) + " " + padded(ends, 22) + " auth " +
+           word("ike.connections.[].auth", form.auth) + ": " + (children.empty() ? "no children" : children) + "\n";
+}
+
 template <class Element, class Row>
 std::string rows(const std::vector<Element>& elements, std::string_view plural, Row row) {
     std::string out;
@@ -71,11 +81,12 @@ std::string ipsec_rows(const Configuration& c) {
 
 }  // namespace
 
-std::string summary(const Configuration& c) {
+std::string summary(const File& c) {
     return gateway_row(c) + rows(c.ports, "ports", port_row) + rows(c.routes, "routes", route_row) +
-           rows(c.neighbours, "neighbours", neighbour_row) + ipsec_rows(c) + "control    " + c.control_socket +
-           "\nlog        " + (c.log_file.empty() ? "standard error" : c.log_file) + ", level " + c.log_level +
-           "\ncrypto     " + (c.only_kernels.empty() ? "all kernels" : "kernels named *" + c.only_kernels + "*") +
+           rows(c.neighbours, "neighbours", neighbour_row) + ipsec_rows(c) +
+           rows(c.ike.connections, "connections", connection_row) + "control    " + c.control_socket + "\nlog        " +
+           (c.log_file.empty() ? "standard error" : c.log_file) + ", level " + c.log_level + "\ncrypto     " +
+           (c.only_kernels.empty() ? "all kernels" : "kernels named *" + c.only_kernels + "*") +
            (c.time_kernels ? ", the fastest chosen" : ", the first chosen") + "\n";
 }
 

@@ -1,5 +1,6 @@
 #include "app/rpc/methods.h"
 
+#include "app/rpc/ike_methods.h"
 #include "app/rpc/question.h"
 
 #include <array>
@@ -137,53 +138,7 @@ Json json_of(const PacketSelector& packet) {
     return out;
 }
 
-Json json_of(const control::PolicyMention& policy) {
-    Json out{{"id", static_cast<std::uint32_t>(policy.id)}, {"place", policy.place}, {"text", policy.text}};
-    if (!policy.why.empty()) out["differs_in"] = policy.why;
-    return out;
-}
-
-Json json_of(const control::SaMention& sa) {
-    Json out{{"direction", name_of(sa.direction)}, {"request", json_of(sa.request)}, {"state", sa.state}};
-    if (sa.id) out["spi"] = static_cast<std::uint32_t>(sa.id->spi);
-    return out;
-}
-
-Json json_of(const control::Explanation::Step& step) { return {{"stage", step.stage}, {"text", step.text}}; }
-
-Json json_of(const control::SpdAnswer& answer);
-
-template <class Status>
-Json rows_of(const std::vector<Status>& rows) {
-    Json out = Json::array();
-    for (const Status& row : rows) out.push_back(json_of(row));
-    return out;
-}
-
-Json json_of(const control::SpdAnswer& answer) {
-    return {{"direction", name_of(answer.direction)},
-            {"asked", answer.asked},
-            {"action", name_of(answer.action)},
-            {"policies", answer.policies},
-            {"match", answer.match ? json_of(*answer.match) : Json{}},
-            {"nearly", rows_of(answer.nearly)},
-            {"hidden", rows_of(answer.hidden)}};
-}
-
-Json json_of(const control::Explanation& answer) {
-    return {{"fate", name_of(answer.fate)},
-            {"drop", answer.drop},
-            {"advice", answer.advice},
-            {"spd", rows_of(answer.spd)},
-            {"sas", rows_of(answer.sas)},
-            {"route", answer.route},
-            {"port", answer.port},
-            {"neighbour", answer.neighbour},
-            {"mac", answer.mac},
-            {"mtu", answer.mtu},
-            {"largest_octets", answer.largest_octets},
-            {"steps", rows_of(answer.steps)}};
-}
+#include "app/rpc/explain_json.inc"
 
 // ---- methods
 
@@ -343,13 +298,25 @@ struct Method {
     std::string_view name;
     std::string_view text;
     std::vector<std::string_view> params;  // all are strings, all are needed
-    Result<Json> (*run)(const Call&, const Json& params);
+    std::function<Result<Json>(const Call&, const Json& params)> run;
     std::vector<std::string_view> flags = {};  // booleans, false unless given
     std::string_view object = {};              // one more that may be given
 };
 
-std::span<const Method> methods() {
-    static const std::array table{
+/// One of ike_methods.h, whose answers come as texts.
+Method method_of(const IkeMethod& ike) {
+    return {ike.name, ike.text, ike.params, [&ike](const Call& call, const Json& params) -> Result<Json> {
+                if (call.ike == nullptr)
+                    return fail(Errc::unsupported, "this gateway speaks no IKE: its configuration has no section ike");
+                std::vector<std::string_view> words;
+                for (const std::string_view name : ike.params) words.push_back(word(params, std::string{name}.c_str()));
+                TORII_TRY(const WipedString text, ike.run(*call.ike, words));
+                return Json::parse(text);
+            }};
+}
+
+std::vector<Method> table() {
+    std::vector<Method> out{
         Method{"show.ports",
                "ports with their addresses and counters",
                {},
@@ -444,7 +411,13 @@ std::span<const Method> methods() {
                socket_bind},
         Method{"help", "this list", {}, help},
     };
-    return table;
+    for (const IkeMethod& ike : ike_methods()) out.insert(std::prev(out.end()), method_of(ike));
+    return out;
+}
+
+const std::vector<Method>& methods() {
+    static const std::vector<Method> all = table();
+    return all;
 }
 
 Result<Json> help(const Call&, const Json&) {

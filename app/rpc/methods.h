@@ -1,6 +1,6 @@
 // JSON-RPC 2.0 (www.jsonrpc.org/specification) over the control seam: one table of methods, requests checked before
-// they are believed, status values turned into JSON. Keys leave through the setkey methods alone. The one file that
-// knows the JSON library is methods.cc. Control thread.
+// they are believed, status values turned into JSON. Keys leave through the setkey methods alone. The files
+// that know the JSON library are methods.cc and ike_methods.cc. Control thread.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/rpc/ike_control.h"
 #include "app/rpc/wiped.h"
 #include "app/setkey/setkey.h"
 #include "base/error.h"
@@ -59,6 +60,7 @@ struct Call {
     std::function<Result<void>(control::CaptureHooks)> capture;  // the caller gets packets from now on
     /// Gives the caller's socket, by its descriptor, a policy; how many of the SPD's kind that makes.
     std::function<Result<std::size_t>(int fd, std::string_view policy)> bind_socket;
+    IkeControl* ike = nullptr;  // null: there is none
 };
 
 /// Answers one line: a request, a notification (no answer: empty) or a batch. Never throws for anything `line` may

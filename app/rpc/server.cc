@@ -42,6 +42,7 @@ WipedString Server::answer_line(ClientId client, const Peer& peer, std::string_v
         .subscribe = [this, client] { subscribe(client); },
         .capture = [this, client](control::CaptureHooks hooks) { return start_capture(client, hooks); },
         .bind_socket = [&](int fd, std::string_view policy) { return sockets_.bind(client, peer, fd, policy); },
+        .ike = ike_,
     };
     return answer(call, line);
 }

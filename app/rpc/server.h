@@ -27,6 +27,9 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
+    /// From now on clients may ask this of IKE; null: nobody is there any more. It outlives the server, or its time
+    /// here.
+    void serve_ike(IkeControl* ike) { ike_ = ike; }
     std::size_t clients() const { return lines_->clients(); }
     std::size_t subscribers() const { return lost_.size(); }
 
@@ -42,6 +45,7 @@ private:
 
     control::ControlPlane& control_;
     Setkey setkey_;
+    IkeControl* ike_ = nullptr;
     Limits limits_;
     SocketPolicies sockets_;
     std::map<ClientId, std::uint64_t> lost_;  // events each subscriber missed since it was last told

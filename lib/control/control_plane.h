@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "control/captured.h"
 #include "control/explanation.h"
+#include "control/ike_datagram.h"
 #include "control/operations.h"
 #include "control/status.h"
 
@@ -54,6 +55,13 @@ public:
     /// The listener gets the packets of these hooks on the control thread until the returned handle goes; it must not
     /// let the handle go itself. Errc::exists: somebody captures already.
     virtual Result<std::shared_ptr<void>> capture(CaptureHooks hooks, CaptureListener listener) = 0;
+    /// The receiver gets the IKE messages to our own addresses until the returned handle goes: well-formed UDP, whole,
+    /// and in clear whatever policies say. Errc::exists: somebody receives already.
+    virtual Result<std::shared_ptr<void>> receive_ike(IkeReceiver receiver) = 0;
+    /// Sends one in clear, whatever policies say, in IP fragments where the way is too narrow. The local port tells
+    /// whether four octets of zero go in front. Errors: bad_value, `local` is not ours, `remote` is, the families
+    /// differ or the message is too long; not_found, there is no route; no_room, too much is on its way already.
+    virtual Result<void> send_ike(const IkeDatagram& datagram) = 0;
     /// Walks a packet that nobody sent through the live tables. Errc::not_found: there is no such port;
     /// Errc::bad_value: its addresses are of two families.
     virtual Result<Explanation> explain(const Question& question) const = 0;

@@ -155,7 +155,7 @@ Verdict decide(const Rules& rules, const NextHopTable& hops, const PacketSelecto
     const bool for_us = routes.is_own(selector.destination);
     const std::optional<IcmpQuote> quote = icmp_quote(p);
     if (for_us && p.opened == 0 && is_ike(selector)) {  // exempt from the SPD: docs/conformance.md
-        verdict.kind = Verdict::Kind::local;
+        verdict.kind = Verdict::Kind::ike;
         return verdict;
     }
     if (p.arrival == Arrival::outside || p.arrival == Arrival::inside) {

@@ -14,7 +14,7 @@ inline constexpr std::size_t most_cacheable_sas = 3;
 
 /// 20 octets.
 struct Verdict {
-    enum class Kind : std::uint8_t { drop, local, gif, forward, protect, glean };  // gif: out of the one at `hop`
+    enum class Kind : std::uint8_t { drop, local, ike, gif, forward, protect, glean };  // gif: out of that at `hop`
     std::array<std::uint32_t, most_cacheable_sas> used_serials{};  // of the SAs that were checked, as Packet::used
     CellIndex cell = CellIndex::none;
     Kind kind = Kind::drop;

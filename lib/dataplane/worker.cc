@@ -259,12 +259,13 @@ void Worker::take_from_udp(Packet& p) {
     }
 }
 
-/// Fragments that must be whole first: IPsec, in UDP too, and IP in IP for us, and what the host's own stack sends,
-/// since transport mode takes no fragments (RFC 4303 3.3.4). True: the packet is whole now, or need not be.
+/// Fragments that must be whole first: IPsec that came from outside, UDP, which may hold IPsec or IKE, and IP in IP,
+/// all for us; and what the host's own stack sends, since transport mode takes no fragments (RFC 4303 3.3.4). True: the
+/// packet is whole now, or need not be.
 bool Worker::is_whole(Packet& p) {
-    const bool may_be_ipsec = is_ipsec(p.protocol) || IpProtocol{p.protocol} == IpProtocol::udp;
-    const bool is_opened = (may_be_ipsec && p.arrival == Arrival::outside) || is_ip_in_ip(p.protocol);
-    if (p.arrival != Arrival::host && !(is_opened && rules_->routes->is_own(p.destination()))) return true;
+    const bool is_opened = (is_ipsec(p.protocol) && p.arrival == Arrival::outside) || is_ip_in_ip(p.protocol);
+    const bool is_taken_whole = is_opened || IpProtocol{p.protocol} == IpProtocol::udp;
+    if (p.arrival != Arrival::host && !(is_taken_whole && rules_->routes->is_own(p.destination()))) return true;
     return reassembler_.add(p, tables_.now_seconds.load(std::memory_order_relaxed));
 }
 

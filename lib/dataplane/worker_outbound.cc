@@ -86,6 +86,8 @@ void Worker::act(Packet& p, const Verdict& verdict) {
     if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
     if (verdict.kind == Verdict::Kind::gif) [[unlikely]]
         return leave(p, *tables_.hops.read(verdict.hop));
+    if (verdict.kind == Verdict::Kind::ike) [[unlikely]]
+        return punt(p, Punt::ike);
     p.next_hop = verdict.hop;
     if (verdict.kind == Verdict::Kind::local) {
         if (verdict.hop == HopIndex::none) return punt(p, Punt::local);

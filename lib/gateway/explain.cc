@@ -216,7 +216,8 @@ struct Gateway::Walk {
     void decide_fate(const Verdict& verdict, const Trail& trail) {
         if (verdict.kind == Verdict::Kind::drop) return drop(out, verdict.reason);
         hop = verdict.hop;
-        if (verdict.kind == Verdict::Kind::local || verdict.kind == Verdict::Kind::gif) {
+        if (verdict.kind == Verdict::Kind::local || verdict.kind == Verdict::Kind::ike ||
+            verdict.kind == Verdict::Kind::gif) {
             out.fate = Explanation::Fate::deliver;
             return;
         }

@@ -17,7 +17,7 @@ namespace {
 constexpr unsigned share_held = 8;
 constexpr unsigned large_buffers = 64;  // a worker: packets that wait for fragments; as many once more on their way
 constexpr unsigned hand_over_slots = 1024, inject_slots = 1024;
-constexpr std::array<unsigned, punt_ways> punt_slots = {128, 512, 512, 512};  // by PuntWay
+constexpr std::array<unsigned, punt_ways> punt_slots = {128, 512, 512, 512, 512};  // by PuntWay
 
 std::uint64_t random_seed() {
     std::uint64_t seed = 0;
@@ -61,7 +61,11 @@ std::string unique_name(const std::string& what) {
 }  // namespace
 
 Gateway::Gateway(const Configuration& configuration, const Options& options)
-    : configuration_(configuration), options_(options), live_(configuration), now_(std::chrono::steady_clock::now()) {
+    : configuration_(configuration),
+      options_(options),
+      live_(configuration),
+      now_(std::chrono::steady_clock::now()),
+      ike_identification_(static_cast<std::uint16_t>(random_seed())) {
     std::ranges::stable_partition(configuration_.ports, [](const PortConfiguration& port) { return !port.gif; });
 }
 

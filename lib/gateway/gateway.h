@@ -65,6 +65,8 @@ public:
     control::VersionStatus version() const override;
     std::vector<std::string> exemptions() const override;
     Result<std::shared_ptr<void>> capture(control::CaptureHooks hooks, control::CaptureListener listener) override;
+    Result<std::shared_ptr<void>> receive_ike(control::IkeReceiver receiver) override;
+    Result<void> send_ike(const control::IkeDatagram& datagram) override;
     Result<control::Explanation> explain(const control::Question& question) const override;
 
     // ---- for tests and the bench
@@ -166,6 +168,10 @@ private:
     void send_keepalives();
     void send_keepalive(const SaEntry& sa);
 
+    // IKE's messages (ike_datagrams.cc)
+    void serve_ike(rte_mbuf* mbuf);
+    Result<HopIndex> way_to_peer(const control::IkeDatagram& datagram);
+
     // captures (capture.cc)
     bool serve_capture();
     void end_capture();
@@ -229,6 +235,8 @@ private:
     /// What stood at a rule's place of the workers' counts when it came there, by its id: packets, octets.
     std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> filter_counts_before_;
     std::uint64_t notices_lost_told_ = 0;
+    control::IkeReceiver ike_receiver_;
+    std::uint16_t ike_identification_;  // of the IP packets that carry its messages
     const Capture* capture_ = nullptr;  // that of `tables` while capturing
     bool capturing_ = false;
     control::CaptureListener capture_listener_;

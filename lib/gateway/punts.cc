@@ -13,7 +13,7 @@ namespace torii {
 namespace {
 
 // By PuntWay and worker: a flood must not keep the control core from its timers, nor questions from what tunnels need.
-constexpr std::array<unsigned, punt_ways> punts_per_poll = {128, 256, 128, 64};
+constexpr std::array<unsigned, punt_ways> punts_per_poll = {128, 256, 128, 64, 64};
 
 constexpr bool is_ipsec(IpProtocol protocol) {
     return protocol == IpProtocol::esp || protocol == IpProtocol::ah || protocol == IpProtocol::ipcomp;
@@ -38,11 +38,11 @@ bool leaves_protected(const Rules& rules, const PacketSelector& packet) {
 
 bool Gateway::serve_punts(SteadyTime now) {
     bool any = false;
-    for (const PuntWay way : {PuntWay::arp, PuntWay::neighbour, PuntWay::sa, PuntWay::answer})
+    for (const PuntWay way : {PuntWay::arp, PuntWay::neighbour, PuntWay::sa, PuntWay::ike, PuntWay::answer})
         for (const WorkerRings& rings : worker_rings_)
             for (unsigned i = 0; i < punts_per_poll[static_cast<std::size_t>(way)]; ++i) {
                 void* mbuf = nullptr;
-                if (way == PuntWay::answer && !room_for_answers()) break;
+                if (way >= PuntWay::ike && !room_for_answers()) break;
                 if (rte_ring_sc_dequeue(rings.to_control[static_cast<std::size_t>(way)], &mbuf) != 0) break;
                 any = true;
                 serve(static_cast<rte_mbuf*>(mbuf), now);
@@ -62,6 +62,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
         case Punt::arp: return serve_arp(mbuf, now);
         case Punt::neighbour_discovery: return serve_discovery(mbuf, now);
         case Punt::local: return serve_local(mbuf);
+        case Punt::ike: return serve_ike(mbuf);
         case Punt::ttl_exceeded: return report(mbuf, hop_limit_exceeded, Drop::ttl_exceeded);
         case Punt::too_big:
             if (p.arrival == Arrival::gif) learn_gif_mtu(p);

@@ -276,7 +276,9 @@ std::vector<std::string> Gateway::exemptions() const {
         "ARP is answered and sent without regard to any policy.",
         "Neighbour discovery (ICMPv6 types 133 to 137 with hop limit 255) to our own addresses and to groups is taken "
         "in clear, and sent, without regard to any policy.",
-        "IKE (UDP ports 500 and 4500) to our own addresses is taken in clear before the SPD is searched."};
+        "IKE (UDP ports 500 and 4500) to our own addresses is taken in clear before the SPD is searched, and our own "
+        "is "
+        "sent so."};
 }
 
 }  // namespace torii

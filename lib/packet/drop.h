@@ -93,7 +93,8 @@ namespace torii {
       "No IPComp SA has this CPI and destination, and it is not DEFLATE's own. Compare `torii show sa` on both ends.") \
     X(esp_truncated,                                                                                                   \
       "The packet is too short for its SA's ESP header, IV, trailer and ICV, or not in whole cipher blocks.")          \
-    X(bad_udp_length, "UDP to port 4500 whose length is below its header's or beyond its packet's (RFC 768).")         \
+    X(bad_udp_length,                                                                                                  \
+      "UDP to port 500 or 4500 of ours whose length is below its header's or beyond its packet's (RFC 768).")          \
     X(nat_keepalive,                                                                                                   \
       "The peer keeps its NAT's mapping alive with a single octet to port 4500 (RFC 3948 2.3). Normal.")               \
     X(encapsulation_mismatch,                                                                                          \
@@ -128,6 +129,13 @@ namespace torii {
       "frames' size.")                                                                                                 \
     X(local_unwanted,                                                                                                  \
       "For one of our own addresses, but nobody here takes it: no host port is configured for other than ICMP echo.")  \
+    X(ike_full,                                                                                                        \
+      "More IKE messages than the control core takes. Someone floods UDP port 500 or 4500 of ours, or very many "      \
+      "peers "                                                                                                         \
+      "begin at once; those retry.")                                                                                   \
+    X(bad_udp_checksum,                                                                                                \
+      "An IKE message whose UDP checksum is wrong, or 0 over IPv6 (RFC 8200 8.1). Look for a faulty device or a "      \
+      "sender's offload setting.")                                                                                     \
     X(bad_arp, "An ARP packet that is cut short, not for IPv4 over Ethernet, or claims our own address.")              \
     X(bad_discovery,                                                                                                   \
       "A neighbour solicitation or advertisement that RFC 4861 7.1 does not admit, or one that claims our address.")   \

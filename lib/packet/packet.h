@@ -46,6 +46,7 @@ enum class Punt : std::uint8_t {
     arp,                  // the frame from its Ethernet header on
     neighbour_discovery,  // ICMPv6 133 to 137, whole, hop limit 255; the Ethernet header stands in front of `ip`
     local,                // for one of our own addresses
+    ike,                  // UDP to port 500 or 4500 of ours, in clear
     neighbour,            // its next hop has no MAC yet, or no number; comes back by Resume::transmit
     ttl_exceeded,         // these want an ICMP error
     too_big,
@@ -60,15 +61,17 @@ enum class PuntWay : std::uint8_t {
     arp,  // and neighbour discovery
     neighbour,
     sa,
+    ike,     // from whoever speaks to us: has neither the others' places nor those of answers
     answer,  // may be answered: what is for us, and what wants an ICMP error
 };
-inline constexpr std::size_t punt_ways = 4;
+inline constexpr std::size_t punt_ways = 5;
 constexpr PuntWay way_of(Punt why) {
     switch (why) {
         case Punt::arp:
         case Punt::neighbour_discovery: return PuntWay::arp;
         case Punt::neighbour: return PuntWay::neighbour;
         case Punt::no_sa: return PuntWay::sa;
+        case Punt::ike: return PuntWay::ike;
         default: return PuntWay::answer;
     }
 }

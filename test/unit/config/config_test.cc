@@ -77,7 +77,7 @@ TEST_CASE("a file with every setting reads into what it says") {
     CHECK(c.tunnel_flowlabel == control::FlowLabelTunnel::copy);
     CHECK(c.legacy);
     CHECK(c.readable_keys == ReadableKeys::refuse);
-    CHECK(config::summary(c).find("\n           legacy algorithms may be used\n") != std::string::npos);
+    CHECK(config::summary(*read).find("\n           legacy algorithms may be used\n") != std::string::npos);
     CHECK(c.setkey_file == "/etc/torii/keys/tokyo.setkey");
     CHECK(c.control_socket == "/etc/torii/tokyo.sock");
     CHECK(c.log_file == "/var/log/torii.log");

@@ -127,6 +127,8 @@ public:
     std::vector<control::StatStatus> stats() const override {
         return {{"ipv4", "in_success", "inbound packets processed successfully", 12}};
     }
+    Result<std::shared_ptr<void>> receive_ike(control::IkeReceiver) override { return fail(Errc::unsupported); }
+    Result<void> send_ike(const control::IkeDatagram&) override { return fail(Errc::unsupported); }
     Result<control::Explanation> explain(const control::Question& question) const override {
         asked = question;
         control::Explanation out;

@@ -66,6 +66,8 @@ public:
     }
     std::vector<control::FilterStatus> filter() const override { return {}; }
     std::vector<control::StatStatus> stats() const override { return {}; }
+    Result<std::shared_ptr<void>> receive_ike(control::IkeReceiver) override { return fail(Errc::unsupported); }
+    Result<void> send_ike(const control::IkeDatagram&) override { return fail(Errc::unsupported); }
     Result<control::Explanation> explain(const control::Question&) const override { return fail(Errc::unsupported); }
 
 private:

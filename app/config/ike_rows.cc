@@ -1,0 +1,524 @@
+// The rows of the section `ike`, and where their values go. Any thread; constants only.
+#include <algorithm>
+#include <charconv>
+#include <type_traits>
+
+#include "app/config/ike_form.h"
+#include "app/config/setting_rows.h"
+
+namespace torii::config {
+namespace {
+
+using ike::AuthWay;
+using ike::ChildConfig;
+using ike::Connection;
+using ike::EngineConfig;
+using ike::EngineLimits;
+using ike::StartAction;
+using ike::Uniqueness;
+
+// ---- where values go: a list's in its latest element
+
+IkeConnectionForm& connection_form(File& f) { return f.ike.connections.back(); }
+IkeChildForm& child_form(File& f) { return connection_form(f).children.back(); }
+
+template <class Owner>
+Owner& place(File& f) {
+    if constexpr (std::is_same_v<Owner, IkeForm>) return f.ike;
+    if constexpr (std::is_same_v<Owner, EngineConfig>) return f.ike.engine;
+    if constexpr (std::is_same_v<Owner, EngineLimits>) return f.ike.engine.limits;
+    if constexpr (std::is_same_v<Owner, IkeConnectionForm>) return connection_form(f);
+    if constexpr (std::is_same_v<Owner, Connection>) return connection_form(f).connection;
+    if constexpr (std::is_same_v<Owner, IkeChildForm>) return child_form(f);
+    if constexpr (std::is_same_v<Owner, ChildConfig>) return child_form(f).child;
+}
+template <class Owner, class Field>
+Field& field_of(File& f, Field Owner::*member) {
+    return place<Owner>(f).*member;
+}
+
+template <auto member>
+std::string set(File& f, const Value& value) {
+    auto& field = field_of(f, member);
+    using Field = std::remove_reference_t<decltype(field)>;
+    if constexpr (std::is_same_v<Field, bool>)
+        field = value.flag;
+    else if constexpr (std::is_enum_v<Field> || std::is_integral_v<Field>)
+        field = static_cast<Field>(value.number);
+    else
+        field = value.text;
+    return {};
+}
+
+template <auto member>
+std::string set_file(File& f, const Value& value) {
+    if (value.text.empty()) return ": a file's path is wanted, or no such line";
+    return set<member>(f, value);
+}
+
+template <auto member>
+std::string add_file(File& f, const Value& value) {
+    field_of(f, member).push_back(value.text);
+    return value.text.empty() ? ": a file's path is wanted" : "";
+}
+
+template <auto member>
+std::string add_words(File& f, const Value& value) {
+    field_of(f, member).push_back(value.text);
+    return {};
+}
+
+template <auto member>
+std::string set_name(File& f, const Value& value) {
+    constexpr std::size_t longest = 31;
+    const auto fits = [](char ch) {
+        return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '-' ||
+               ch == '_' || ch == '.';
+    };
+    set<member>(f, value);
+    if (!value.text.empty() && value.text.size() <= longest && std::ranges::all_of(value.text, fits)) return {};
+    return ": a name is 1 to 31 letters, digits, '-', '_' and '.'";
+}
+
+template <auto member>
+std::string set_end(File& f, const Value& value) {
+    const auto address = Address::parse(value.text);
+    if (!address || address->is_unspecified() || address->is_multicast())
+        return ": an end is one host's address, as in 20.0.0.2; without the line it is any";
+    field_of(f, member) = *address;
+    return {};
+}
+
+template <auto member>
+std::string add_network(File& f, const Value& value) {
+    auto& added = field_of(f, member).emplace_back();
+    const auto prefix = Prefix::parse(value.text);
+    if (!prefix) return ": a network is an address with its prefix length, as in 10.0.1.0/24, or one host's address";
+    const std::string_view written = value.text;
+    if (Address::parse(written.substr(0, written.find('/'))) != prefix->base())
+        return " with bits set behind its prefix length: " + prefix->text() + " would be the network";
+    added = *prefix;
+    return {};
+}
+
+std::string set_ip_protocol(File& f, const Value& value) {
+    const auto protocol = parse_protocol(value.text);
+    if (!protocol) return ": a protocol is a word like tcp, udp or icmp, or a number of 1 to 255";
+    child_form(f).child.ip_protocol = *protocol;
+    return {};
+}
+
+/// "80" or "1024-65535".
+template <auto member>
+std::string set_ports(File& f, const Value& value) {
+    PortRange range;
+    const char *const end = value.text.data() + value.text.size(), *at = value.text.data();
+    const auto port = [&](std::uint16_t& out) {
+        const auto [behind, problem] = std::from_chars(at, end, out);
+        at = behind;
+        return problem == std::errc{};
+    };
+    bool right = port(range.low);
+    range.high = range.low;
+    if (right && at != end) right = *at++ == '-' && port(range.high);
+    if (!right || at != end || range.low > range.high) return ": ports are one of 0 to 65535, or two, as in 1024-65535";
+    field_of(f, member) = range;
+    return {};
+}
+
+std::string set_remote_auth(File& f, const Value& value) {
+    connection_form(f).remote_auth = AuthWay{static_cast<std::uint8_t>(value.number)};
+    return {};
+}
+
+// ---- words
+
+template <class Enumeration>
+constexpr Choice choice(std::string_view name, Enumeration value) {
+    return {name, static_cast<int>(value)};
+}
+constexpr auto auth_ways =
+    std::to_array<Choice>({choice("psk", AuthWay::shared_key), choice("certificate", AuthWay::certificate),
+                           choice("raw_key", AuthWay::raw_key)});
+constexpr auto uniquenesses = std::to_array<Choice>(
+    {choice("replace", Uniqueness::replace), choice("keep", Uniqueness::keep), choice("never", Uniqueness::never)});
+constexpr auto modes = std::to_array<Choice>({choice("tunnel", Mode::tunnel), choice("transport", Mode::transport)});
+constexpr auto protocols =
+    std::to_array<Choice>({choice("esp", ike::ProtocolId::esp), choice("ah", ike::ProtocolId::ah)});
+constexpr auto starts = std::to_array<Choice>(
+    {choice("none", StartAction::none), choice("trap", StartAction::trap), choice("start", StartAction::start)});
+
+using F = IkeForm;
+using N = IkeConnectionForm;
+using H = IkeChildForm;
+
+// ---- the table
+
+const Setting rows[] = {
+    {.path = "ike",
+     .kind = Kind::group,
+     .example = R"({ psk_file = "psk.txt"; connections = ( ... ); })",
+     .meaning = "Peers with whom IKEv2 negotiates SAs.",
+     .take = [](File& f, const Value&) { return f.ike.is_there = true, std::string{}; }},
+    {.path = "ike.psk_file",
+     .fallback = "none",
+     .example = R"("psk.txt")",
+     .meaning =
+         "Pre-shared keys in racoon's form: a peer's identity and his key on each line. Nobody but its owner may "
+         "read it.",
+     .take = set_file<&F::psk_file>},
+    {.path = "ike.authorities",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["ca.pem"])",
+     .meaning = "Files of certificates (PEM) of the authorities whose peers are believed."},
+    {.path = "ike.authorities.[]",
+     .example = R"("ca.pem")",
+     .meaning = "One file; it may hold several certificates.",
+     .take = add_file<&F::authorities>},
+    {.path = "ike.revocations",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["ca.crl"])",
+     .meaning =
+         "Files of revocation lists (PEM or DER). With any, each authority must have one that is not out of date."},
+    {.path = "ike.revocations.[]", .example = R"("ca.crl")", .meaning = "One file.", .take = add_file<&F::revocations>},
+    {.path = "ike.key_log",
+     .fallback = "none",
+     .example = R"("ike-keys.txt")",
+     .meaning =
+         "Whoever has this file reads everything that IKE says: Wireshark's ikev2_decryption_table. For learning "
+         "and debugging.",
+     .take = set_file<&F::key_log>},
+    {.path = "ike.retransmit_milliseconds",
+     .kind = Kind::integer,
+     .subject = "the first wait",
+     .range = {100, 60000, "milliseconds"},
+     .fallback = "2000",
+     .example = "500",
+     .meaning = "A request that nobody answers is sent again after this, and then after twice as long each time.",
+     .take = set<&EngineConfig::retransmit_milliseconds>},
+    {.path = "ike.retransmissions",
+     .kind = Kind::integer,
+     .subject = "the number of retransmissions",
+     .range = {1, 20, ""},
+     .fallback = "6",
+     .example = "4",
+     .meaning = "After so many the peer counts as dead.",
+     .take = set<&EngineConfig::retransmissions>},
+    {.path = "ike.nat_keepalive_seconds",
+     .kind = Kind::integer,
+     .subject = "a keepalive interval",
+     .range = {0, 3600, "seconds"},
+     .fallback = "20",
+     .example = "60",
+     .meaning = "How often an IKE SA behind a NAT sends a keepalive (RFC 3948); 0: never.",
+     .take = set<&EngineConfig::nat_keepalive_seconds>},
+    {.path = "ike.half_open",
+     .kind = Kind::integer,
+     .subject = "the number of half-open IKE SAs",
+     .range = {10, 100000, ""},
+     .fallback = "1000",
+     .example = "5000",
+     .meaning = "Peers in all who may have begun without having said who they are.",
+     .take = set<&EngineLimits::half_open>},
+    {.path = "ike.half_open_per_source",
+     .kind = Kind::integer,
+     .subject = "the number of half-open IKE SAs of one address",
+     .range = {1, 100000, ""},
+     .fallback = "20",
+     .example = "5",
+     .meaning = "The same for one address; more are not answered.",
+     .take = set<&EngineLimits::half_open_per_source>},
+    {.path = "ike.cookies_from",
+     .kind = Kind::integer,
+     .subject = "the number of half-open IKE SAs",
+     .range = {0, 100000, ""},
+     .fallback = "100",
+     .example = "0",
+     .meaning =
+         "With so many half-open IKE SAs a peer must first show that his address is his (RFC 7296 2.6); 0: always.",
+     .take = set<&EngineLimits::cookies_from>},
+
+    {.path = "ike.connections",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(( { name = "newyork"; remote = "20.0.0.2"; } ))",
+     .meaning = "The peers. Who begins is looked for in their order."},
+    {.path = "ike.connections.[]",
+     .kind = Kind::group,
+     .example = R"({ name = "newyork"; remote = "20.0.0.2"; })",
+     .meaning = "One peer, or many alike.",
+     .take = [](File& f, const Value&) { return f.ike.connections.emplace_back(), std::string{}; }},
+    {.path = "ike.connections.[].name",
+     .required = true,
+     .example = R"("newyork")",
+     .meaning = "What `torii ike up` and the log call it.",
+     .take = set_name<&Connection::name>},
+    {.path = "ike.connections.[].local",
+     .fallback = "any of ours",
+     .example = R"("20.0.0.1")",
+     .meaning = "Our address toward the peer.",
+     .take = set_end<&Connection::local>},
+    {.path = "ike.connections.[].remote",
+     .fallback = "any, who must begin",
+     .example = R"("20.0.0.2")",
+     .meaning = "The peer's address.",
+     .take = set_end<&Connection::remote>},
+    {.path = "ike.connections.[].local_id",
+     .fallback = "the local address",
+     .example = R"("tokyo.example.com")",
+     .meaning = "Who we say we are: an address, a name, a mail address, a distinguished name, or keyid:0x0a0b.",
+     .take = set<&N::local_id>},
+    {.path = "ike.connections.[].remote_id",
+     .fallback = "whoever proves one that our keys know",
+     .example = R"("newyork.example.com")",
+     .meaning =
+         "Who the peer must be, in the same words; *.example.com and a distinguished name with * as a value take "
+         "several.",
+     .take = set<&N::remote_id>},
+    {.path = "ike.connections.[].auth",
+     .kind = Kind::choice,
+     .subject = "auth",
+     .choices = auth_ways,
+     .fallback = "\"psk\"",
+     .example = R"("certificate")",
+     .meaning = "How each side proves who it is: a pre-shared key, a certificate, or a bare public key.",
+     .take = set<&N::auth>},
+    {.path = "ike.connections.[].remote_auth",
+     .kind = Kind::choice,
+     .subject = "remote_auth",
+     .choices = auth_ways,
+     .fallback = "as auth",
+     .example = R"("psk")",
+     .meaning = "How the peer does, where that is another way.",
+     .take = set_remote_auth},
+    {.path = "ike.connections.[].certificate",
+     .fallback = "none",
+     .example = R"("tokyo.pem")",
+     .meaning = "Our certificate (PEM), and behind it those between it and the authority.",
+     .take = set_file<&N::certificate>},
+    {.path = "ike.connections.[].key",
+     .fallback = "none",
+     .example = R"("tokyo.key")",
+     .meaning = "Our private key (PEM). Nobody but its owner may read it.",
+     .take = set_file<&N::key>},
+    {.path = "ike.connections.[].key_passphrase_file",
+     .fallback = "none",
+     .example = R"("tokyo.pass")",
+     .meaning = "What opens an encrypted key: the first line of this file, which nobody but its owner may read.",
+     .take = set_file<&N::key_passphrase_file>},
+    {.path = "ike.connections.[].peers_key",
+     .fallback = "none",
+     .example = R"("newyork.pub")",
+     .meaning = "The peer's public key (PEM or DER), for raw_key.",
+     .take = set_file<&N::peers_key>},
+    {.path = "ike.connections.[].proposals",
+     .kind = Kind::list,
+     .fallback = "the usual ones",
+     .example = R"(["aes128gcm16-prfsha256-x25519"])",
+     .meaning = "What protects IKE itself, the best first."},
+    {.path = "ike.connections.[].proposals.[]",
+     .example = R"("aes128gcm16-prfsha256-x25519")",
+     .meaning = "Cipher, integrity, PRF and key exchange by their usual words; several of a kind are offered together.",
+     .take = add_words<&N::proposals>},
+    {.path = "ike.connections.[].rekey_seconds",
+     .kind = Kind::integer,
+     .subject = "a lifetime",
+     .range = {60, 86400 * 30, "seconds"},
+     .fallback = "14400",
+     .example = "3600",
+     .meaning = "How old an IKE SA becomes before it gets new keys.",
+     .take = set<&Connection::rekey_seconds>},
+    {.path = "ike.connections.[].reauth_seconds",
+     .kind = Kind::integer,
+     .subject = "a lifetime",
+     .range = {0, 86400 * 30, "seconds"},
+     .fallback = "0",
+     .example = "86400",
+     .meaning = "How old it becomes before both sides prove again who they are; 0: they need not.",
+     .take = set<&Connection::reauth_seconds>},
+    {.path = "ike.connections.[].dpd_seconds",
+     .kind = Kind::integer,
+     .subject = "a peer's silence",
+     .range = {0, 86400, "seconds"},
+     .fallback = "30",
+     .example = "10",
+     .meaning = "After so long a silence the peer is asked whether he lives; 0: never.",
+     .take = set<&Connection::dpd_seconds>},
+    {.path = "ike.connections.[].uniqueness",
+     .kind = Kind::choice,
+     .subject = "uniqueness",
+     .choices = uniquenesses,
+     .fallback = "\"replace\"",
+     .example = R"("keep")",
+     .meaning =
+         "What becomes of an older IKE SA with the same peer: it goes, it stays and the new one is refused, or both "
+         "stay.",
+     .take = set<&Connection::uniqueness>},
+    {.path = "ike.connections.[].fragmentation",
+     .kind = Kind::flag,
+     .fallback = "true",
+     .example = "false",
+     .meaning = "Cut long messages inside IKE, which passes where IP fragments do not (RFC 7383).",
+     .take = set<&Connection::fragmentation>},
+    {.path = "ike.connections.[].mobike",
+     .kind = Kind::flag,
+     .fallback = "false",
+     .example = "true",
+     .meaning = "Let either side change its address while the SAs live (RFC 4555).",
+     .take = set<&Connection::mobike>},
+    {.path = "ike.connections.[].legacy",
+     .kind = Kind::flag,
+     .fallback = "false",
+     .example = "true",
+     .meaning = "Take the algorithms in this connection's proposals that RFC 8247 and RFC 8221 advise against.",
+     .take = set<&N::legacy>},
+    {.path = "ike.connections.[].sha1_signatures",
+     .kind = Kind::flag,
+     .fallback = "false",
+     .example = "true",
+     .meaning = "Take and make signatures with SHA-1, for peers that do not know RFC 7427.",
+     .take = set<&Connection::allow_sha1>},
+
+    {.path = "ike.connections.[].children",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(( { name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; } ))",
+     .meaning = "What is protected with this peer."},
+    {.path = "ike.connections.[].children.[]",
+     .kind = Kind::group,
+     .example = R"({ name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; })",
+     .meaning = "One pair of SAs.",
+     .take = [](File& f, const Value&) { return connection_form(f).children.emplace_back(), std::string{}; }},
+    {.path = "ike.connections.[].children.[].name",
+     .required = true,
+     .example = R"("offices")",
+     .meaning = "What `torii ike up` and the log call it.",
+     .take = set_name<&ChildConfig::name>},
+    {.path = "ike.connections.[].children.[].mode",
+     .kind = Kind::choice,
+     .subject = "a mode",
+     .choices = modes,
+     .fallback = "\"tunnel\"",
+     .example = R"("transport")",
+     .meaning = "Between networks, or between the two ends themselves.",
+     .take = set<&ChildConfig::mode>},
+    {.path = "ike.connections.[].children.[].protocol",
+     .kind = Kind::choice,
+     .subject = "a protocol",
+     .choices = protocols,
+     .fallback = "\"esp\"",
+     .example = R"("ah")",
+     .meaning = "ESP encrypts, AH authenticates only.",
+     .take = set<&ChildConfig::protocol>},
+    {.path = "ike.connections.[].children.[].proposals",
+     .kind = Kind::list,
+     .fallback = "the usual ones",
+     .example = R"(["aes128gcm16-x25519"])",
+     .meaning =
+         "What protects the packets, the best first; with a key exchange, new SAs have keys of their own (PFS)."},
+    {.path = "ike.connections.[].children.[].proposals.[]",
+     .example = R"("aes128gcm16-x25519")",
+     .meaning = "Cipher, integrity, key exchange and esn or noesn by their usual words.",
+     .take = add_words<&H::proposals>},
+    {.path = "ike.connections.[].children.[].local",
+     .kind = Kind::list,
+     .fallback = "our own address",
+     .example = R"(["10.0.1.0/24"])",
+     .meaning = "The networks on our side."},
+    {.path = "ike.connections.[].children.[].local.[]",
+     .example = R"("10.0.1.0/24")",
+     .meaning = "One network, or one host.",
+     .take = add_network<&ChildConfig::local>},
+    {.path = "ike.connections.[].children.[].remote",
+     .kind = Kind::list,
+     .fallback = "the peer's address",
+     .example = R"(["10.0.2.0/24"])",
+     .meaning = "The networks on the peer's side."},
+    {.path = "ike.connections.[].children.[].remote.[]",
+     .example = R"("10.0.2.0/24")",
+     .meaning = "One network, or one host.",
+     .take = add_network<&ChildConfig::remote>},
+    {.path = "ike.connections.[].children.[].ip_protocol",
+     .fallback = "any",
+     .example = R"("tcp")",
+     .meaning = "The one protocol that is protected.",
+     .take = set_ip_protocol},
+    {.path = "ike.connections.[].children.[].local_ports",
+     .fallback = "all",
+     .example = R"("1024-65535")",
+     .meaning = "Its ports on our side.",
+     .take = set_ports<&ChildConfig::local_ports>},
+    {.path = "ike.connections.[].children.[].remote_ports",
+     .fallback = "all",
+     .example = R"("110")",
+     .meaning = "Its ports on the peer's side.",
+     .take = set_ports<&ChildConfig::remote_ports>},
+    {.path = "ike.connections.[].children.[].ipcomp",
+     .kind = Kind::flag,
+     .fallback = "false",
+     .example = "true",
+     .meaning = "Compress packets too, where the peer does (RFC 3173).",
+     .take = set<&ChildConfig::ipcomp>},
+    {.path = "ike.connections.[].children.[].start",
+     .kind = Kind::choice,
+     .subject = "start",
+     .choices = starts,
+     .fallback = "\"none\"",
+     .example = R"("trap")",
+     .meaning = "When it is negotiated: when the peer or `torii ike up` asks, with the first packet, or at once.",
+     .take = set<&ChildConfig::start>},
+    {.path = "ike.connections.[].children.[].policies",
+     .kind = Kind::flag,
+     .fallback = "true",
+     .example = "false",
+     .meaning = "Make the policies as well; false: they are setkey's, and IKE brings the SAs that they ask for.",
+     .take = set<&ChildConfig::makes_policies>},
+    {.path = "ike.connections.[].children.[].rekey_seconds",
+     .kind = Kind::integer,
+     .subject = "a lifetime",
+     .range = {60, 86400 * 30, "seconds"},
+     .fallback = "3600",
+     .example = "28800",
+     .meaning = "How old its SAs become before new ones take their place.",
+     .take = set<&ChildConfig::rekey_seconds>},
+    {.path = "ike.connections.[].children.[].rekey_octets",
+     .kind = Kind::integer,
+     .subject = "a lifetime",
+     .range = {0, 1ll << 62, "octets"},
+     .fallback = "0",
+     .example = "1000000000000",
+     .meaning = "The same in octets; 0: as many as there are.",
+     .take = set<&ChildConfig::rekey_octets>},
+    {.path = "ike.connections.[].children.[].rekey_packets",
+     .kind = Kind::integer,
+     .subject = "a lifetime",
+     .range = {0, 1ll << 62, "packets"},
+     .fallback = "0",
+     .example = "1000000000",
+     .meaning = "The same in packets.",
+     .take = set<&ChildConfig::rekey_packets>},
+    {.path = "ike.connections.[].children.[].life_seconds",
+     .kind = Kind::integer,
+     .subject = "a lifetime",
+     .range = {60, 86400 * 31, "seconds"},
+     .fallback = "4320",
+     .example = "36000",
+     .meaning = "How old an SA becomes when nobody replaces it: then it ends.",
+     .take = set<&ChildConfig::life_seconds>},
+    {.path = "ike.connections.[].children.[].replay_packets",
+     .kind = Kind::integer,
+     .subject = "a replay window",
+     .range = {0, 65536, "packets"},
+     .fallback = "1024",
+     .example = "64",
+     .meaning = "How late a packet may come; 0: replays are not looked for.",
+     .take = set<&ChildConfig::replay_packets>},
+};
+
+}  // namespace
+
+std::span<const Setting> rows_of_ike() { return rows; }
+
+}  // namespace torii::config
