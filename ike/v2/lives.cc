@@ -179,7 +179,7 @@ void Turn::due_child(IkeSa& sa, ChildSa& child) {
     }
     if (child.rekey_at != Instant{} && now.steady >= child.rekey_at) {
         child.rekey_at = now.steady + Instant{30'000};  // should this attempt come to nothing
-        settle_twins(sa, child);  // where an exchange in between kept us from it
+        settle_twins(sa, child);                        // where an exchange in between kept us from it
         if (ChildSa* still = sa.child(child.id); still != nullptr) rekey_child(sa, *still);
     }
 }

@@ -127,9 +127,13 @@ void Turn::take_request(IkeSa& sa, const Message& message) {
         sa.requests_this_second = 0;
     }
     // Whoever uses his new IKE SA has decided for it: the children are wanted there (2.8.2).
-    if (const auto old = engine.by_id_.find(sa.predecessor); old != engine.by_id_.end() && old->second->outstanding &&
-                                                             old->second->outstanding->twin_ike == sa.id &&
-                                                             old->second->state == IkeState::established)
+    const bool ends = std::ranges::any_of(message.payloads, [](const Payload& payload) {
+        const auto* asked = std::get_if<Delete>(&payload);
+        return asked != nullptr && asked->protocol == ProtocolId::ike;
+    });
+    if (const auto old = engine.by_id_.find(sa.predecessor);
+        !ends && old != engine.by_id_.end() && old->second->outstanding &&
+        old->second->outstanding->twin_ike == sa.id && old->second->state == IkeState::established)
         inherit(*old->second, sa);
     // A next request shows that our last answer has arrived: what it granted can be used.
     std::vector<control::Operation> operations;
@@ -255,8 +259,8 @@ void Turn::enqueue(IkeSa& sa, Task task) {
     if (sa.queue.size() >= engine.config_.limits.queued_requests)
         return tell(Tell::Level::warning, &sa,
                     name_of(task) + " is not done: " + std::to_string(sa.queue.size()) + " others wait already");
-    // The end of the SA waits for nothing else.
-    if (std::holds_alternative<DeleteIke>(task))
+    // An end waits for no beginning.
+    if (std::holds_alternative<DeleteIke>(task) || std::holds_alternative<DeleteChildren>(task))
         sa.queue.push_front(std::move(task));
     else
         sa.queue.push_back(std::move(task));
