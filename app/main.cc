@@ -15,6 +15,8 @@
 #include "app/config/read.h"
 #include "app/event_loop.h"
 #include "app/host_stack.h"
+#include "app/ike/daemon.h"
+#include "app/ike/engine_config.h"
 #include "app/log.h"
 #include "app/packet_sockets.h"
 #include "app/rpc/server.h"
@@ -75,7 +77,17 @@ void set_up_host_ports(const Configuration& configuration) {
                          done.error().message);
 }
 
-Result<void> serve(const Configuration& configuration) {
+/// The section `ike` of the file as it is now; a mistake in it changes nothing.
+void reload_ike(IkeDaemon& ike, const std::string& path, ike::CryptoContext& crypto) {
+    const auto file = config::read(path);
+    if (!file) return log::error("reload of ike refused, nothing was changed: " + file.error().text());
+    auto engine = config::load_ike(*file, crypto);
+    if (!engine) return log::error("reload of ike refused, nothing was changed: " + engine.error().text());
+    ike.reload(*std::move(engine));
+    log::info("reloaded ike of " + path);
+}
+
+Result<void> serve(const config::File& configuration) {
     TORII_TRY(const auto loop, EventLoop::make());
     loop->on_fault([](std::string_view what) { log::error(std::string{"a fault of ours: "}.append(what)); });
     for (const int signal : {SIGINT, SIGTERM})  // before EAL's threads, which inherit the mask
@@ -104,13 +116,26 @@ Result<void> serve(const Configuration& configuration) {
                                                     return losses.of(port.device);
                                                 }}));
     TORII_CHECK(load_statements(*gateway, configuration));  // before a packet moves
+    std::unique_ptr<ike::CryptoContext> crypto;
+    std::unique_ptr<IkeDaemon> ike;
     reload = [&] {
-        const auto loaded = load_statements(*gateway, configuration);
+        Keeps keeps;
+        if (ike)
+            keeps = {[&](const control::SaId& sa) { return ike->owns(sa); },
+                     [&](const Policy& policy) { return ike->owns(policy); }};
+        const auto loaded = load_statements(*gateway, configuration, keeps);
         if (loaded)
             log::info("reloaded " + configuration.setkey_file);
         else
             log::error("reload refused, nothing was changed: " + loaded.error().text());
+        if (ike) reload_ike(*ike, configuration.file_name, *crypto);
     };
+
+    if (configuration.ike.is_there) {  // its policies stand before a packet moves, too
+        TORII_TRY(crypto, ike::CryptoContext::system());
+        TORII_TRY(auto engine, config::load_ike(configuration, *crypto));
+        TORII_TRY(ike, IkeDaemon::start(*gateway, *loop, *crypto, std::move(engine), configuration.ike.key_log));
+    }
 
     log::Audit audit;
     const auto listening = gateway->listen([&](const control::Event& event) { audit.tell(event); });
@@ -126,6 +151,7 @@ Result<void> serve(const Configuration& configuration) {
     TORII_TRY(auto server, rpc::Server::open(*loop, *gateway, setkey_language(*gateway, configuration),
                                              configuration.control_socket));
 
+    server->serve_ike(ike.get());
     gateway->start();
     set_up_host_ports(configuration);
     log::info("gateway " + configuration.name + " runs: " + std::to_string(configuration.ports.size()) + " ports, " +
@@ -138,6 +164,11 @@ Result<void> serve(const Configuration& configuration) {
     log::info("gateway " + configuration.name + " ends");
     server.reset();
     sockets.reset();
+    if (ike) {
+        ike->shut_down();  // peers are told, and the telling must leave
+        const auto end = EventLoop::Clock::now() + std::chrono::milliseconds{50};
+        while (EventLoop::Clock::now() < end) gateway->poll(EventLoop::Clock::now());
+    }
     gateway->stop();
     return {};
 }
@@ -179,6 +210,12 @@ int main(int argc, char** argv) {
         auto program = read_statements(*configuration);
         if (!program) return complain(program.error());
         for (const std::string& warning : program->warnings) std::cerr << "toriid: " << warning << '\n';
+        if (configuration->ike.is_there) {
+            const auto crypto = ike::CryptoContext::system();
+            if (!crypto) return complain(crypto.error());
+            if (const auto engine = config::load_ike(*configuration, **crypto); !engine)
+                return complain(engine.error());
+        }
         if (const auto tried = rehearse(std::move(program->operations), *configuration); !tried)
             return complain(tried.error());
         std::cout << config::summary(*configuration);

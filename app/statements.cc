@@ -121,13 +121,27 @@ Result<setkey::Program> read_statements(const Configuration& configuration) {
                                        "', or load this text with setkey -f, which looks them up");
 }
 
-Result<void> load_statements(control::ControlPlane& control, const Configuration& configuration) {
+Result<void> load_statements(control::ControlPlane& control, const Configuration& configuration, const Keeps& keeps) {
     if (configuration.setkey_file.empty()) return {};
     TORII_TRY(auto program, read_statements(configuration));
     log_warnings(program);
     std::vector<control::Located> operations;
-    operations.push_back({control::FlushSas{}, configuration.setkey_file});
-    operations.push_back({control::FlushPolicies{}, configuration.setkey_file});
+    if (keeps.sa) {
+        control.each_sa([&](const control::SaView& view) {
+            if (!keeps.sa(view.spec.id))
+                operations.push_back({control::DeleteSa{view.spec.id}, configuration.setkey_file});
+            return true;
+        });
+        control.each_policy([&](const control::PolicyView& view) {
+            if (view.policy.owner == PolicyOwner::spd && !keeps.policy(view.policy))
+                operations.push_back(
+                    {control::DeletePolicy{view.policy.direction, view.policy.selector}, configuration.setkey_file});
+            return true;
+        });
+    } else {
+        operations.push_back({control::FlushSas{}, configuration.setkey_file});
+        operations.push_back({control::FlushPolicies{}, configuration.setkey_file});
+    }
     std::ranges::move(program.operations, std::back_inserter(operations));
     program.operations = std::move(operations);
     TORII_TRY(const auto output, setkey::run(control, std::move(program), dump_options({})));

@@ -2,6 +2,7 @@
 // and what it says about it in the log. Control thread.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -21,7 +22,13 @@ Result<rpc::SetkeyAnswer> run_statements(control::ControlPlane& control, const C
 Result<setkey::Program> read_statements(const Configuration& configuration);
 
 /// Puts the configuration's setkey file in the place of all that the gateway has, in one transaction.
-Result<void> load_statements(control::ControlPlane& control, const Configuration& configuration);
+/// But for what `keeps` says is somebody else's.
+struct Keeps {
+    std::function<bool(const control::SaId&)> sa;
+    std::function<bool(const Policy&)> policy;
+};
+Result<void> load_statements(control::ControlPlane& control, const Configuration& configuration,
+                             const Keeps& keeps = {});
 
 /// The language for the control socket. Both are borrowed for as long as the answer is used.
 rpc::Setkey setkey_language(control::ControlPlane& control, const Configuration& configuration);

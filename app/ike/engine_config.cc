@@ -1,5 +1,8 @@
 #include "app/ike/engine_config.h"
 
+#include <openssl/evp.h>
+
+#include <array>
 #include <memory>
 #include <set>
 
@@ -30,6 +33,14 @@ std::set<Family> families_of(const std::vector<Prefix>& networks) {
     return out;
 }
 
+/// So that a reload sees that a file has changed, and nobody sees what is in it.
+std::string digest_of(std::string_view text) {
+    std::array<unsigned char, 32> digest{};
+    unsigned octets = 0;
+    EVP_Digest(text.data(), text.size(), digest.data(), &octets, EVP_sha256(), nullptr);
+    return {reinterpret_cast<const char*>(digest.data()), octets};
+}
+
 /// One reading of the section; its members tell what is wrong and go on.
 class Loading {
 public:
@@ -58,6 +69,7 @@ private:
         if (form_.psk_file.empty()) return;
         const auto text = read_secret_file(form_.psk_file);
         if (!text) return wrong("ike.psk_file", text.error());
+        common_files_ += digest_of(text->view());
         auto keys = ike::SharedKeys::parse(text->view(), form_.psk_file);
         if (!keys) return wrong("ike.psk_file", keys.error());
         shared_keys_ = std::make_shared<const ike::SharedKeys>(*std::move(keys));
@@ -79,8 +91,10 @@ private:
             const auto text = read_public_file(form_.revocations[i]);
             if (!text) {
                 wrong(path, text.error());
-            } else if (const auto added = store->add_revocations(octets_of(*text)); !added) {
-                wrong(path, form_.revocations[i], added.error());
+            } else {
+                common_files_ += digest_of(*text);
+                if (const auto added = store->add_revocations(octets_of(*text)); !added)
+                    wrong(path, form_.revocations[i], added.error());
             }
         }
         trust_ = std::move(store);
@@ -89,6 +103,7 @@ private:
     std::vector<ike::Certificate> certificates_of(const std::string& path, const std::string& file) {
         const auto text = read_public_file(file);
         if (!text) return wrong(path, text.error()), std::vector<ike::Certificate>{};
+        (trust_ == nullptr && !form_.authorities.empty() ? common_files_ : files_) += digest_of(*text);
         auto certificates = ike::Certificate::parse_pem(context_, *text);
         if (!certificates) return wrong(path, file, certificates.error()), std::vector<ike::Certificate>{};
         return *std::move(certificates);
@@ -106,6 +121,8 @@ private:
             problems_.add(path + ".remote", "is " + out->remote->text() + ", of another family than the local end");
         if (out->local && out->local == out->remote)
             problems_.add(path + ".remote", "is the local end: the gateway is not its own peer");
+        if (out->mobike) problems_.add(path + ".mobike", "is not in this version: peers keep their addresses");
+        files_.clear();
         out->shared_keys = shared_keys_;
         out->trust = trust_;
         prove_ourselves(form, path, *out);
@@ -120,6 +137,7 @@ private:
                 stands_twice(child_path, form.children[i].child.name);
             out->children.push_back(child(form.children[i], child_path, legacy, *out));
         }
+        out->fingerprint = digest_of(common_files_ + files_);
         return out;
     }
 
@@ -172,6 +190,7 @@ private:
     std::optional<ike::PrivateKey> private_key(const IkeConnectionForm& form, const std::string& path) {
         const auto pem = read_secret_file(form.key);
         if (!pem) wrong(path + ".key", pem.error());
+        if (pem) files_ += digest_of(pem->view());
         std::optional<SecretText> passphrase;
         if (!form.key_passphrase_file.empty()) {
             const auto text = read_secret_file(form.key_passphrase_file);
@@ -201,6 +220,7 @@ private:
             return problems_.add(path, "takes the peer's raw key: peers_key names the file of his public key");
         const auto text = read_public_file(form.peers_key);
         if (!text) return wrong(path + ".peers_key", text.error());
+        files_ += digest_of(*text);
         auto key = ike::PublicKey::parse(context_, octets_of(*text));
         if (!key) return wrong(path + ".peers_key", form.peers_key, key.error());
         out.peers_key = std::make_shared<const ike::PublicKey>(*std::move(key));
@@ -229,6 +249,9 @@ private:
             problems_.add(path + ".life_seconds", "is " + std::to_string(out.life_seconds) +
                                                       ": it ends no later than rekey_seconds = " +
                                                       std::to_string(out.rekey_seconds) + " asks for the next");
+        if (out.ipcomp) problems_.add(path + ".ipcomp", "is not in this version: IKE negotiates no compression yet");
+        if (out.start != ike::StartAction::none && !around.local)
+            problems_.add(path + ".start", "wants an address to begin from: the connection's local is any");
         if (out.start != ike::StartAction::none && !around.remote)
             problems_.add(path + ".start", "wants a peer to begin with: the connection's remote is any");
         return out;
@@ -251,6 +274,7 @@ private:
     Problems problems_;
     std::shared_ptr<const ike::SharedKeys> shared_keys_;
     std::shared_ptr<const ike::TrustStore> trust_;
+    std::string common_files_, files_;  // digests of what was read: for all connections, for this one
 };
 
 }  // namespace

@@ -49,9 +49,10 @@ struct Apply {
     std::vector<control::Operation> operations;
     std::optional<ChildId> child;
 };
-/// For the log, `torii show ike-log` and the stream of events. Never holds a secret.
+/// For the log, `torii show ike-log` and the stream of events. Holds no secret, but for level `keys`, which goes to the
+/// key log that an operator asked for and nowhere else (EngineConfig::tells_keys).
 struct Tell {
-    enum class Level : std::uint8_t { debug, info, warning, error };
+    enum class Level : std::uint8_t { debug, info, warning, error, keys };
     Level level = Level::info;
     IkeSaId sa{};  // 0: of none
     std::string connection, text;

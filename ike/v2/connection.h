@@ -43,11 +43,12 @@ struct ChildConfig {
     std::uint64_t rekey_octets = 0, rekey_packets = 0;
     std::uint32_t life_seconds = 4320;  // hard
     std::uint32_t replay_packets = 1024;
+    friend bool operator==(const ChildConfig&, const ChildConfig&) = default;
 };
 
 struct Connection {
     std::string name;
-    std::string fingerprint;        // of all that it was read from, keys included: a reload leaves equal ones alone
+    std::string fingerprint;        // of the files that it was read from: keys are not compared, and may have changed
     std::optional<Address> local;   // none: whichever of ours the peer speaks to
     std::optional<Address> remote;  // none: anybody, who must begin
     std::optional<Id> local_id;     // none: the local address
@@ -67,6 +68,8 @@ struct Connection {
     bool mobike = false;
     std::vector<ChildConfig> children;
 };
+/// Whether a reload changes nothing about it.
+bool same(const Connection& a, const Connection& b);
 
 /// Limits that bound what peers can make us keep.
 struct EngineLimits {
@@ -85,6 +88,7 @@ struct EngineConfig {
     EngineLimits limits;
     std::uint32_t retransmit_milliseconds = 2000;  // doubled each time up to a minute
     unsigned retransmissions = 6;
+    bool tells_keys = false;                      // each IKE SA's keys as a line of Wireshark's ikev2_decryption_table
     std::uint32_t old_inbound_grace_seconds = 5;  // how long packets that are under way find their old inbound SA
     std::uint32_t nat_keepalive_seconds = 20;
 };

@@ -61,6 +61,15 @@ bool same_child(const CreateChild& a, const CreateChild& b) {
 
 }  // namespace
 
+bool same(const Connection& a, const Connection& b) {
+    const auto values = [](const Connection& c) {
+        return std::tie(c.name, c.fingerprint, c.local, c.remote, c.local_id, c.remote_id, c.local_auth, c.remote_auth,
+                        c.allow_sha1, c.proposals, c.rekey_seconds, c.reauth_seconds, c.dpd_seconds, c.uniqueness,
+                        c.fragmentation, c.mobike, c.children);
+    };
+    return values(a) == values(b);
+}
+
 Engine::Engine(CryptoContext& crypto, EngineConfig config, const Traffic& traffic)
     : crypto_(crypto), config_(std::move(config)), traffic_(traffic) {}
 Engine::~Engine() = default;
@@ -72,6 +81,11 @@ const IkeSa* Engine::find(IkeSaId id) const {
 
 void Engine::each(const std::function<void(const IkeSa&)>& visit) const {
     for (const auto& [id, sa] : by_id_) visit(*sa);
+}
+
+bool Engine::owns(const Policy& policy) const {
+    return policy.owner == PolicyOwner::spd && policy.requests.size() == 1 &&
+           static_cast<std::uint32_t>(policy.requests[0].reqid) >= first_reqid;
 }
 
 Actions Engine::begin(const Now& now) {
@@ -359,9 +373,7 @@ Actions Engine::configure(EngineConfig next, const Now& now) {
     // An unchanged connection keeps the value that its SAs hold on to.
     for (auto& connection : next.connections)
         for (const auto& old : config_.connections)
-            if (old->name == connection->name && !old->fingerprint.empty() &&
-                old->fingerprint == connection->fingerprint)
-                connection = old;
+            if (same(*old, *connection)) connection = old;
     const auto stays = [&](const std::shared_ptr<const Connection>& connection) {
         return std::ranges::find(next.connections, connection) != next.connections.end();
     };

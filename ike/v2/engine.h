@@ -61,6 +61,9 @@ public:
     Actions shut_down(const Now& now);
 
     // ---- views
+    /// Whether an SA, a policy is one of ours.
+    bool owns(const control::SaId& sa) const { return child_of_sa_.contains(sa); }
+    bool owns(const Policy& policy) const;
     const IkeSa* find(IkeSaId id) const;
     void each(const std::function<void(const IkeSa&)>& visit) const;
     std::size_t size() const { return by_spi_.size(); }
@@ -107,7 +110,8 @@ private:
     };
     std::map<std::string, Start> starts_;
     std::uint64_t next_id_ = 1;
-    std::uint32_t next_reqid_ = 0x10000;
+    static constexpr std::uint32_t first_reqid = 0x10000;  // behind those that setkey may write, and automatic ones
+    std::uint32_t next_reqid_ = first_reqid;
     bool shutting_down_ = false;
     static constexpr unsigned most_complaints_a_second = 20;  // errors outside of IKE SAs: an answer to nobody's harm
     unsigned complaints_ = 0;

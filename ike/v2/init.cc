@@ -71,8 +71,49 @@ Result<void> Turn::make_ciphers(IkeSa& sa) {
                                                           ? std::tie(sa.keys.ei, sa.keys.ai, sa.keys.er, sa.keys.ar)
                                                           : std::tie(sa.keys.er, sa.keys.ar, sa.keys.ei, sa.keys.ai);
     TORII_TRY(sa.sealing, MessageCipher::make(engine.crypto_, sa.suite, mine.octets(), my_auth.octets()));
+    tell_keys(sa);
     TORII_TRY(sa.opening, MessageCipher::make(engine.crypto_, sa.suite, theirs.octets(), their_auth.octets()));
     return {};
+}
+
+/// Wireshark's ikev2_decryption_table: SPIs, SK_ei, SK_er, cipher, SK_ai, SK_ar, integrity.
+void Turn::tell_keys(const IkeSa& sa) {
+    if (!engine.config_.tells_keys) return;
+    const auto hex = [](OctetView octets) {
+        static constexpr char digits[] = "0123456789abcdef";
+        std::string out;
+        for (const std::byte b : octets) {
+            out += digits[std::to_integer<unsigned>(b) >> 4];
+            out += digits[std::to_integer<unsigned>(b) & 15];
+        }
+        return out;
+    };
+    const auto number = [&](IkeSpi spi) {
+        Octets octets;
+        Writer{octets}.u64(static_cast<std::uint64_t>(spi));
+        return hex(octets);
+    };
+    std::string cipher;
+    switch (sa.suite.encr) {
+        case EncrId::aes_cbc: cipher = "AES-CBC-" + std::to_string(sa.suite.encr_key_bits) + " [RFC3602]"; break;
+        case EncrId::aes_gcm_16:
+            cipher = "AES-GCM-" + std::to_string(sa.suite.encr_key_bits) + " with 16 octet ICV [RFC5282]";
+            break;
+        case EncrId::des3: cipher = "3DES [RFC2451]"; break;
+        default: cipher = name_of(sa.suite.encr); break;  // none that Wireshark knows
+    }
+    std::string integrity = "NONE [RFC4306]";
+    switch (sa.suite.integ) {
+        case IntegId::hmac_sha1_96: integrity = "HMAC_SHA1_96 [RFC2404]"; break;
+        case IntegId::hmac_sha2_256_128: integrity = "HMAC_SHA2_256_128 [RFC4868]"; break;
+        case IntegId::hmac_sha2_384_192: integrity = "HMAC_SHA2_384_192 [RFC4868]"; break;
+        case IntegId::hmac_sha2_512_256: integrity = "HMAC_SHA2_512_256 [RFC4868]"; break;
+        default: break;
+    }
+    tell(Tell::Level::keys, &sa,
+         number(sa.spi_initiator) + "," + number(sa.spi_responder) + "," + hex(sa.keys.ei.octets()) + "," +
+             hex(sa.keys.er.octets()) + ",\"" + cipher + "\"," + hex(sa.keys.ai.octets()) + "," +
+             hex(sa.keys.ar.octets()) + ",\"" + integrity + "\"");
 }
 
 // ---- initiator

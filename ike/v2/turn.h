@@ -96,6 +96,7 @@ struct Turn {
     Payloads init_notifications(const IkeSa& sa) const;
     void read_init_notifications(IkeSa& sa, const Payloads& payloads);
     Result<void> make_ciphers(IkeSa& sa);
+    void tell_keys(const IkeSa& sa);
 
     // ---- auth.cc: IKE_AUTH
     void send_auth(IkeSa& sa);

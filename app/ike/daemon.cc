@@ -1,0 +1,367 @@
+#include "app/ike/daemon.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include "app/log.h"
+#include "ike/v2/traffic.h"
+
+namespace torii {
+
+namespace {
+
+constexpr std::size_t most_lines = 2000;      // of the log that is kept for `torii show ike-log`
+constexpr std::size_t most_datagrams = 1024;  // that wait for the loop's next turn: more are a flood
+constexpr std::size_t most_events = 4096;
+
+std::string_view name_of(ike::Tell::Level level) {
+    switch (level) {
+        case ike::Tell::Level::debug: return "debug";
+        case ike::Tell::Level::info: return "info";
+        case ike::Tell::Level::warning: return "warning";
+        case ike::Tell::Level::error: return "error";
+        case ike::Tell::Level::keys: break;
+    }
+    return "?";
+}
+
+std::string_view word_of(ike::IkeState state) {
+    switch (state) {
+        case ike::IkeState::init_sent:
+        case ike::IkeState::init_answered:
+        case ike::IkeState::auth_sent: return "connecting";
+        case ike::IkeState::established: return "established";
+        case ike::IkeState::rekeyed: return "rekeyed";
+        default: return "deleting";
+    }
+}
+
+std::string_view word_of(ike::ChildSa::State state) {
+    switch (state) {
+        case ike::ChildSa::State::installed: return "installed";
+        case ike::ChildSa::State::rekeying: return "rekeying";
+        case ike::ChildSa::State::replaced: return "old";
+        case ike::ChildSa::State::deleting: return "deleting";
+    }
+    return "?";
+}
+
+std::string_view word_of(ike::AuthWay way) {
+    switch (way) {
+        case ike::AuthWay::shared_key: return "psk";
+        case ike::AuthWay::certificate: return "certificate";
+        case ike::AuthWay::raw_key: return "raw_key";
+    }
+    return "?";
+}
+
+std::uint64_t seconds_until(ike::Instant at, ike::Instant now) {
+    return at <= now ? 0 : static_cast<std::uint64_t>((at - now).count() / 1000);
+}
+std::uint64_t seconds_since(ike::Instant at, ike::Instant now) { return seconds_until(now, at); }
+
+std::vector<std::string> texts_of(const std::vector<ike::TrafficSelector>& selectors) {
+    std::vector<std::string> out;
+    for (const ike::TrafficSelector& s : selectors) out.push_back(ike::text_of(s));
+    return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<IkeDaemon>> IkeDaemon::start(control::ControlPlane& control, EventLoop& loop,
+                                                    ike::CryptoContext& crypto, ike::EngineConfig config,
+                                                    const std::string& key_log) {
+    config.tells_keys = !key_log.empty();
+    std::unique_ptr<IkeDaemon> made{new IkeDaemon{control, loop, crypto, std::move(config)}};
+    IkeDaemon& daemon = *made;
+    if (!key_log.empty()) {
+        const mode_t before = umask(S_IRWXG | S_IRWXO);  // whoever reads it reads everything
+        daemon.key_log_.open(key_log, std::ios::app);
+        umask(before);
+        if (!daemon.key_log_) return fail(Errc::io, "cannot write " + key_log + ": " + std::strerror(errno));
+        log::warning("the keys of every IKE SA are written to " + key_log + " (ike.key_log): for debugging alone");
+    }
+    TORII_TRY(daemon.receiving_,
+              control.receive_ike([&daemon](const control::IkeDatagram& datagram) { daemon.take(datagram); }));
+    daemon.listening_ = control.listen([&daemon](const control::Event& event) { daemon.take(event); });
+    daemon.perform(daemon.engine_.begin(daemon.now()));
+    daemon.arm();
+    return made;
+}
+
+IkeDaemon::~IkeDaemon() {
+    receiving_.reset();
+    listening_.reset();
+    if (work_) loop_.cancel(*work_);
+    if (timer_) loop_.cancel(*timer_);
+}
+
+ike::Now IkeDaemon::now() const {
+    using namespace std::chrono;
+    return {duration_cast<milliseconds>(steady_clock::now().time_since_epoch()),
+            duration_cast<seconds>(system_clock::now().time_since_epoch()).count()};
+}
+
+std::uint64_t IkeDaemon::packets(const control::SaId& sa) const {
+    std::uint64_t count = 0;
+    (void)control_.with_sa(sa, [&](const control::SaView& view) { count = view.packets; });
+    return count;
+}
+
+// ---- what comes in. The gateway is in the middle of a poll or a transaction then: it is done on the next turn.
+
+void IkeDaemon::take(const control::IkeDatagram& d) {
+    if (datagrams_.size() >= most_datagrams) return;
+    datagrams_.push_back({{d.local, d.local_port}, {d.remote, d.remote_port}, {d.octets.begin(), d.octets.end()}});
+    if (!work_) work_ = loop_.after({}, [this] { work(); });
+}
+
+void IkeDaemon::take(const control::Event& event) {
+    using Kind = control::Event::Kind;
+    const bool ended = event.kind == Kind::expire_hard || (event.kind == Kind::sa_deleted && !applying_);
+    if (event.kind != Kind::acquire && event.kind != Kind::expire_soft && event.kind != Kind::sequence_exhausted &&
+        !ended)
+        return;
+    if (events_.size() >= most_events) return;
+    events_.push_back(event);
+    if (!work_) work_ = loop_.after({}, [this] { work(); });
+}
+
+void IkeDaemon::work() {
+    work_.reset();
+    while (!datagrams_.empty()) {
+        const ike::Datagram datagram = std::move(datagrams_.front());
+        datagrams_.pop_front();
+        perform(engine_.receive(datagram, now()));
+    }
+    while (!events_.empty()) {
+        const control::Event event = std::move(events_.front());
+        events_.pop_front();
+        if (event.kind != control::Event::Kind::acquire) {
+            perform(engine_.expired(event.sa, event.kind != control::Event::Kind::expire_soft, now()));
+            continue;
+        }
+        std::optional<Policy> policy;
+        control_.each_policy([&](const control::PolicyView& view) {
+            if (view.policy.id != event.policy) return true;
+            policy = view.policy;
+            return false;
+        });
+        perform(engine_.acquire(event, policy ? &*policy : nullptr, now()));
+    }
+    arm();
+}
+
+void IkeDaemon::arm() {
+    if (timer_) loop_.cancel(*timer_);
+    const auto wait = std::max(engine_.next_tick() - now().steady, ike::Instant{1});
+    timer_ = loop_.after(std::min(wait, ike::Instant{60'000}), [this] {
+        timer_.reset();
+        perform(engine_.tick(now()));
+        arm();
+    });
+}
+
+void IkeDaemon::reload(ike::EngineConfig config) {
+    config.tells_keys = key_log_.is_open();
+    perform(engine_.configure(std::move(config), now()));
+    arm();
+}
+
+void IkeDaemon::shut_down() {
+    receiving_.reset();
+    listening_.reset();
+    perform(engine_.shut_down(now()));
+}
+
+// ---- what the engine asks for
+
+void IkeDaemon::perform(ike::Actions actions) {
+    for (ike::Action& action : actions) std::visit([this](auto& what) { perform(what); }, action);
+}
+
+void IkeDaemon::perform(ike::Send& send) {
+    const ike::Datagram& d = send.datagram;
+    const auto sent = control_.send_ike({d.local.address, d.remote.address, d.local.port, d.remote.port, d.octets});
+    if (sent) return;
+    ike::Tell tell{ike::Tell::Level::warning, {}, "", "to " + d.remote.text() + ": " + sent.error().message};
+    perform(tell);
+}
+
+void IkeDaemon::perform(ike::Apply& apply) {
+    std::vector<control::Located> transaction;
+    for (control::Operation& operation : apply.operations) transaction.push_back({std::move(operation), "ike"});
+    applying_ = true;
+    const auto applied = control_.apply(std::move(transaction));
+    applying_ = false;
+    if (applied) return;
+    if (apply.child) return perform(engine_.refused(*apply.child, applied.error(), now()));
+    ike::Tell tell{ike::Tell::Level::error, {}, "", "the gateway refuses: " + applied.error().text()};
+    perform(tell);
+}
+
+void IkeDaemon::perform(ike::Tell& tell) {
+    if (tell.level == ike::Tell::Level::keys) {
+        if (key_log_.is_open()) key_log_ << tell.text << std::endl;
+        return;
+    }
+    using namespace std::chrono;
+    rpc::IkeLogLine line;
+    line.unix_milliseconds = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+    line.level = name_of(tell.level);
+    line.connection = tell.connection;
+    line.number = static_cast<std::uint32_t>(tell.sa);
+    line.text = tell.text;
+    std::string text = "ike: ";
+    if (tell.sa != ike::IkeSaId{}) text += tell.connection + " #" + std::to_string(line.number) + " ";
+    text += tell.text;
+    switch (tell.level) {
+        case ike::Tell::Level::info: log::info(text); break;
+        case ike::Tell::Level::warning: log::warning(text); break;
+        case ike::Tell::Level::error: log::error(text); break;
+        default: break;  // for `torii show ike-log` alone
+    }
+    lines_.push_back(std::move(line));
+    if (lines_.size() > most_lines) lines_.pop_front();
+}
+
+// ---- the control socket
+
+std::vector<rpc::IkeStatus> IkeDaemon::list() const {
+    const ike::Instant at = now().steady;
+    std::vector<rpc::IkeStatus> out;
+    const auto add = [&](const ike::IkeSa& sa) {
+        rpc::IkeStatus s;
+        s.connection = sa.connection_name();
+        s.number = static_cast<std::uint32_t>(sa.id);
+        s.state = sa.has_pending_rekey() ? "rekeying" : word_of(sa.state);
+        s.initiator = sa.initiator;
+        s.local = sa.local.address.text();
+        s.remote = sa.remote.address.text();
+        s.local_port = sa.local.port;
+        s.remote_port = sa.remote.port;
+        s.local_nat = sa.behind_nat;
+        s.remote_nat = sa.peer_behind_nat;
+        if (!sa.local_id.data.empty()) s.local_id = ike::text_of(sa.local_id);
+        if (!sa.remote_id.data.empty()) s.remote_id = ike::text_of(sa.remote_id);
+        if (sa.connection) {
+            s.local_auth = word_of(sa.connection->local_auth);
+            s.remote_auth = word_of(sa.connection->remote_auth);
+        }
+        s.initiator_spi = static_cast<std::uint64_t>(sa.spi_initiator);
+        s.responder_spi = static_cast<std::uint64_t>(sa.spi_responder);
+        if (sa.sealing) s.suite = ike::text_of(sa.suite);
+        s.age_seconds = seconds_since(sa.established_at != ike::Instant{} ? sa.established_at : sa.created, at);
+        s.rekey_in_seconds = seconds_until(sa.rekey_at, at);
+        s.reauth_in_seconds = seconds_until(sa.reauth_at, at);
+        s.silent_seconds = seconds_since(sa.last_heard, at);
+        s.children = static_cast<std::uint32_t>(sa.children.size());
+        out.push_back(std::move(s));
+    };
+    for (const auto& connection : engine_.config().connections) {
+        const std::size_t before = out.size();
+        engine_.each([&](const ike::IkeSa& sa) {
+            if (sa.connection == connection) add(sa);
+        });
+        if (out.size() != before) continue;
+        rpc::IkeStatus none;
+        none.connection = connection->name;
+        none.state = "none";
+        none.local = connection->local ? connection->local->text() : "any";
+        none.remote = connection->remote ? connection->remote->text() : "any";
+        none.local_auth = word_of(connection->local_auth);
+        none.remote_auth = word_of(connection->remote_auth);
+        out.push_back(std::move(none));
+    }
+    engine_.each([&](const ike::IkeSa& sa) {  // who has not said yet who he is, and what outlived its connection
+        const auto& all = engine_.config().connections;
+        if (std::ranges::find(all, sa.connection) == all.end()) add(sa);
+    });
+    return out;
+}
+
+std::vector<rpc::IkeChildStatus> IkeDaemon::children() const {
+    const ike::Instant at = now().steady;
+    std::vector<rpc::IkeChildStatus> out;
+    const auto add = [&](const ike::IkeSa& sa, const ike::ChildSa& child) {
+        rpc::IkeChildStatus s;
+        s.connection = sa.connection_name();
+        s.name = child.config->name;
+        s.number = static_cast<std::uint32_t>(child.id);
+        s.ike = static_cast<std::uint32_t>(sa.id);
+        s.state = child.remove_inbound_at != ike::Instant{} ? "deleting" : word_of(child.state);
+        s.protocol = child.protocol == ike::ProtocolId::ah ? "ah" : "esp";
+        s.mode = torii::name_of(child.mode);
+        s.in_udp = sa.uses_udp();
+        s.inbound_spi = static_cast<std::uint32_t>(child.inbound);
+        s.outbound_spi = static_cast<std::uint32_t>(child.outbound);
+        s.suite = ike::text_of(child.suite);
+        s.local = texts_of(child.traffic.local);
+        s.remote = texts_of(child.traffic.remote);
+        s.age_seconds = seconds_since(child.created, at);
+        s.rekey_in_seconds = seconds_until(child.rekey_at, at);
+        s.ends_in_seconds = seconds_until(child.expires_at, at);
+        (void)control_.with_sa(ike::inbound_sa(sa, child), [&](const control::SaView& view) {
+            s.inbound_packets = view.packets;
+            s.inbound_octets = view.octets;
+        });
+        (void)control_.with_sa(ike::outbound_sa(sa, child), [&](const control::SaView& view) {
+            s.outbound_packets = view.packets;
+            s.outbound_octets = view.octets;
+        });
+        out.push_back(std::move(s));
+    };
+    for (const auto& connection : engine_.config().connections)
+        for (const ike::ChildConfig& config : connection->children) {
+            const std::size_t before = out.size();
+            engine_.each([&](const ike::IkeSa& sa) {
+                for (const auto& child : sa.children)
+                    if (child->config == &config) add(sa, *child);
+            });
+            if (out.size() != before) continue;
+            rpc::IkeChildStatus none;
+            none.connection = connection->name;
+            none.name = config.name;
+            none.state = config.start == ike::StartAction::trap ? "trap" : "none";
+            none.protocol = config.protocol == ike::ProtocolId::ah ? "ah" : "esp";
+            none.mode = torii::name_of(config.mode);
+            for (const Prefix& prefix : config.local) none.local.push_back(prefix.text());
+            for (const Prefix& prefix : config.remote) none.remote.push_back(prefix.text());
+            out.push_back(std::move(none));
+        }
+    return out;
+}
+
+std::vector<rpc::IkeLogLine> IkeDaemon::log(std::string_view connection, std::size_t most) const {
+    std::vector<rpc::IkeLogLine> out;
+    for (auto line = lines_.rbegin(); line != lines_.rend() && out.size() < most; ++line)
+        if (connection.empty() || line->connection == connection) out.push_back(*line);
+    std::ranges::reverse(out);
+    return out;
+}
+
+Result<std::string> IkeDaemon::ordered(Result<ike::Actions> actions, std::string_view did, std::string_view name) {
+    TORII_TRY(auto asked, std::move(actions));
+    perform(std::move(asked));
+    arm();
+    return std::string{did} + " " + std::string{name};
+}
+
+Result<std::string> IkeDaemon::up(std::string_view name) {
+    return ordered(engine_.up(name, now()), "negotiating", name);
+}
+Result<std::string> IkeDaemon::down(std::string_view name) {
+    return ordered(engine_.down(name, now()), "ending", name);
+}
+Result<std::string> IkeDaemon::rekey(std::string_view name) {
+    return ordered(engine_.rekey(name, now()), "rekeying", name);
+}
+Result<std::string> IkeDaemon::reauth(std::string_view name) {
+    return ordered(engine_.reauth(name, now()), "reauthenticating", name);
+}
+
+}  // namespace torii

@@ -1,0 +1,72 @@
+// IKE in this gateway: the engine of ike/v2 between the control seam, the event loop and the control socket. What comes
+// in, a message, an event, an order or a timer, is handed to the engine, and what it asks for is done. Control thread.
+#pragma once
+
+#include <deque>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/event_loop.h"
+#include "app/rpc/ike_control.h"
+#include "control/control_plane.h"
+#include "ike/v2/engine.h"
+
+namespace torii {
+
+class IkeDaemon final : public rpc::IkeControl, private ike::Traffic {
+public:
+    /// Everything is borrowed and outlives it. Policies of traps stand when this returns. `key_log`: a file for
+    /// Wireshark, with the keys of every IKE SA; empty: none. Errors: exists, somebody receives IKE's messages already;
+    /// io, the key log cannot be opened.
+    static Result<std::unique_ptr<IkeDaemon>> start(control::ControlPlane& control, EventLoop& loop,
+                                                    ike::CryptoContext& crypto, ike::EngineConfig config,
+                                                    const std::string& key_log);
+    ~IkeDaemon() override;
+
+    /// Connections that are as they were go on.
+    void reload(ike::EngineConfig config);
+    /// Tells every peer, and takes everything away. Nothing comes in any more.
+    void shut_down();
+    /// Whether an SA or a policy is IKE's: what an operator's file replaces are his own.
+    bool owns(const control::SaId& sa) const { return engine_.owns(sa); }
+    bool owns(const Policy& policy) const { return engine_.owns(policy); }
+
+    std::vector<rpc::IkeStatus> list() const override;
+    std::vector<rpc::IkeChildStatus> children() const override;
+    std::vector<rpc::IkeLogLine> log(std::string_view connection, std::size_t most) const override;
+    Result<std::string> up(std::string_view name) override;
+    Result<std::string> down(std::string_view name) override;
+    Result<std::string> rekey(std::string_view name) override;
+    Result<std::string> reauth(std::string_view name) override;
+
+private:
+    IkeDaemon(control::ControlPlane& control, EventLoop& loop, ike::CryptoContext& crypto, ike::EngineConfig config)
+        : control_(control), loop_(loop), engine_(crypto, std::move(config), *this) {}
+    std::uint64_t packets(const control::SaId& sa) const override;
+    ike::Now now() const;
+    void take(const control::IkeDatagram& datagram);
+    void take(const control::Event& event);
+    void work();
+    void perform(ike::Actions actions);
+    void perform(ike::Send& send);
+    void perform(ike::Apply& apply);
+    void perform(ike::Tell& tell);
+    void arm();
+    Result<std::string> ordered(Result<ike::Actions> actions, std::string_view did, std::string_view name);
+
+    control::ControlPlane& control_;
+    EventLoop& loop_;
+    ike::Engine engine_;
+    std::shared_ptr<void> receiving_, listening_;
+    /// What came while the gateway was in the middle of something; done on the loop's next turn.
+    std::deque<ike::Datagram> datagrams_;
+    std::deque<control::Event> events_;
+    std::optional<EventLoop::TimerId> work_, timer_;
+    bool applying_ = false;
+    std::deque<rpc::IkeLogLine> lines_;
+    std::ofstream key_log_;
+};
+
+}  // namespace torii
