@@ -1,12 +1,13 @@
 #!/bin/bash
 # Two offices talk through two Torii gateways, on this machine alone, and the wire between the gateways is looked at.
-#   demo.sh [--stay]        as root; --stay leaves all up and opens the shell on gateway tokyo until you leave it
+#   demo.sh [--ike] [--stay]   as root; --ike: the gateways negotiate their keys; --stay leaves all up and opens the shell
+#                              on gateway tokyo until you leave it
 #
 #   office tokyo        gateway tokyo                 wire               gateway newyork        office newyork
 #   10.0.1.5 -------- 10.0.1.1 | 20.0.0.1 ======= bridge, tcpdump ======= 20.0.0.2 | 10.0.2.1 -------- 10.0.2.5
 #
 # Each of the five is a network namespace of its own; the gateways' ends of the cables belong to toriid (DPDK af_packet), so
-# the kernel has no address there. The gateways run configs/office-vpn/*.conf, which name the interfaces office0 and wan0;
+# the kernel has no address there. The gateways run configs/office-vpn/*.conf, or with --ike configs/office-vpn-ike/*.conf, which name the interfaces office0 and wan0;
 # only the control sockets are moved to a temporary folder.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -14,8 +15,14 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 toriid=${TORIID:-build/release/app/toriid}
 torii=${TORII:-build/release/cli/torii}
 hidden="torii: in clear!"  # 16 octets that fill every ping and may be readable nowhere on the wire
-stay=
-[ "${1:-}" != --stay ] || stay=yes
+stay= ike= configs=configs/office-vpn
+for word in "$@"; do
+  case $word in
+    --stay) stay=yes ;;
+    --ike) ike=--ike configs=configs/office-vpn-ike ;;
+    *) echo "demo: there is no $word: --ike, --stay" >&2 && exit 2 ;;
+  esac
+done
 
 prefix=torii-$$
 folder=$(mktemp -d "/tmp/$prefix-XXXXXX")
@@ -101,7 +108,7 @@ add_city() {  # add_city CITY NETWORK OTHER_NETWORK   an office, a gateway, and 
   ip -n "$prefix-$office" route add "$3.0/24" via "$2.1"
 }
 start_gateway() {  # start_gateway CITY
-  sed "s|socket *= *\"[^\"]*\"|socket = \"$folder/$1.sock\"|" "configs/office-vpn/$1.conf" >"$folder/$1.conf"
+  sed "s|socket *= *\"[^\"]*\"|socket = \"$folder/$1.sock\"|" "$configs/$1.conf" >"$folder/$1.conf"
   in_background "toriid-$1" "$1" "$toriid" --config "$folder/$1.conf"
 }
 show() {  # show CITY WORD...   one-shot command of the CLI
@@ -127,9 +134,15 @@ add_city newyork 10.0.2 10.0.1
 in_background tcpdump wire tcpdump -i tokyo -n -s 200 -B 16384 -Z root -U -w "$folder/wire.pcap"
 wait_for tcpdump 'listening on' 10
 
-step "a toriid in each gateway: DPDK af_packet ports, one worker, keys and policies in setkey's language"
-cp configs/office-vpn/*.setkey "$folder/"
-grep -E '^(add|spdadd)' "$folder/tokyo.setkey" | indent
+if [ "$ike" ]; then
+  step "a toriid in each gateway: DPDK af_packet ports, one worker, IKEv2 with a pre-shared key"
+  install -m 600 "$configs/psk.txt" "$folder/"
+  sed -n '/^ike/,/^}/p' "$configs/tokyo.conf" | indent
+else
+  step "a toriid in each gateway: DPDK af_packet ports, one worker, keys and policies in setkey's language"
+  cp "$configs"/*.setkey "$folder/"
+  grep -E '^(add|spdadd)' "$folder/tokyo.setkey" | indent
+fi
 start_gateway tokyo
 start_gateway newyork
 wait_for toriid-tokyo '^toriid: ready' 30
@@ -138,6 +151,18 @@ step "both gateways are ready"
 
 ping_across office-tokyo office-newyork 10.0.2.5
 ping_across office-newyork office-tokyo 10.0.1.5
+if [ "$ike" ]; then
+  step "the first ping waited for the SAs that it asked for; now both get new keys while a ping goes on"
+  inside office-tokyo ping -n -c 40 -i 0.02 -W 2 10.0.2.5 >"$folder/rekey.log" &
+  rekeyed=$!
+  sleep 0.2
+  "$torii" --socket "$folder/tokyo.sock" ike rekey newyork/offices | indent
+  sleep 0.2
+  "$torii" --socket "$folder/tokyo.sock" ike rekey newyork | indent
+  wait "$rekeyed" || true
+  grep -q '40 received' "$folder/rekey.log" || { indent <"$folder/rekey.log" && fail "a ping was lost while keys changed"; }
+  grep 'packet loss' "$folder/rekey.log" | indent
+fi
 
 step "3 s of TCP from office tokyo to office newyork (iperf3)"
 in_background iperf3-server office-newyork iperf3 -s -1 --forceflush
@@ -150,12 +175,13 @@ step "what the wire between the gateways carried (tcpdump)"
 sleep 0.5
 stop tcpdump || fail "tcpdump did not end well"
 grep 'dropped by kernel' "$folder/tcpdump.log" | indent
-/usr/bin/python3 scripts/wire.py "$folder/wire.pcap" 20.0.0.1 20.0.0.2 --hidden "$hidden" >"$folder/wire.txt" ||
+/usr/bin/python3 scripts/wire.py "$folder/wire.pcap" 20.0.0.1 20.0.0.2 --hidden "$hidden" $ike >"$folder/wire.txt" ||
   { indent <"$folder/wire.txt" && fail "the wire carried something else than ESP: $(sed -n 's/^wire: //p' "$folder/wire.txt" | head -n 1)"; }
 indent <"$folder/wire.txt"
-step "ESP only, in both directions; nothing of the offices can be read"
+step "${ike:+IKE and }ESP only, in both directions; nothing of the offices can be read"
 
 for city in tokyo newyork; do
+  [ ! "$ike" ] || { show "$city" show ike && show "$city" show child; }
   show "$city" show sa
   show "$city" show drops
 done
@@ -174,4 +200,4 @@ fi
 
 step "the gateways stop"
 for city in tokyo newyork; do stop "toriid-$city" || fail "toriid of $city did not end well"; done
-step "done: office tokyo and office newyork talked, and only ESP was seen between their gateways"
+step "done: office tokyo and office newyork talked, and only ${ike:+IKE and }ESP was seen between their gateways"

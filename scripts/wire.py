@@ -1,8 +1,8 @@
 """Says what a capture of the wire between two gateways holds, and whether that is ESP and nothing else.
 
-    wire.py CAPTURE GATEWAY GATEWAY --hidden TEXT
+    wire.py CAPTURE GATEWAY GATEWAY --hidden TEXT [--ike]
 
-Every frame must be ARP, or IPv4 with ESP between the two gateways; there must be ESP in both directions; TEXT, which went
+Every frame must be ARP, or IPv4 with ESP between the two gateways, with --ike also UDP between their ports 500 or 4500; there must be ESP in both directions; TEXT, which went
 through the tunnel, must be readable nowhere. Prints what was seen; exits 1 with the reason if the wire was not as it must be.
 Reads the pcap files that tcpdump writes (link type Ethernet).
 """
@@ -13,7 +13,8 @@ import struct
 import sys
 
 ETHERTYPE_IPV4, ETHERTYPE_ARP = 0x0800, 0x0806
-PROTOCOL_ESP = 50
+PROTOCOL_UDP, PROTOCOL_ESP = 17, 50
+IKE_PORTS = (b'\x01\xf4', b'\x11\x94')  # 500 and 4500
 PROTOCOL_NAMES = {1: 'ICMP', 6: 'TCP', 17: 'UDP', 51: 'AH'}
 LINK_ETHERNET = 1
 
@@ -42,6 +43,8 @@ def describe(frame):
         return f'ethertype 0x{ethertype:04x}', '', '', ''
     source, destination = (str(ipaddress.IPv4Address(frame[at:at + 4])) for at in (26, 30))
     protocol = frame[23]
+    if protocol == PROTOCOL_UDP and frame[34:36] == frame[36:38] and frame[34:36] in IKE_PORTS:
+        return 'IKE', source, destination, ''
     if protocol != PROTOCOL_ESP:
         return PROTOCOL_NAMES.get(protocol, f'protocol {protocol}'), source, destination, ''
     payload = 14 + 4 * (frame[14] & 15)
@@ -49,11 +52,11 @@ def describe(frame):
     return 'ESP', source, destination, f'spi 0x{frame[payload:payload + 4].hex()}' if first else 'fragment'
 
 
-def faults(seen, gateways, readable):
+def faults(seen, gateways, readable, protected):
     """Yields why this wire is not ESP alone."""
     ways = {tuple(gateways), tuple(reversed(gateways))}
     for (kind, source, destination, _), count in seen.items():
-        if kind == 'ARP' or (kind == 'ESP' and (source, destination) in ways):
+        if kind == 'ARP' or (kind in protected and (source, destination) in ways):
             continue
         yield f'{count} packets in clear: {kind} {source} > {destination}'
     for way in sorted(ways):
@@ -68,7 +71,9 @@ def main():
     parser.add_argument('capture')
     parser.add_argument('gateways', nargs=2)
     parser.add_argument('--hidden', required=True, help='text that must not be readable')
+    parser.add_argument('--ike', action='store_true', help='the gateways speak IKE, too')
     told = parser.parse_args()
+    protected = ('ESP', 'IKE') if told.ike else ('ESP',)
 
     seen, readable = collections.Counter(), 0
     for frame in frames(told.capture):
@@ -76,7 +81,7 @@ def main():
         readable += told.hidden.encode() in frame
     for (kind, source, destination, detail), count in sorted(seen.items()):
         print(f'{count:8} {kind:5} {source + " > " + destination if source else ""}  {detail}'.rstrip())
-    wrong = list(faults(seen, told.gateways, readable))
+    wrong = list(faults(seen, told.gateways, readable, protected))
     for why in wrong:
         print(f'wire: {why}')
     return 1 if wrong else 0
