@@ -126,10 +126,12 @@ std::vector<Command> gateway_commands() {
         {.words = {"show", "policy"},
          .action = Action::show,
          .summary = "the security policy in search order, and what is exempt from it",
-         .manual = "Prints the policies in the order they are searched, inbound first: the first that matches decides. "
-                   "DISCARD drops, BYPASS passes in clear, PROTECT wants what stands under REQUESTS "
-                   "(protocol/mode/endpoints/level, innermost first).\n"
-                   "The exemptions stand before all policies.",
+         .manual =
+             "Prints the policies in the order they are searched, inbound first: the first that matches decides. "
+             "DISCARD drops, BYPASS passes in clear, PROTECT wants what stands under REQUESTS "
+             "(protocol/mode/endpoints/level, innermost first). OWNER is spd, or the kind of socket whose program gave "
+             "it the policy: a privileged socket's stands in front of the SPD, another socket's behind it.\n"
+             "The exemptions stand before all policies.",
          .examples = {"torii show policy", "torii show policy 3", "torii show policy --json"},
          .method = "show.policy",
          .argument = {"ID", name_only<"id">},
@@ -143,6 +145,7 @@ std::vector<Command> gateway_commands() {
                      {{"DESTINATION"}, selector_destination},
                      {{"PROTOCOL"}, selector_protocol},
                      {{"ACTION"}, action},
+                     {{"OWNER"}, text<"owner">},
                      {{"REQUESTS"}, requests}}},
                    {"", "exemptions", {{{"EXEMPT FROM POLICY"}, sentence}}}},
          .when_empty = "there are no policies: what then happens to packets is the setting def_policy"},

@@ -23,7 +23,7 @@ SUITES = {
     'oracle': ('oracle', 'release', 300),
     'malformed': ('malformed', 'asan', 300),
     'daemon': ('daemon', 'release', 240),
-    'faq': ('faq', 'release', 180),
+    'faq': ('faq', 'release', 240),
     'interop': ('interop', 'release', 420),
     'bench-smoke': ('bench', 'release', 60),
     'demo': ('demo', 'release', 180),

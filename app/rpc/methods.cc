@@ -113,10 +113,12 @@ Json json_of(const Request& request) {
     return out;
 }
 
+constexpr std::string_view owners[]{"privileged socket", "spd", "socket"};  // by PolicyOwner
 Json json_of(const control::PolicyView& view) {
     Json requests = Json::array();
     for (const Request& request : view.policy.requests) requests.push_back(json_of(request));
     return {{"id", static_cast<std::uint32_t>(view.policy.id)},
+            {"owner", owners[static_cast<std::size_t>(view.policy.owner)]},
             {"direction", name_of(view.policy.direction)},
             {"selector", json_of(view.policy.selector)},
             {"action", name_of(view.policy.action)},

@@ -97,9 +97,7 @@ def ike_policies(scene):
     for name, ends in (('node', ('10.1.1.1', '20.1.1.1')), ('peer', ('20.1.1.1', '10.1.1.1'))):
         scene.toriids[name].setkey('flush; spdflush;' + policies.format(*ends))
     proofs.waits_in_vain(scene, 'node')
-    before = scene.toriids['node'].drops()
-    scene.send_to('node', proofs.clear_to_near(scene))
-    proofs.wait_for(lambda: proofs.dropped_since(scene, 'node', before) == {'policy_mismatch': 1}, 'clear text was not refused')
+    proofs.refused_in(scene, 'node', proofs.clear_to_near(scene), 'policy_mismatch')
     for toriid in scene.toriids.values():
         toriid.setkey('\n'.join(line for line in scene.statements('node').splitlines() if line.startswith('add')))
     proofs.has_form(scene, 'IPv4 ESP payload')

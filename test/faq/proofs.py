@@ -55,7 +55,7 @@ def check_form(seen, keys, form, texts, ways):
     found, clear = set(), 'ESP' not in form
     for octets in packets.joined(seen):
         was, bottom = keys.open(octets)
-        outside = packets.IP(octets)
+        outside = packets.ip(octets)
         check(was == form, f'{outside.summary()} is {was}, and should be {form}')
         check((outside.src, outside.dst) in ways, f'{outside.summary()} is between other ends than {ways}')
         found.add((outside.src, outside.dst))
@@ -103,6 +103,15 @@ def refused(scene, name, octets, reason, receiver=None):
         sender.sendto(text, target.getsockname())
         got = heard(target)
     check(got == text, f'the program heard {got}, and should hear {text}')
+    drops = dropped_since(scene, name, before)
+    check(drops == {reason: 1}, f'dropped {drops}, and should be one {reason}')
+
+
+def refused_in(scene, name, octets, reason):
+    """The packet, put on the wire to toriid NAME, is dropped for this reason and nothing else is."""
+    before = scene.toriids[name].drops()
+    scene.send_to(name, octets)
+    wait_for(lambda: dropped_since(scene, name, before), 'nothing was dropped')
     drops = dropped_since(scene, name, before)
     check(drops == {reason: 1}, f'dropped {drops}, and should be one {reason}')
 
@@ -161,14 +170,18 @@ def last_udp_to_near(scene, form):
 
 def is_authenticated(scene, form):
     """A packet that a stranger sends again is refused once a bit of its data is turned, and heard when only what routers
-    change is another: TTL and type of service. (Without -r there is no replay window.)"""
+    change is another: TTL and type of service; of IPv6 hop limit, traffic class and flow label. (Without -r there is no
+    replay window.)"""
     name, octets = last_udp_to_near(scene, form)
+    packet = packets.ip(octets)
+    mutable = {'ttl': 7, 'tos': 0x20} if packet.version == 4 else {'hlim': 7, 'tc': 0x20, 'fl': 0x12345}
+    immutable = {'id': packet.id ^ 1} if packet.version == 4 else {'src': packet.src + '6'}
     refused(scene, name, packets.spoiled(octets), 'bad_icv')
-    taken(scene, name, packets.altered(octets, ttl=7, tos=0x20))
-    refused(scene, name, packets.altered(octets, id=packets.IP(octets).id ^ 1), 'bad_icv')
+    taken(scene, name, packets.altered(octets, **mutable))
+    refused(scene, name, packets.altered(octets, **immutable), 'bad_icv')
 
 
 def protocols_on(seen):
     """The protocols in the outer headers of what a wire carried."""
-    return {packets.IP(octets).proto for octets in seen}
+    return {packets.protocol(packets.ip(octets)) for octets in seen}
 

@@ -1,6 +1,7 @@
 """Where the FAQ's examples happen: networks of namespaces with the toriids of one folder of configs/faq, and taps on their wires.
 
     Hosts     two hosts with a Linux router between them; their programs speak through toriid's host ports
+    Hosts6    the same over IPv6
     Offices   two offices, two gateways, one wire between the gateways
     LeafNode  a leaf and its router in the air, a server in the world
 
@@ -37,10 +38,12 @@ class Scene:
         self.stack = contextlib.ExitStack()
         self.folder = self.network = None
         self.toriids, self.taps = {}, {}
+        self.added = ''  # SAs that a proof gave both sides
 
     def __enter__(self):
         with self.stack:
             self.folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix='torii-faq-'))
+            os.chmod(self.folder, 0o711)  # a toriid's policy socket is there for everybody
             self.network = self.stack.enter_context(Network('faq'))
             self.build()
             for toriid in self.toriids.values():
@@ -57,11 +60,12 @@ class Scene:
     # ---- for build()
 
     def start(self, name):
-        """The toriid of NAME.conf, in the place of that name; only its control socket is moved."""
+        """The toriid of NAME.conf, in the place of that name; only its sockets are moved."""
         control = os.path.join(self.folder, f'{name}.sock')
         file = os.path.join(self.folder, f'{name}.conf')
         with open(os.path.join(CONFIGS, self.example, f'{name}.conf'), encoding='ascii') as conf:
-            text = re.sub(r'socket = "[^"]*"', f'socket = "{control}"', conf.read())
+            text = re.sub(r'\bsocket = "[^"]*"', f'socket = "{control}"', conf.read())
+            text = re.sub(r'\bpolicy_socket = "[^"]*"', f'policy_socket = "{self.policy_socket(name)}"', text)
         with open(file, 'w', encoding='ascii') as conf:
             conf.write(text)
         keys = shutil.copy(os.path.join(CONFIGS, self.example, f'{name}.setkey'), self.folder)
@@ -75,14 +79,24 @@ class Scene:
 
     # ---- for proofs
 
+    def policy_socket(self, name):
+        """Where toriid NAME takes socket policies from everybody, if its configuration has such a place."""
+        return os.path.join(self.folder, f'{name}-policy.sock')
+
     def statements(self, name):
         """What NAME.setkey of the example says."""
         with open(os.path.join(CONFIGS, self.example, f'{name}.setkey'), encoding='ascii') as text:
             return text.read()
 
     def keys(self):
-        """Scapy's half of the example's SAs, which are the same on both sides."""
-        return packets.Keys(self.statements(next(iter(self.toriids))))
+        """Scapy's half of the example's SAs, which are the same on both sides, and of those that add() brought."""
+        return packets.Keys(self.statements(next(iter(self.toriids))) + self.added)
+
+    def add(self, sas):
+        """Gives both sides these SAs as well."""
+        for toriid in self.toriids.values():
+            toriid.setkey(sas)
+        self.added += sas
 
     def script(self, name, printed):
         """Runs the FAQ's own script with an empty toriid at NAME; `setkey` is on its PATH."""
@@ -97,7 +111,7 @@ class Scene:
     def socket(self, end, kind=socket.SOCK_DGRAM, port=PORT):
         """A socket of a program at this end, at its address; closed with the scene."""
         def make():
-            made = socket.socket(socket.AF_INET, kind)
+            made = socket.socket(socket.AF_INET6 if ':' in end.address else socket.AF_INET, kind)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.settimeout(ANSWER_SECONDS)
             made.bind((end.address, port))
@@ -123,7 +137,8 @@ class Scene:
         """Puts a packet on the wire to toriid NAME, as any stranger there could."""
         port, interface = self.entrances[name]
         mac = self.network.inside(name, 'cat', f'/sys/class/net/{port}/address').decode().strip()
-        self.taps[interface].send(bytes.fromhex(mac.replace(':', '')) + bytes.fromhex('020000000066') + packets.IPV4 + octets)
+        self.taps[interface].send(bytes.fromhex(mac.replace(':', '')) + bytes.fromhex('020000000066')
+                                  + (packets.IPV6 if octets[0] >> 4 == 6 else packets.IPV4) + octets)
 
 
 class Hosts(Scene):
@@ -147,6 +162,25 @@ class Hosts(Scene):
     def open_host_ports(self):
         for toriid in self.toriids.values():
             toriid.open_host_port()
+
+
+class Hosts6(Hosts):
+    """near 2001:db8:1::1 -- router -- far 2001:db8:2::1."""
+
+    def __init__(self, example, near='node', far='peer'):
+        super().__init__(example, near, far)
+        self.near, self.far = End(near, '2001:db8:1::1'), End(far, '2001:db8:2::1')
+        self.router = End('internet', '2001:db8:1::fe')
+
+    def build(self):
+        self.network.add('internet', self.near.place, self.far.place)
+        self.network.inside('internet', 'sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1')
+        for end, router in ((self.near, '2001:db8:1::fe'), (self.far, '2001:db8:2::fe')):
+            self.network.cable('internet', end.place, end.place, 'wan0')
+            self.network.inside('internet', 'sysctl', '-qw', f'net.ipv6.conf.{end.place}.disable_ipv6=0')
+            self.network.ip('internet', f'addr add {router}/64 dev {end.place} nodad')
+            self.tap('internet', end.place)
+            self.start(end.place)
 
 
 class Offices(Scene):

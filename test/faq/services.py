@@ -64,23 +64,23 @@ def mail_server():
         yield 'an exception for one client works in front of the policies for all, and not behind them', lambda: order_matters(scene)
 
 
-def pop3_is_ah(scene):
+def pop3_is_ah(scene, form='IPv4 AH payload'):
     scene.forget_wire()
     served(scene, scene.far, 'the client got no mail')
     seen = scene.carried()
-    proofs.check_form(seen, scene.keys(), 'IPv4 AH payload', (), proofs.ways_between(scene.near.address, scene.far.address))
+    proofs.check_form(seen, scene.keys(), form, (), proofs.ways_between(scene.near.address, scene.far.address))
     inside = [scene.keys().open(octets)[1] for octets in seen]
     proofs.check(all(TCP in packet and POP3 in (packet[TCP].sport, packet[TCP].dport) for packet in inside),
                  f'not all of it is POP3: {[packet.summary() for packet in inside]}')
 
 
-def clear_client(scene):
+def clear_client(scene, server='server'):
     scene.forget_wire()
-    before = scene.toriids['server'].drops()
+    before = scene.toriids[server].drops()
     not_served(scene, scene.router, 'a client in clear got mail')
-    drops = proofs.dropped_since(scene, 'server', before)
+    drops = proofs.dropped_since(scene, server, before)
     proofs.check(set(drops) == {'policy_mismatch'}, f'dropped {drops}, and should be policy_mismatch')
-    answers = [p.summary() for p in map(packets.IP, scene.carried()) if p.src == scene.near.address]
+    answers = [p.summary() for p in map(packets.ip, scene.carried()) if p.src == scene.near.address]
     proofs.check(not answers, f'the server answered {answers}')
 
 

@@ -241,7 +241,7 @@ TEST_CASE("show.sa and show.policy tell every field but the keys") {
     CHECK_FALSE(holds(sa, "73697874"));
     const auto policy = client.ask(R"({"jsonrpc":"2.0","id":1,"method":"show.policy"})");
     CHECK(holds(policy, R"("exemptions":["ARP of the gateway itself passes."])"));
-    CHECK(holds(policy, R"("direction":"in","selector":{"source":"10.0.1.0/24","source_ports":"any")"));
+    CHECK(holds(policy, R"("owner":"spd","direction":"in","selector":{"source":"10.0.1.0/24","source_ports":"any")"));
     CHECK(holds(
         policy,
         R"({"protocol":"esp","mode":"tunnel","level":"require","reqid":0,"source":"20.0.0.1","destination":"20.0.0.2"})"));
