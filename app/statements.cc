@@ -66,8 +66,8 @@ Result<setkey::Program> judged(const Configuration& configuration, const rpc::Se
     return program;
 }
 
-void log_warnings(const setkey::Program& program) {
-    for (const std::string& warning : program.warnings) log::warning(warning);
+void log_warnings(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) log::warning(warning);
 }
 
 struct SecretFile {
@@ -103,9 +103,11 @@ Result<rpc::SetkeyAnswer> run_statements(control::ControlPlane& control, const C
     TORII_TRY(auto program, judged(configuration, text));
     rpc::SetkeyAnswer answer{.output = {}, .warnings = program.warnings, .unknown_hosts = program.unknown_hosts};
     if (text.check || !answer.unknown_hosts.empty()) return answer;
-    log_warnings(program);
-    TORII_TRY(answer.output,
-              setkey::run(control, std::move(program), dump_options({keys, false, false, text.verbose})));
+    log_warnings(program.warnings);
+    TORII_TRY(auto ran, setkey::run(control, std::move(program), dump_options({keys, false, false, text.verbose})));
+    log_warnings(ran.warnings);
+    answer.output = std::move(ran.output);
+    std::ranges::move(ran.warnings, std::back_inserter(answer.warnings));
     return answer;
 }
 
@@ -124,7 +126,7 @@ Result<setkey::Program> read_statements(const Configuration& configuration) {
 Result<void> load_statements(control::ControlPlane& control, const Configuration& configuration, const Keeps& keeps) {
     if (configuration.setkey_file.empty()) return {};
     TORII_TRY(auto program, read_statements(configuration));
-    log_warnings(program);
+    log_warnings(program.warnings);
     std::vector<control::Located> operations;
     if (keeps.sa) {
         control.each_sa([&](const control::SaView& view) {
@@ -144,8 +146,9 @@ Result<void> load_statements(control::ControlPlane& control, const Configuration
     }
     std::ranges::move(program.operations, std::back_inserter(operations));
     program.operations = std::move(operations);
-    TORII_TRY(const auto output, setkey::run(control, std::move(program), dump_options({})));
-    if (!output.empty()) log::info(output);
+    TORII_TRY(const auto ran, setkey::run(control, std::move(program), dump_options({})));
+    if (!ran.output.empty()) log::info(ran.output);
+    log_warnings(ran.warnings);
     return {};
 }
 

@@ -82,6 +82,7 @@ inline std::string algorithms(const Value& row) {
 }
 
 inline std::string with_ports(const Value& selector, std::string_view address, std::string_view ports) {
+    if (!selector["tag"].is_null()) return address == "source" ? "tagged \"" + selector["tag"].text + "\"" : "any";
     const std::string& range = selector[ports].text;
     return selector[address].text + (range == "any" ? "" : "[" + range + "]");
 }
@@ -90,7 +91,11 @@ inline std::string selector_source(const Value& row) { return with_ports(row["se
 inline std::string selector_destination(const Value& row) {
     return with_ports(row["selector"], "destination", "destination_ports");
 }
-inline std::string selector_protocol(const Value& row) { return row["selector"]["protocol"].text; }
+inline std::string selector_protocol(const Value& row) {
+    const Value& selector = row["selector"];
+    if (!selector["tag"].is_null()) return "any";
+    return selector["protocol"].text + (selector["key"].is_null() ? "" : " key " + selector["key"].text);
+}
 
 inline std::string action(const Value& row) {
     std::string out = row["action"].text;

@@ -86,7 +86,7 @@ ExitCode Runner::run(std::span<const std::string> words, std::string_view line) 
         return ExitCode::usage;
     }
     if (invocation->command->action == Action::setkey && !invocation->arguments.empty() && line.empty()) {
-        complain("setkey: statements come by -c or -f FILE: in arguments everybody would see the keys (ps)");
+        complain("setkey takes statements by -c or -f FILE: in arguments everybody would see the keys (ps)");
         return ExitCode::usage;
     }
     interrupted = 0;

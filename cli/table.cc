@@ -342,16 +342,21 @@ std::vector<Command> gateway_commands() {
         {.words = {"filter", "add"},
          .action = Action::ask,
          .summary = "adds a rule to the packet filter",
-         .manual = "Adds a rule at the end of a hook's list, or before the one that -b numbers, and prints its number. "
-                   "HOOK is "
-                   "wire or clear. A rule reads: pass|block [in|out] [on PORT] [proto PROTOCOL] [from any|PREFIX [port "
-                   "N[-M]]] "
-                   "[to any|PREFIX [port N[-M]]] [type N [code N]] [fragments|whole]. PORT is the gateway's by name; "
-                   "type and "
-                   "code are ICMP's; whole is what is no fragment. The first rule that matches decides.\n"
-                   "A fragment does not tell ports: a block rule that asks for them takes it, a pass rule does not.",
+         .manual =
+             "Adds a rule at the end of a hook's list, or before the one that -b numbers, and prints its number. "
+             "HOOK is "
+             "wire or clear. A rule reads: pass|block [in|out] [on PORT] [proto PROTOCOL] [from any|PREFIX [port "
+             "N[-M]]] "
+             "[to any|PREFIX [port N[-M]]] [type N [code N]] [fragments|whole] [tag NAME]. PORT is the gateway's "
+             "by name; "
+             "type and "
+             "code are ICMP's; whole is what is no fragment. The first rule that matches decides.\n"
+             "A fragment does not tell ports: a block rule that asks for them takes it, a pass rule does not.\n"
+             "A pass rule at hook wire may mark its packets with a tag, for policies that setkey adds with `spdadd "
+             "tagged \"NAME\"`.",
          .examples = {"torii filter add wire pass in on wan proto esp",
                       "torii filter add wire block in on wan proto tcp from any to 20.0.0.1 port 1-1023",
+                      "torii filter add wire pass in on lan proto tcp from any to any port 25 tag mail",
                       "torii filter add clear block in from 10.0.2.0/24 to 10.0.1.5 -b 3"},
          .method = "filter.add",
          .argument = {"HOOK RULE"},

@@ -98,7 +98,7 @@ public:
             if (!problems_.under(element("neighbours", i))) neighbour(i);
     }
 
-    /// Rules of the packet filter name ports that are there.
+    /// Rules of the packet filter name ports that are there, and give tags where policies are still to be asked.
     void filter() {
         const auto hook = [&](const std::string& path, const std::vector<control::FilterRule>& rules) {
             for (std::size_t i = 0; i < rules.size(); ++i)
@@ -108,6 +108,12 @@ public:
         };
         hook("filter.wire", c_.filter_wire.rules);
         hook("filter.clear", c_.filter_clear.rules);
+        const auto& clear = c_.filter_clear.rules;
+        for (std::size_t i = 0; i < clear.size(); ++i)
+            if (!clear[i].tag.empty() && !problems_.under(element("filter.clear", i)))
+                problems_.add(
+                    element("filter.clear", i),
+                    "gives a tag: that is for filter.wire, because policies have been asked before hook clear is");
     }
 
 private:

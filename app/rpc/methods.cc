@@ -33,6 +33,7 @@ WipedString text_of(const Json& json) { return json.dump(-1, ' ', false, Json::e
 
 // ---- status values as JSON; the field names are those of control/status.h and control/operations.h
 
+#include "app/rpc/selector_json.inc"
 #include "app/rpc/status_json.inc"
 
 Json json_of(const control::SettingStatus& setting) {
@@ -85,20 +86,6 @@ Json json_of(const control::SaView& sa) {
     out["udp"] = {{"source_port", spec.udp->source_port}, {"destination_port", spec.udp->destination_port}};
     if (spec.udp->original_address) out["udp"]["original_address"] = spec.udp->original_address->text();
     return out;
-}
-
-Json json_of(const PortRange& ports) {
-    if (ports.is_any()) return "any";
-    if (ports.low == ports.high) return std::to_string(ports.low);
-    return std::to_string(ports.low) + "-" + std::to_string(ports.high);
-}
-
-Json json_of(const Selector& selector) {
-    return {{"source", selector.source.text()},
-            {"source_ports", json_of(selector.source_ports)},
-            {"destination", selector.destination.text()},
-            {"destination_ports", json_of(selector.destination_ports)},
-            {"protocol", selector.protocol ? Json(*selector.protocol) : Json("any")}};
 }
 
 Json json_of(const Request& request) {

@@ -118,12 +118,16 @@ std::string range_text(const Prefix& prefix, const PortRange& ports, bool with_p
 }
 
 std::string selector_text(const Selector& selector) {
+    if (!selector.tag.empty()) return "tagged \"" + selector.tag + "\" ";
     const bool with_ports = !prints_no_ports(selector.protocol);
     std::string text = range_text(selector.source, selector.source_ports, with_ports) +
                        range_text(selector.destination, selector.destination_ports, with_ports) +
                        protocol_text(selector.protocol);
     const bool typed = !with_ports && !(selector.source_ports.is_any() && selector.destination_ports.is_any());
-    if (typed) text += " " + ports_text(selector.source_ports, "0") + "," + ports_text(selector.destination_ports, "0");
+    if (typed && has_gre_key(*selector.protocol))
+        text += " " + std::to_string(std::uint32_t{selector.source_ports.low} << 16 | selector.destination_ports.low);
+    else if (typed)
+        text += " " + ports_text(selector.source_ports, "0") + "," + ports_text(selector.destination_ports, "0");
     return text;
 }
 

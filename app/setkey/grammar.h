@@ -24,6 +24,13 @@ Result<std::uint16_t> parse_port(Cursor& in);
 /// [-46n] range range upperspec [type,code]
 Result<Selector> parse_selector(Cursor& in);
 
+/// tagged "name": what the packet filter has marked packets with.
+Result<std::string> parse_tag(Cursor& in);
+
+/// Why there is no -ctx.
+inline constexpr std::string_view no_contexts =
+    "security contexts are labels of a host's own programs (SELinux): no packet on a gateway has one";
+
 /// esp, ah, ipcomp or nothing, for statements that only look for SAs.
 Result<std::optional<IpsecProtocol>> parse_protocol_filter(Cursor& in);
 /// protocol spi, of the SA between `ends`

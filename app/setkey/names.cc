@@ -11,10 +11,62 @@ struct ProtocolName {
     std::string_view name;  // the first of a number is the one that is printed
 };
 constexpr ProtocolName protocol_names[] = {
-    {1, "icmp"},   {2, "igmp"},    {4, "ipv4"},   {4, "ip4"},    {4, "ipencap"},   {6, "tcp"},   {17, "udp"},
-    {33, "dccp"},  {41, "ipv6"},   {46, "rsvp"},  {47, "gre"},   {50, "esp"},      {51, "ah"},   {58, "ipv6-icmp"},
-    {58, "icmp6"}, {58, "icmpv6"}, {88, "eigrp"}, {89, "ospf"},  {97, "etherip"},  {103, "pim"}, {108, "ipcomp"},
-    {112, "vrrp"}, {112, "carp"},  {115, "l2tp"}, {132, "sctp"}, {136, "udplite"},
+    {1, "icmp"},
+    {2, "igmp"},
+    {3, "ggp"},
+    {4, "ipv4"},
+    {4, "ip4"},
+    {4, "ipencap"},
+    {5, "st"},
+    {6, "tcp"},
+    {8, "egp"},
+    {9, "igp"},
+    {12, "pup"},
+    {17, "udp"},
+    {20, "hmp"},
+    {22, "xns-idp"},
+    {27, "rdp"},
+    {29, "iso-tp4"},
+    {33, "dccp"},
+    {36, "xtp"},
+    {37, "ddp"},
+    {38, "idpr-cmtp"},
+    {41, "ipv6"},
+    {45, "idrp"},
+    {46, "rsvp"},
+    {47, "gre"},
+    {50, "esp"},
+    {51, "ah"},
+    {57, "skip"},
+    {58, "ipv6-icmp"},
+    {58, "icmp6"},
+    {58, "icmpv6"},
+    {59, "ipv6-nonxt"},
+    {73, "rspf"},
+    {81, "vmtp"},
+    {88, "eigrp"},
+    {89, "ospf"},
+    {89, "ospfigp"},
+    {93, "ax.25"},
+    {94, "ipip"},
+    {97, "etherip"},
+    {98, "encap"},
+    {103, "pim"},
+    {108, "ipcomp"},
+    {112, "vrrp"},
+    {112, "carp"},
+    {115, "l2tp"},
+    {124, "isis"},
+    {132, "sctp"},
+    {133, "fc"},
+    {135, "mobility-header"},
+    {136, "udplite"},
+    {137, "mpls-in-ip"},
+    {138, "manet"},
+    {139, "hip"},
+    {140, "shim6"},
+    {141, "wesp"},
+    {142, "rohc"},
 };
 
 struct ServiceName {
@@ -126,8 +178,11 @@ constexpr ServiceName service_names[] = {
 
 }  // namespace
 
+/// In either case: /etc/protocols has TCP beside tcp.
 std::optional<std::uint8_t> protocol_named(std::string_view name) {
-    const auto* const row = std::ranges::find(protocol_names, name, &ProtocolName::name);
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
+    const auto is_it = [&](const ProtocolName& row) { return std::ranges::equal(row.name, name, {}, {}, lower); };
+    const auto* const row = std::ranges::find_if(protocol_names, is_it);
     return row == std::end(protocol_names) ? std::nullopt : std::optional{row->number};
 }
 

@@ -122,16 +122,19 @@ private:
 
     /// What stands before -P, and the direction behind it, whose word stays the last token taken.
     Result<Policy> policy_head() {
-        if (in_.token().is("tagged")) return in_.fail(Errc::unsupported, "packet tags are not offered");
         Policy policy;
-        TORII_TRY(policy.selector, parse_selector(in_));
+        if (in_.token().is("tagged")) {
+            TORII_TRY(policy.selector.tag, parse_tag(in_));
+        } else {
+            TORII_TRY(policy.selector, parse_selector(in_));
+        }
         while (in_.token().is("-lh") || in_.token().is("-li")) {
             const Token option = in_.take();
             TORII_TRY(const auto seconds, in_.number(option.text, 0, any_u32));
             (option.is("-lh") ? policy.lifetime_seconds : policy.validtime_seconds) =
                 static_cast<std::uint32_t>(seconds);
         }
-        if (in_.token().is("-ctx")) return in_.fail(Errc::unsupported, "security contexts are not offered");
+        if (in_.token().is("-ctx")) return in_.fail(Errc::unsupported, no_contexts);
         if (!in_.token().is("-P")) return in_.fail(Errc::bad_syntax, "-P and a policy are needed here");
         in_.begin_policy();
         TORII_TRY(policy.direction, parse_direction(in_));

@@ -38,10 +38,24 @@ Result<std::int32_t> parse_priority(Cursor& in) {
     return static_cast<std::int32_t>(priority);
 }
 
+/// me-any in policies out, any-me in policies in: the packet's own ends, as where transport mode names none.
+Result<void> parse_own_ends(Cursor& in, Direction direction) {
+    const bool out = direction == Direction::outbound;
+    const std::string_view from = out ? "me" : "any", to = out ? "any" : "me";
+    if (!in.token().is(from)) return in.fail(Errc::bad_value, "out takes me-any, and in takes any-me");
+    in.take();
+    if (!in.take_if('-')) return in.fail(Errc::bad_syntax, "'-' is needed: me-any or any-me");
+    if (!in.token().is(to)) return in.fail(Errc::bad_value, "out takes me-any, and in takes any-me");
+    in.take();
+    return {};
+}
+
 /// source-destination, with ports as racoon writes them behind a NAT: they are the SA's own, and tell policies nothing.
-Result<Endpoints> parse_endpoints(Cursor& in) {
-    if (in.token().is("me") || in.token().is("any"))
-        return in.fail(Errc::unsupported, "me-any and any-me wait for an IKE that fills them in: write both addresses");
+Result<std::optional<Endpoints>> parse_endpoints(Cursor& in, Direction direction) {
+    if (in.token().is("me") || in.token().is("any")) {
+        TORII_CHECK(parse_own_ends(in, direction));
+        return std::nullopt;
+    }
     TORII_TRY(const auto source, parse_address(in, std::nullopt));
     TORII_CHECK(parse_port(in));
     if (!in.take_if('-')) return in.fail(Errc::bad_syntax, "'-' and the tunnel's destination are needed");
@@ -85,7 +99,7 @@ Result<void> parse_level(Cursor& in, Request& request) {
 }
 
 /// protocol/mode[/[source-destination][/[level]]]
-Result<Request> parse_request(Cursor& in) {
+Result<Request> parse_request(Cursor& in, Direction direction) {
     if (!is_protocol(in.token()))
         return in.fail(Errc::bad_syntax, "a request is needed: PROTOCOL/MODE/SOURCE-DESTINATION/LEVEL");
     const Token protocol = in.take();
@@ -102,7 +116,7 @@ Result<Request> parse_request(Cursor& in) {
     in.take();
     if (in.take_if('/')) {
         if (is_part(in.token())) {
-            TORII_TRY(request.endpoints, parse_endpoints(in));
+            TORII_TRY(request.endpoints, parse_endpoints(in, direction));
         }
         if (in.take_if('/') && is_part(in.token())) TORII_CHECK(parse_level(in, request));
     }
@@ -137,7 +151,7 @@ Result<void> parse_action(Cursor& in, Policy& policy) {
     do {
         if (policy.requests.size() == max_requests)
             return in.fail(Errc::bad_value, "a policy takes at most " + std::to_string(max_requests) + " requests");
-        TORII_TRY(auto request, parse_request(in));
+        TORII_TRY(auto request, parse_request(in, policy.direction));
         policy.requests.push_back(request);
     } while (!in.token().is(';'));
     return {};

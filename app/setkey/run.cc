@@ -26,6 +26,13 @@ std::string outcome_text(const control::Outcome& outcome) {
     return outcome.removed != 0 ? "removed " + std::to_string(outcome.removed) : "";
 }
 
+std::vector<std::string> warnings_of(const std::vector<Asked>& asked, const std::vector<control::Outcome>& outcomes) {
+    std::vector<std::string> out;
+    for (std::size_t i = 0; i < outcomes.size(); ++i)
+        if (!outcomes[i].warning.empty()) out.push_back(asked[i].where + ": " + outcomes[i].warning);
+    return out;
+}
+
 /// A line for each SPI that the gateway chose, the only outcome that nobody could know before; verbose for everything.
 std::string told(const std::vector<Asked>& asked, const std::vector<control::Outcome>& outcomes) {
     std::string text;
@@ -55,11 +62,12 @@ std::size_t manual_counter_keys(const Program& program) {
     return count;
 }
 
-Result<std::string> run(control::ControlPlane& control, Program program, const DumpOptions& options) {
+Result<Ran> run(control::ControlPlane& control, Program program, const DumpOptions& options) {
     if (!program.unknown_hosts.empty())
         return fail(Errc::not_found, program.unknown_hosts.front().where + ": nobody told the address of the host '" +
                                          program.unknown_hosts.front().name + "'");
-    std::string text;
+    Ran ran;
+    std::string& text = ran.output;
     for (const Query& query : program.queries_before) {
         TORII_TRY(const auto found, answer(control, query, options));
         text += found;
@@ -71,12 +79,13 @@ Result<std::string> run(control::ControlPlane& control, Program program, const D
             asked.push_back({located.where, options.verbose ? operation_text(located.operation) : ""});
         TORII_TRY(const auto outcomes, control.apply(std::move(program.operations)));
         text += told(asked, outcomes);
+        ran.warnings = warnings_of(asked, outcomes);
     }
     for (const Query& query : program.queries_after) {
         const auto found = answer(control, query, options);
         text += found ? *found : found.error().message + "\n";
     }
-    return text;
+    return ran;
 }
 
 }  // namespace torii::setkey

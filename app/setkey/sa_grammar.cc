@@ -143,7 +143,7 @@ Result<void> parse_flag(Cursor& in, SaSpec& spec) {
 
 /// The current token is an option that is none of the algorithms'.
 Result<void> parse_extension(Cursor& in, SaSpec& spec) {
-    if (in.token().is("-ctx")) return in.fail(Errc::unsupported, "security contexts are not offered");
+    if (in.token().is("-ctx")) return in.fail(Errc::unsupported, no_contexts);
     auto* const limit = limit_named(in.token().text, spec);
     const bool known =
         limit || in.token().is("-m") || in.token().is("-f") || in.token().is("-r") || in.token().is("-u");

@@ -8,11 +8,12 @@
 namespace torii::setkey {
 namespace {
 
-constexpr std::uint8_t icmp = 1, gre = 47, icmp6 = 58, mobility = 135, any_protocol = 255;
+constexpr std::uint8_t icmp = 1, icmp6 = 58, mobility = 135, any_protocol = 255;
 
 bool has_type(std::optional<std::uint8_t> protocol) { return protocol == icmp || protocol == icmp6; }
+bool is_gre(std::optional<std::uint8_t> protocol) { return protocol && has_gre_key(*protocol); }
 bool has_no_ports(std::optional<std::uint8_t> protocol) {
-    return has_type(protocol) || protocol == gre || protocol == mobility;
+    return has_type(protocol) || is_gre(protocol) || protocol == mobility;
 }
 
 std::optional<std::uint16_t> u16_of(std::string_view digits) {
@@ -147,6 +148,25 @@ Result<void> parse_type_and_code(Cursor& in, Selector& selector) {
     return {};
 }
 
+/// Puts a key of GRE, a number or written like an IPv4 address, into the ports; 0 stands for any.
+Result<void> parse_gre_key(Cursor& in, Selector& selector) {
+    const auto text = in.token().text;
+    std::uint32_t key = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), key);
+    if (problem != std::errc{} || end != text.data() + text.size()) {
+        const auto quad = Address::parse(text);
+        if (!quad || !quad->is_v4())
+            return in.fail(Errc::bad_value, "a key of GRE has 32 bits: a number, or four octets as in 0.0.1.44");
+        key = quad->v4_number();
+    }
+    if (key != 0) {
+        selector.source_ports = PortRange::only(static_cast<std::uint16_t>(key >> 16));
+        selector.destination_ports = PortRange::only(static_cast<std::uint16_t>(key));
+    }
+    in.take();
+    return {};
+}
+
 }  // namespace
 
 Result<Address> parse_address(Cursor& in, std::optional<Family> only) {
@@ -206,13 +226,24 @@ Result<Selector> parse_selector(Cursor& in) {
     if (has_no_ports(selector.protocol) && !(source.ports.is_any() && destination.ports.is_any()))
         return in.fail(Errc::bad_value, "this protocol has no ports; icmp takes 'type,code' behind it", upper);
     if (in.token().kind == Token::Kind::word && in.token().text.front() != '-') {
-        if (selector.protocol == gre)
-            return in.fail(Errc::unsupported, "keys of GRE are not offered: a policy takes all of it");
-        if (!has_type(selector.protocol))
-            return in.fail(Errc::bad_syntax, "only icmp and icmp6 take a type and a code behind their name");
-        TORII_CHECK(parse_type_and_code(in, selector));
+        if (!has_type(selector.protocol) && !is_gre(selector.protocol))
+            return in.fail(Errc::bad_syntax,
+                           "only icmp and icmp6 take a type and a code behind their name, and gre takes a key");
+        TORII_CHECK(is_gre(selector.protocol) ? parse_gre_key(in, selector) : parse_type_and_code(in, selector));
     }
     return selector;
+}
+
+Result<std::string> parse_tag(Cursor& in) {
+    in.take();
+    const Token name = in.token();
+    if (name.kind != Token::Kind::quoted)
+        return in.fail(Errc::bad_syntax, "the name of a tag is needed here, in quotes on one line");
+    if (!is_tag_name(name.text))
+        return in.fail(Errc::bad_value,
+                       "a tag's name has 1 to 15 letters, digits, '-', '_', '.' and ':', a letter first");
+    in.take();
+    return std::string{name.text};
 }
 
 }  // namespace torii::setkey

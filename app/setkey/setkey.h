@@ -90,11 +90,14 @@ struct DumpOptions {
     std::int64_t now_unix_seconds = 0;        // printed in the process's time zone, as ctime(3) does
 };
 
-/// Applies `program` and returns what its queries answer, in their order; with DumpOptions::verbose also a line for
-/// each operation, with what it brought about. On an error nothing was changed; its message starts with the failing
-/// statement's "FILE:LINE". A `get` behind the transaction that finds nothing says so in its answer, for the
-/// transaction stands.
-Result<std::string> run(control::ControlPlane& control, Program program, const DumpOptions& options);
+struct Ran {
+    std::string output;                   // what the queries answer, in their order
+    std::vector<std::string> warnings{};  // "FILE:LINE: ..." of what the gateway did and finds strange
+};
+/// Applies `program`; with DumpOptions::verbose the output has also a line for each operation, with what it brought
+/// about. On an error nothing was changed; its message starts with the failing statement's "FILE:LINE". A `get` behind
+/// the transaction that finds nothing says so in its answer, for the transaction stands.
+Result<Ran> run(control::ControlPlane& control, Program program, const DumpOptions& options);
 
 /// The SAD as `setkey -D` prints it; "No SAD entries." when there is none.
 std::string dump_sas(const control::ControlPlane& control, const DumpOptions& options);

@@ -89,6 +89,8 @@ Result<void> check(const FilterRule& rule, bool typed) {
         return fail(Errc::bad_syntax, protocol_text(*rule.protocol) + " has no ports");
     if (rule.source && rule.destination && rule.source->family() != rule.destination->family())
         return fail(Errc::bad_syntax, "source and destination are of different families");
+    if (!rule.tag.empty() && rule.action == FilterAction::block)
+        return fail(Errc::bad_syntax, "a packet that is blocked goes nowhere: tag belongs to pass rules");
     return {};
 }
 
@@ -136,6 +138,7 @@ std::string FilterRule::text() const {
     if (icmp && !source_ports.is_any()) out += " type " + range_text(source_ports);
     if (icmp && !destination_ports.is_any()) out += " code " + range_text(destination_ports);
     if (fragments != Fragments::either) out += fragments == Fragments::only ? " fragments" : " whole";
+    if (!tag.empty()) out += " tag " + tag;
     return out;
 }
 
@@ -167,6 +170,14 @@ Result<FilterRule> parse_filter_rule(std::string_view text) {
         rule.fragments = Fragments::only;
     else if (words.take("whole"))
         rule.fragments = Fragments::none;
+    if (words.take("tag")) {
+        rule.tag = words.next();
+        if (!is_tag_name(rule.tag))
+            return fail(Errc::bad_syntax,
+                        "tag wants a name of 1 to 15 letters, digits, '-', '_', '.' and ':', a letter "
+                        "first, not " +
+                            quoted(rule.tag));
+    }
     if (!words.empty()) return fail(Errc::bad_syntax, quoted(words.next()) + " is not understood here");
     TORII_CHECK(check(rule, typed));
     return rule;

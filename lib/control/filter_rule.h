@@ -41,6 +41,7 @@ struct FilterRule {
     std::optional<std::uint8_t> protocol;
     PortRange source_ports, destination_ports;  // of ICMP the type and the code, as in Selector
     Fragments fragments = Fragments::either;
+    std::string tag{};  // of a pass rule at hook wire: what it marks packets with, for policies; empty: nothing
     friend bool operator==(const FilterRule&, const FilterRule&) = default;
     bool asks_for_ports() const { return !source_ports.is_any() || !destination_ports.is_any(); }
     /// As parse_filter_rule takes it.
@@ -48,7 +49,7 @@ struct FilterRule {
 };
 
 /// pass|block [in|out] [on PORT] [proto PROTOCOL] [from any|PREFIX [port N[-M]]] [to any|PREFIX [port N[-M]]]
-/// [type N [code N]] [fragments|whole]. Errc::bad_syntax names the word that is not understood.
+/// [type N [code N]] [fragments|whole] [tag NAME]. Errc::bad_syntax names the word that is not understood.
 Result<FilterRule> parse_filter_rule(std::string_view text);
 
 }  // namespace torii::control

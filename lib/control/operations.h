@@ -147,6 +147,7 @@ struct Outcome {
     std::optional<PolicyId> policy;  // AddPolicy, UpdatePolicy
     std::size_t removed = 0;         // deletes and flushes
     std::uint32_t filter_rule = 0;   // ChangeFilter::Kind::add: its id
+    std::string warning{};           // what was done and is hardly meant; empty: nothing
 };
 
 // ---- events, told to whoever listens

@@ -50,6 +50,7 @@ Drop enter_gif(Packet& p, const Gif& gif, std::uint16_t port, std::uint16_t iden
     out.ip_octets = static_cast<std::uint16_t>(total);
     out.ip_header_octets = static_cast<std::uint8_t>(header);
     out.protocol = protocol_of(p.family);
+    out.tag = p.tag;
     out.port = port;
     out.arrival = Arrival::gif;
     p = out;
@@ -67,6 +68,7 @@ Drop leave_gif(Packet& p, std::uint16_t port, Arrival side) {
     in.arrival = side;
     in.gifs = static_cast<std::uint8_t>(p.gifs + 1);
     in.nesting = p.nesting;
+    in.tag = p.tag;
     p = in;
     return Drop::none;
 }

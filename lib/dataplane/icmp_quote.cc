@@ -81,7 +81,10 @@ std::optional<IcmpQuote> icmp_quote(const Packet& p) {
     const auto kind = kind_of(p);
     if (!kind) return std::nullopt;
     IcmpQuote quote{.kind = *kind, .answer = {}};
-    if (Packet quoted; read_quoted(p, quoted)) quote.answer = reversed(selector_of(quoted));
+    Packet quoted;
+    if (!read_quoted(p, quoted)) return quote;
+    quote.answer = reversed(selector_of(quoted));
+    quote.answer->tag = p.opened != 0 ? p.tag : p.answers_tag;
     return quote;
 }
 

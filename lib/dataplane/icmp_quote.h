@@ -13,9 +13,10 @@ namespace torii {
 /// An ICMP error, as policies want to know it.
 struct IcmpQuote {
     control::IcmpKind kind{};
-    /// What an answer to the quoted packet would offer to be matched: its selectors with the ends exchanged. Nothing
-    /// when the quote ends before it tells the protocol, is no IP of the error's own family, or went out by another
-    /// address than the error comes to.
+    /// What an answer to the quoted packet would offer to be matched: its selectors with the ends exchanged, and the
+    /// tag that it would bear: that of the SAs' packets the error came in, or what the filter says. Nothing when the
+    /// quote ends before it tells the protocol, is no IP of the error's own family, or went out by another address than
+    /// the error comes to.
     std::optional<PacketSelector> answer;
 };
 

@@ -62,7 +62,8 @@ struct Rules {
 /// Whether this policy's SAs depend on the packet's addresses: transport mode innermost, between no fixed pair.
 inline bool is_per_pair(const Policy& policy) {
     const Request& first = policy.requests.front();
-    return !first.endpoints && !(policy.selector.source.is_host() && policy.selector.destination.is_host());
+    const Selector& selector = policy.selector;
+    return !first.endpoints && !(selector.tag.empty() && selector.source.is_host() && selector.destination.is_host());
 }
 
 /// Where workers find what `policy`, an outbound one of `rules`, does to packets between these addresses.

@@ -74,13 +74,13 @@ void Worker::carry() {
     parse();  // arrived_ -> parsed_, control core
     do {      // once more for what has come out of a gif port, or gone into one
         if (captures_wire_) capture_arrived(*capture_, records_, parsed_);
-        if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_);
+        if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_, tagging_place());
         sort();                               // parsed_ -> encrypted_, clear_
         while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
         classify();                           // clear_ -> protect_, leaving_, parsed_ (out of a gif), control core
         while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
         if (captures_wire_) capture_leaving(*capture_, records_, leaving_, tables_.hops);
-        if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops);
+        if (asks_filter(Hook::wire)) filter_leaving(*filter_, filter_counts_, leaving_, tables_.hops, tagging_place());
         emit();  // leaving_ -> ports, clear_ (into a gif), control core (no MAC yet)
     } while (!parsed_.empty() || !clear_.empty());
     finish();  // what was dropped on the way is counted and freed

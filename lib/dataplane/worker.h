@@ -13,6 +13,7 @@
 #include "ah/ah.h"
 #include "crypto/engine.h"
 #include "dataplane/capture_stage.h"
+#include "dataplane/filter_stage.h"
 #include "dataplane/fragment_ports.h"
 #include "dataplane/port.h"
 #include "dataplane/tables.h"
@@ -115,6 +116,7 @@ private:
     void take_from_udp(Packet& packet);
     bool is_whole(Packet& packet);
     bool asks_filter(control::Hook hook) const { return filter_ != nullptr && filter_->active(hook); }
+    TaggingPlace tagging_place() { return {fragment_ports_, second_}; }
     bool may_go_without_sa(Packet& packet);
     bool is_bare_tunnel(const Packet& packet) const;
     void leave_bare_tunnel(Packet& packet);

@@ -1,5 +1,6 @@
 #include "filter/filter.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace torii {
@@ -21,10 +22,15 @@ bool is_later_fragment(const Packet& p, bool is_v4) {
 
 Filter::Filter(const std::array<HookRules, control::hooks>& hooks) {
     for (std::size_t i = 0; i < hooks.size(); ++i) {
-        for (const NumberedRule& rule : hooks[i].rules) hooks_[i].rules.push_back(compiled(rule));
+        for (const NumberedRule& rule : hooks[i].rules) {
+            hooks_[i].rules.push_back(compiled(rule));
+            gives_tags_ |= rule.tag != Tag::none;  // hook wire's, and no other's
+        }
         hooks_[i].block_otherwise = hooks[i].otherwise == control::FilterAction::block;
         hooks_[i].active = hooks[i].active();
     }
+    const auto& at_wire = hooks_[static_cast<std::size_t>(Hook::wire)].rules;
+    gives_tags_by_ports_ = gives_tags_ && std::ranges::any_of(at_wire, &Rule::asks_for_ports);
 }
 
 Filter::Side Filter::side_of(const Prefix& prefix) {
@@ -43,6 +49,7 @@ Filter::Rule Filter::compiled(const NumberedRule& numbered) {
              .port = numbered.port,
              .place = numbered.place,
              .protocol = rule.protocol.value_or(0),
+             .tag = numbered.tag,
              .any_protocol = !rule.protocol,
              .any_family = !rule.source && !rule.destination,
              .asks_for_ports = rule.asks_for_ports(),
@@ -78,31 +85,62 @@ Filter::Key Filter::key_of(const Packet& p) {
     return key;
 }
 
-bool Filter::matches(const Rule& rule, const Key& key, Way way, std::uint16_t port) {
-    if (rule.way != Way::both && rule.way != way) return false;
-    if (rule.port != NumberedRule::any_port && rule.port != port) return false;
-    if (!rule.any_protocol && rule.protocol != key.protocol) return false;
-    if (!rule.any_family && rule.is_v4 != key.is_v4) return false;
-    if (!rule.source.holds(key.source) || !rule.destination.holds(key.destination)) return false;
-    if (rule.fragments != Fragments::either && (rule.fragments == Fragments::only) != key.fragment) return false;
-    if (!rule.asks_for_ports) return true;
-    if (!has_ports(key.protocol) && (rule.any_protocol || !is_icmp(key.protocol))) return false;
-    if (!key.ports_known) return rule.block;
-    return rule.source_ports.contains(key.source_port) && rule.destination_ports.contains(key.destination_port);
+Filter::Key Filter::key_of(const PacketSelector& packet) {
+    Key key{.source_port = packet.source_port,
+            .destination_port = packet.destination_port,
+            .protocol = packet.protocol,
+            .is_v4 = packet.source.is_v4(),
+            .ports_known = packet.ports_known};
+    std::memcpy(key.source.data(), packet.source.raw().data(), sizeof key.source);
+    std::memcpy(key.destination.data(), packet.destination.raw().data(), sizeof key.destination);
+    return key;
 }
 
-bool Filter::passes(Hook hook, const Packet& p, Way way, std::uint16_t port, FilterCounts& counts) const {
+Match Filter::matches(const Rule& rule, const Key& key, Way way, std::uint16_t port) {
+    if (rule.way != Way::both && rule.way != way) return Match::no;
+    if (rule.port != NumberedRule::any_port && rule.port != port) return Match::no;
+    if (!rule.any_protocol && rule.protocol != key.protocol) return Match::no;
+    if (!rule.any_family && rule.is_v4 != key.is_v4) return Match::no;
+    if (!rule.source.holds(key.source) || !rule.destination.holds(key.destination)) return Match::no;
+    if (rule.fragments != Fragments::either && (rule.fragments == Fragments::only) != key.fragment) return Match::no;
+    if (!rule.asks_for_ports) return Match::yes;
+    if (!has_ports(key.protocol) && (rule.any_protocol || !is_icmp(key.protocol))) return Match::no;
+    const auto inside = [&](std::uint16_t source, std::uint16_t destination) {
+        return rule.source_ports.contains(source) && rule.destination_ports.contains(destination) ? Match::yes
+                                                                                                  : Match::no;
+    };
+    if (key.ports_known) return inside(key.source_port, key.destination_port);
+    if (key.first != nullptr && key.first->ports_known)
+        return inside(key.first->source_port, key.first->destination_port);
+    if (rule.block) return Match::yes;
+    return key.first != nullptr ? Match::needs_ports : Match::no;
+}
+
+Filter::Answer Filter::ask(Hook hook, const Packet& p, Way way, std::uint16_t port, FilterCounts& counts,
+                           const PacketSelector* first) const {
     const Compiled& rules = hooks_[static_cast<std::size_t>(hook)];
     auto& by_place = counts.by_place[static_cast<std::size_t>(hook)];
-    const auto counted = [&](std::size_t place, bool block) {
+    const auto counted = [&](std::size_t place, bool block, Tag tag) {
         by_place[place].packets.add(1);
         by_place[place].octets.add(p.ip_octets);
-        return !block;
+        return Answer{.passes = !block, .tag = tag};
     };
-    const Key key = key_of(p);
-    for (const Rule& rule : rules.rules)
-        if (matches(rule, key, way, port)) return counted(rule.place, rule.block);
-    return counted(0, rules.block_otherwise);
+    static constexpr PacketSelector unknown{.ports_known = false};
+    Key key = key_of(p);
+    key.first = first == nullptr && gives_tags_ && hook == Hook::wire ? &unknown : first;
+    for (const Rule& rule : rules.rules) {
+        const Match match = matches(rule, key, way, port);
+        if (match == Match::needs_ports) return {.needs_ports = true};
+        if (match == Match::yes) return counted(rule.place, rule.block, rule.tag);
+    }
+    return counted(0, rules.block_otherwise, Tag::none);
+}
+
+Tag Filter::tag_of(Hook hook, const PacketSelector& packet, Way way, std::uint16_t port) const {
+    const Key key = key_of(packet);
+    for (const Rule& rule : hooks_[static_cast<std::size_t>(hook)].rules)
+        if (matches(rule, key, way, port) == Match::yes) return rule.tag;
+    return Tag::none;
 }
 
 }  // namespace torii

@@ -13,11 +13,12 @@
 
 namespace torii {
 
-/// A rule with its port's number, and the place its packets are counted at. Place 0 is the default's.
+/// A rule with the numbers of its port and its tag, and the place its packets are counted at. Place 0 is the default's.
 struct NumberedRule {
     control::FilterRule rule;
     std::uint16_t port = any_port;
     std::uint16_t place = 0;
+    Tag tag = Tag::none;
     static constexpr std::uint16_t any_port = 0xffff;
 };
 
@@ -40,10 +41,28 @@ public:
     explicit Filter(const std::array<HookRules, control::hooks>& hooks);
 
     bool active(control::Hook hook) const { return hooks_[static_cast<std::size_t>(hook)].active; }
-    /// Whether a packet at its IP header may pass this hook on its `way` at this port; counts the rule that said so.
-    /// A block rule that asks for ports takes fragments too that do not tell theirs; a pass rule does not.
+    /// Whether some rule gives a tag, and whether some rule beside it asks for ports: fragments have to tell theirs
+    /// then.
+    bool gives_tags() const { return gives_tags_; }
+    bool gives_tags_by_ports() const { return gives_tags_by_ports_; }
+
+    struct Answer {
+        bool passes = false;
+        bool needs_ports = false;  // the tag hangs on ports of the fragment, which nobody knows
+        Tag tag = Tag::none;       // to be given; none: the packet keeps what it has
+    };
+    /// What this hook says of a packet at its IP header on its `way` at this port; counts the rule that said so. A
+    /// block rule that asks for ports takes fragments too that do not tell theirs; a pass rule does not. At a hook that
+    /// gives tags both take them by the ports of their packet's first fragment, which `first` has where they are known:
+    /// all fragments of a packet shall meet the same policies.
+    Answer ask(control::Hook hook, const Packet& packet, control::Way way, std::uint16_t port, FilterCounts& counts,
+               const PacketSelector* first = nullptr) const;
     bool passes(control::Hook hook, const Packet& packet, control::Way way, std::uint16_t port,
-                FilterCounts& counts) const;
+                FilterCounts& counts) const {
+        return ask(hook, packet, way, port, counts).passes;
+    }
+    /// The tag that a packet with these selectors would be given; counts nothing.
+    Tag tag_of(control::Hook hook, const PacketSelector& packet, control::Way way, std::uint16_t port) const;
 
 private:
     struct Key {  // what a packet offers
@@ -51,6 +70,7 @@ private:
         std::uint16_t source_port = 0, destination_port = 0;
         std::uint8_t protocol = 0;
         bool is_v4 = true, ports_known = true, fragment = false;
+        const PacketSelector* first = nullptr;  // with the ports of the first fragment
     };
     struct Side {
         std::array<std::uint64_t, 2> mask{}, value{};
@@ -63,6 +83,7 @@ private:
         PortRange source_ports, destination_ports;
         std::uint16_t port = NumberedRule::any_port, place = 0;
         std::uint8_t protocol = 0;
+        Tag tag = Tag::none;
         bool any_protocol = true, any_family = true, is_v4 = true, asks_for_ports = false, block = false;
         control::Way way = control::Way::both;
         control::Fragments fragments = control::Fragments::either;
@@ -72,11 +93,13 @@ private:
         bool block_otherwise = false, active = false;
     };
     static Key key_of(const Packet& packet);
+    static Key key_of(const PacketSelector& packet);
     static Side side_of(const Prefix& prefix);
     static Rule compiled(const NumberedRule& rule);
-    static bool matches(const Rule& rule, const Key& key, control::Way way, std::uint16_t port);
+    static Match matches(const Rule& rule, const Key& key, control::Way way, std::uint16_t port);
 
     std::array<Compiled, control::hooks> hooks_;
+    bool gives_tags_ = false, gives_tags_by_ports_ = false;
 };
 
 }  // namespace torii

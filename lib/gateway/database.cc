@@ -81,6 +81,11 @@ Result<void> check(const control::SaSpec& spec) {
 }
 
 Result<void> check(const Policy& policy) {
+    if (const std::string& tag = policy.selector.tag; !tag.empty()) {
+        if (!is_tag_name(tag)) return fail(Errc::bad_value, "\"" + tag + "\" is no name of a tag");
+        if (policy.selector != Selector{.tag = tag})
+            return fail(Errc::bad_value, "a policy with a tag asks for nothing besides");
+    }
     if (policy.action == PolicyAction::protect && policy.requests.empty())
         return fail(Errc::bad_value, "an ipsec policy without a request protects nothing");
     if (policy.requests.size() > max_requests)
@@ -310,8 +315,19 @@ struct Database::Run {
     Result<Outcome> operator()(control::FlushSas& op) {
         return remove_sas([&](const SaId& id) { return !op.protocol || id.protocol == *op.protocol; });
     }
+    /// Whether a policy or a rule of the filter names this tag.
+    bool is_tag_used(std::string_view tag) const {
+        const auto names_it = [&](const PolicyPtr& policy) { return policy->selector.tag == tag; };
+        return db.filter_->gives(tag) || std::ranges::any_of(db.spd_.in_order(Direction::inbound), names_it) ||
+               std::ranges::any_of(db.spd_.in_order(Direction::outbound), names_it);
+    }
+    Result<Tag> number_of(std::string_view tag) {
+        if (tag.empty()) return Tag::none;
+        return db.tags_.number_of(tag, [this](std::string_view name) { return is_tag_used(name); });
+    }
     Result<Outcome> operator()(control::AddPolicy& op) {
         TORII_CHECK(check(op.policy));
+        TORII_TRY(op.policy.tag, number_of(op.policy.selector.tag));
         auto policy = std::make_shared<Policy>(std::move(op.policy));
         policy->id = PolicyId{db.next_policy_id_++};
         policy->created_unix_seconds = now.unix_seconds;
@@ -322,7 +338,10 @@ struct Database::Run {
             db.builder_.dismiss(*policy);
             return std::unexpected(std::move(added).error());
         }
-        return Outcome{.policy = policy->id};
+        Outcome outcome{.policy = policy->id};
+        if (const std::string& tag = policy->selector.tag; !tag.empty() && !db.filter_->gives(tag))
+            outcome.warning = "no rule of the packet filter gives the tag \"" + tag + "\": this policy meets no packet";
+        return outcome;
     }
     /// Levels and reqids that were left to us (KAME: default by sysctl, unique ids from 0x4000).
     void settle(Request& request) {
@@ -344,6 +363,9 @@ struct Database::Run {
     Result<Outcome> operator()(control::ChangeFilter& op) {
         if (!op.rule.port.empty() && !db.builder_.is_port(op.rule.port))
             return fail(Errc::not_found, "there is no port " + op.rule.port);
+        if (!op.rule.tag.empty() && op.hook != control::Hook::wire)
+            return fail(Errc::bad_value, "tags are given at hook wire: policies have been asked before hook clear is");
+        TORII_CHECK(number_of(op.rule.tag));
         FilterLists next = *db.filter_;
         TORII_TRY(const Outcome outcome, change(next, op));
         Change step{.kind = Change::Kind::filter_changed, .sa = {}, .policy = {}, .filter = db.filter_};
@@ -372,15 +394,17 @@ struct Database::Run {
 Result<std::vector<Outcome>> Database::apply(std::vector<control::Located> transaction, const Moment& now,
                                              Journal& journal) {
     Run run{*this, journal, now};
+    const TagBook tags_before = tags_;
     std::vector<Outcome> outcomes;
     for (control::Located& located : transaction) {
         auto outcome = std::visit(run, located.operation);
         if (!outcome) {
             run.undo();
+            tags_ = tags_before;
             if (located.where.empty()) return std::unexpected(std::move(outcome).error());
             return std::unexpected(std::move(outcome).error().in(located.where));
         }
-        outcomes.push_back(*outcome);
+        outcomes.push_back(*std::move(outcome));
     }
     return outcomes;
 }

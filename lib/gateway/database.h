@@ -13,6 +13,7 @@
 #include "control/operations.h"
 #include "control/settings.h"
 #include "gateway/filter_lists.h"
+#include "gateway/tag_book.h"
 #include "policy/spd.h"
 
 namespace torii {
@@ -102,6 +103,7 @@ public:
     }
     const Spd& spd() const { return spd_; }
     const FilterListsPtr& filter() const { return filter_; }
+    const TagBook& tags() const { return tags_; }
 
 private:
     using SpiKey = std::tuple<Address, IpsecProtocol, Spi>;  // destination first: what makes an SA unique
@@ -122,6 +124,7 @@ private:
     std::map<EndsKey, SaPtr> by_ends_;  // each SA under reqid 0, and under its own when it has one
     Spd spd_;
     FilterListsPtr filter_ = std::make_shared<const FilterLists>();
+    TagBook tags_;
     std::uint32_t next_serial_ = 1;
     std::uint32_t next_policy_id_ = 1;
     std::uint32_t next_reqid_ = first_automatic_reqid;

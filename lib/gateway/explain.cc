@@ -51,10 +51,10 @@ SpdAnswer search(const SpdIndex& spd, Direction direction, PolicyAction otherwis
         if (&policy == found) {
             answer.match = mention(policy, i + 1);
         } else if (answer.match) {
-            if (answer.hidden.size() < control::most_mentions && matches(policy.selector, packet) == Match::yes)
+            if (answer.hidden.size() < control::most_mentions && matches(policy, packet) == Match::yes)
                 answer.hidden.push_back(mention(policy, i + 1));
         } else if (answer.nearly.size() < control::most_mentions) {
-            const auto why = near_miss(policy.selector, packet);
+            const auto why = near_miss(policy, packet);
             if (!why.empty()) answer.nearly.push_back(mention(policy, i + 1, why));
         }
     }
@@ -146,7 +146,7 @@ struct Gateway::Walk {
     const Gateway& gateway;
     const Rules& rules;
     const NextHopTable& hops;
-    const PacketSelector& selector;
+    PacketSelector selector;
     Explanation& out;
     Packet p{};
     HopIndex hop{};
@@ -287,6 +287,30 @@ struct Gateway::Walk {
         return comes_from_there ? back->port : NumberedRule::any_port;
     }
 
+    /// What the filter marks the packet with where it arrives as `packet`, by itself or with IPsec around it.
+    void take_tag(const PacketSelector& packet, const control::Question& question) {
+        const Filter* const filter = gateway.publisher_->tables().filter.load();
+        const std::uint16_t port = arrival_port(question);
+        if (filter == nullptr || port == NumberedRule::any_port || p.arrival == Arrival::gif) return;
+        selector.tag = filter->tag_of(control::Hook::wire, packet, control::Way::in, port);
+        p.tag = selector.tag;
+    }
+    void say_tag() const {
+        if (selector.tag == Tag::none) return;
+        say(out, "tag",
+            "the packet filter has marked it \"" + std::string{gateway.database_->tags().name_of(selector.tag)} + "\"");
+    }
+    /// The tag with which it goes into the gif port that it leaves by.
+    Tag tag_of_leaving() const {
+        const Filter* const filter = gateway.publisher_->tables().filter.load();
+        if (filter == nullptr) return selector.tag;
+        PacketSelector leaves_as = selector;
+        for (const control::SaMention& sa : out.sas)
+            if (sa.id && sa.direction == Direction::outbound) leaves_as = on_the_wire(*sa.id);
+        const Tag given = filter->tag_of(control::Hook::wire, leaves_as, control::Way::out, port_named(out.port));
+        return given != Tag::none ? given : selector.tag;
+    }
+
     /// The packet filter's hooks in the order of the way: the first that blocks is the packet's fate.
     void ask_filter(const Filter& filter, const control::Question& question) {
         using control::Hook;
@@ -386,16 +410,19 @@ void Gateway::follow(const control::Question& question, Arrival arrival, unsigne
     Walk walk{.gateway = *this, .rules = rules, .hops = tables.hops, .selector = question.packet, .out = out};
     walk.p.arrival = arrival;
     Trail trail;
-    Verdict verdict = decide(rules, tables.hops, question.packet, walk.p, 0, &trail);
+    walk.take_tag(walk.selector, question);
+    Verdict verdict = decide(rules, tables.hops, walk.selector, walk.p, 0, &trail);
     const bool in_clear_refused = verdict.reason == Drop::policy_mismatch;
     if (in_clear_refused) {
         walk.come_protected(*trail.inbound->policy);
-        verdict = decide(rules, tables.hops, question.packet, walk.p, 0, &trail);
+        if (!out.sas.empty() && out.sas.front().id) walk.take_tag(on_the_wire(*out.sas.front().id), question);
+        verdict = decide(rules, tables.hops, walk.selector, walk.p, 0, &trail);
     }
     walk.decide_fate(verdict, trail);
+    walk.say_tag();
 
-    SpdAnswer inbound = search(*rules.inbound, Direction::inbound, rules.default_action, question.packet);
-    SpdAnswer outbound = search(*rules.outbound, Direction::outbound, rules.default_action, question.packet);
+    SpdAnswer inbound = search(*rules.inbound, Direction::inbound, rules.default_action, walk.selector);
+    SpdAnswer outbound = search(*rules.outbound, Direction::outbound, rules.default_action, walk.selector);
     inbound.asked = trail.inbound.has_value();
     outbound.asked = trail.outbound.has_value();
     say(out, inbound, why_not_asked(inbound, out, walk.p.arrival));
@@ -414,18 +441,19 @@ void Gateway::follow(const control::Question& question, Arrival arrival, unsigne
     if (const Gif* const gif = leaves ? walk.gif_at(walk.hop) : nullptr) {
         const bool tunnelled = !out.sas.empty() && out.sas.back().request.mode == Mode::tunnel;
         const Address& inside = tunnelled ? out.sas.back().request.endpoints->source : question.packet.source;
-        follow_envelope(*gif, inside.family(), gifs, out);
+        follow_envelope(*gif, inside.family(), walk.tag_of_leaving(), gifs, out);
     }
 }
 
 /// What a gif port makes of the packet goes its own way, and the packet's fate is its envelope's.
-void Gateway::follow_envelope(const Gif& gif, Family inside, unsigned gifs, Explanation& out) const {
+void Gateway::follow_envelope(const Gif& gif, Family inside, Tag tag, unsigned gifs, Explanation& out) const {
     if (gifs == most_nested_gifs) {
         drop(out, Drop::gif_too_deep);
         return say(out, "fate", "DROPPED as " + out.drop + ": " + out.advice);
     }
     const control::Question envelope{
-        .packet = {.source = gif.local, .destination = gif.remote, .protocol = protocol_of(inside)}, .port = out.port};
+        .packet = {.source = gif.local, .destination = gif.remote, .protocol = protocol_of(inside), .tag = tag},
+        .port = out.port};
     say(out, "envelope", envelope.packet.text());
     Explanation further;
     follow(envelope, Arrival::gif, gifs + 1, further);

@@ -37,6 +37,11 @@ Result<Outcome> add(FilterLists& lists, List& list, const ChangeFilter& how) {
 
 }  // namespace
 
+bool FilterLists::gives(std::string_view tag) const {
+    const auto rule_gives = [&](const FilterEntry& entry) { return entry.rule.tag == tag; };
+    return std::ranges::any_of(hooks, [&](const List& list) { return std::ranges::any_of(list.entries, rule_gives); });
+}
+
 Result<Outcome> change(FilterLists& lists, const ChangeFilter& how) {
     List& list = lists.hooks[static_cast<std::size_t>(how.hook)];
     switch (how.kind) {

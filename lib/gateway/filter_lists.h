@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "control/operations.h"
@@ -24,6 +25,9 @@ struct FilterLists {
     };
     std::array<List, control::hooks> hooks;
     std::uint32_t next_id = 1;
+
+    /// Whether some rule gives packets this tag.
+    bool gives(std::string_view tag) const;
 };
 using FilterListsPtr = std::shared_ptr<const FilterLists>;
 

@@ -116,7 +116,7 @@ private:
     std::pair<std::uint64_t, std::uint64_t> filter_count(control::Hook hook, std::uint16_t place) const;
     void remember_filter_counts();
     void follow(const control::Question& question, Arrival arrival, unsigned gifs, control::Explanation& out) const;
-    void follow_envelope(const Gif& gif, Family inside, unsigned gifs, control::Explanation& out) const;
+    void follow_envelope(const Gif& gif, Family inside, Tag tag, unsigned gifs, control::Explanation& out) const;
     Result<Arrival> origin_of(const control::Question& question, control::Explanation& out) const;
 
     // the control core's half of the packet path (punts.cc)

@@ -283,7 +283,7 @@ void Publisher::publish(const Journal& journal, const Database& database) {
         if (const auto at = policies_.find(id); at != policies_.end()) refresh(at->second, how, database);
     if (policies_changed || pairs_stale_) publish_rules();
     if (std::ranges::any_of(journal, [](const Change& c) { return c.kind == Change::Kind::filter_changed; }))
-        publish_filter(*database.filter());
+        publish_filter(database);
     for (const auto& [serial, sa] : touched)
         if (!stays(sa)) retired_->add([this, sa] { release(*sa); });
 }
@@ -379,7 +379,8 @@ void Publisher::publish_rules() {
     Tables::publish<Rules>(tables_.rules, std::move(rules), *retired_);
 }
 
-void Publisher::publish_filter(const FilterLists& lists) {
+void Publisher::publish_filter(const Database& database) {
+    const FilterLists& lists = *database.filter();
     std::array<Filter::HookRules, control::hooks> hooks;
     for (std::size_t i = 0; i < hooks.size(); ++i) {
         hooks[i].otherwise = lists.hooks[i].otherwise;
@@ -387,7 +388,8 @@ void Publisher::publish_filter(const FilterLists& lists) {
             hooks[i].rules.push_back(
                 {.rule = entry.rule,
                  .port = entry.rule.port.empty() ? NumberedRule::any_port : *surroundings_.port_named(entry.rule.port),
-                 .place = entry.place});
+                 .place = entry.place,
+                 .tag = database.tags().find(entry.rule.tag)});
     }
     const bool any = std::ranges::any_of(hooks, &Filter::HookRules::active);
     Tables::publish<Filter>(tables_.filter, any ? std::make_unique<const Filter>(hooks) : nullptr, *retired_);
@@ -456,8 +458,7 @@ void Publisher::add_policy(const PolicyPtr& policy, const Database& database, Af
     if (!is_per_pair(*policy)) return;
     per_pair_.insert(id);
     for (const auto& [serial, sa] : database.sas())
-        if (sa->outbound && policy->selector.source.contains(sa->spec.id.source) &&
-            policy->selector.destination.contains(sa->spec.id.destination))
+        if (sa->outbound && policy->selector.may_hold(sa->spec.id.source, sa->spec.id.destination))
             how.pairs.insert({sa->spec.id.source, sa->spec.id.destination});
 }
 
@@ -482,9 +483,7 @@ void Publisher::collect(const SaEntry& entry, ReqId reqid, AffectedPolicies& aff
         for (auto [at, end] = by_wants_.equal_range({ends, wanted}); at != end; ++at)
             affected[at->second].all_pairs = true;
     for (const std::uint32_t id : per_pair_) {
-        const Selector& selector = policies_.at(id).policy->selector;
-        if (selector.source.contains(ends.source) && selector.destination.contains(ends.destination))
-            affected[id].pairs.insert(ends);
+        if (policies_.at(id).policy->selector.may_hold(ends.source, ends.destination)) affected[id].pairs.insert(ends);
     }
 }
 

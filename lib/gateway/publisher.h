@@ -121,7 +121,7 @@ private:
     ChainCell* take_cell(PolicyId policy);
     void retire_cell(ChainCell* cell);
     void publish_rules();
-    void publish_filter(const FilterLists& lists);
+    void publish_filter(const Database& database);
 
     Settings settings_;
     std::unique_ptr<const TunnelHeader> tunnel_header_;  // what every outbound SA points to

@@ -155,6 +155,7 @@ void Gateway::serve_local(rte_mbuf* mbuf) {
     if (p.family == Family::ipv4 ? answer_echo(ip_octets(p)) : answer_icmpv6_echo(ip_octets(p))) {
         p.arrival = Arrival::self;
         p.opened = 0;
+        p.tag = Tag::none;  // it was given to the question
         p.resume = Resume::classify;
         return inject(mbuf);
     }

@@ -12,6 +12,7 @@
 
 #include "net/headers.h"
 #include "packet/drop.h"
+#include "policy/selector.h"
 
 namespace torii {
 
@@ -112,6 +113,8 @@ struct Packet {
     bool in_udp = false;         // the ESP at hand came in UDP
     std::uint16_t mtu = 0xffff;  // of its SAs' path; with Punt::too_big: what would have fitted
     std::uint16_t spare_octets = 0;  // on its way out: how much longer it may become with TFC padding (RFC 4303 2.7)
+    Tag tag{};                       // what the filter has marked it with; stays until the filter marks it anew
+    Tag answers_tag{};               // of an ICMP error: what it would mark answers to the quoted packet with
     std::array<InboundSa*, max_nesting> used{};  // SAs it came out of, outermost first
 
     Ipv4Header& ipv4() const { return *reinterpret_cast<Ipv4Header*>(ip); }

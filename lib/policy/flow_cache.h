@@ -27,15 +27,15 @@ struct FlowKey {
     /// Addresses and `ports` are as they stand on the wire; `arrival` is the caller's numbering of which checks the
     /// packet owes.
     static FlowKey ipv4(std::uint32_t source, std::uint32_t destination, std::uint32_t ports, std::uint8_t protocol,
-                        std::uint8_t arrival, bool ports_known) {
-        return {{source, 0, destination, 0, rest(Family::ipv4, ports, protocol, arrival, ports_known)}};
+                        std::uint8_t arrival, bool ports_known, Tag tag = Tag::none) {
+        return {{source, 0, destination, 0, rest(Family::ipv4, ports, protocol, arrival, ports_known, tag)}};
     }
     /// The same with the 32 octets of an IPv6 header's two addresses at `addresses`.
     static FlowKey ipv6(const std::byte* addresses, std::uint32_t ports, std::uint8_t protocol, std::uint8_t arrival,
-                        bool ports_known) {
+                        bool ports_known, Tag tag = Tag::none) {
         FlowKey key;
         std::memcpy(key.words.data(), addresses, 32);
-        key.words[4] = rest(Family::ipv6, ports, protocol, arrival, ports_known);
+        key.words[4] = rest(Family::ipv6, ports, protocol, arrival, ports_known, tag);
         return key;
     }
     /// The key as the classifier wants it.
@@ -47,7 +47,8 @@ struct FlowKey {
                 .source_port = __builtin_bswap16(static_cast<std::uint16_t>(ports)),
                 .destination_port = __builtin_bswap16(static_cast<std::uint16_t>(ports >> 16)),
                 .protocol = static_cast<std::uint8_t>(words[4] >> 32),
-                .ports_known = words[4] >> 56 != 0};
+                .ports_known = (words[4] >> 56 & 1) != 0,
+                .tag = static_cast<Tag>(words[4] >> tag_shift)};
     }
     friend bool operator==(const FlowKey& a, const FlowKey& b) {
         const auto &x = a.words, &y = b.words;
@@ -55,10 +56,13 @@ struct FlowKey {
     }
 
 private:
+    static constexpr unsigned tag_shift = 57;
+    static_assert(last_tag >> (64 - tag_shift) == 0);
     static std::uint64_t rest(Family family, std::uint32_t ports, std::uint8_t protocol, std::uint8_t arrival,
-                              bool ports_known) {
+                              bool ports_known, Tag tag) {
         return ports | std::uint64_t{protocol} << 32 | static_cast<std::uint64_t>(family) << 40 |
-               std::uint64_t{arrival} << 48 | std::uint64_t{ports_known} << 56;
+               std::uint64_t{arrival} << 48 | std::uint64_t{ports_known} << 56 |
+               static_cast<std::uint64_t>(tag) << tag_shift;
     }
 };
 static_assert(sizeof(FlowKey) == 40);

@@ -50,4 +50,14 @@ std::string_view name_of(Padding padding) {
     return "unknown";
 }
 
+Match matches(const Policy& policy, const PacketSelector& packet) {
+    if (policy.selector.tag.empty()) return matches(policy.selector, packet);
+    return policy.tag != Tag::none && policy.tag == packet.tag ? Match::yes : Match::no;
+}
+
+std::string_view near_miss(const Policy& policy, const PacketSelector& packet) {
+    if (policy.selector.tag.empty()) return near_miss(policy.selector, packet);
+    return matches(policy, packet) == Match::yes ? "" : "tag";
+}
+
 }  // namespace torii

@@ -90,6 +90,12 @@ struct Policy {
     std::int64_t created_unix_seconds = 0;
     std::shared_ptr<LastUse> last_use;  // the gateway's to give
     std::uint32_t slot = 0;             // the gateway's: where workers find this policy's SA chains
+    Tag tag = Tag::none;                // the gateway's: the number of selector.tag
 };
+
+/// As for its selector; a policy with a tag matches what bears it.
+Match matches(const Policy& policy, const PacketSelector& packet);
+/// As for its selector; a policy with a tag that the packet lacks differs in that alone.
+std::string_view near_miss(const Policy& policy, const PacketSelector& packet);
 
 }  // namespace torii

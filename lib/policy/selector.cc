@@ -30,7 +30,20 @@ std::string prefix_text(const Prefix& prefix) { return prefix.is_host() ? prefix
 
 std::string in_brackets(std::string_view text) { return "[" + std::string{text} + "]"; }
 
+std::string gre_key_text(std::uint16_t high, std::uint16_t low) {
+    return std::to_string(std::uint32_t{high} << 16 | low);
+}
+
 }  // namespace
+
+bool is_tag_name(std::string_view name) {
+    constexpr std::size_t longest = 15;
+    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+    const auto may_stand = [&](char c) {
+        return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == ':';
+    };
+    return !name.empty() && name.size() <= longest && is_letter(name.front()) && std::ranges::all_of(name, may_stand);
+}
 
 std::string protocol_text(std::uint8_t protocol) {
     const auto* const row = std::ranges::find(protocol_names, protocol, &ProtocolName::number);
@@ -47,6 +60,10 @@ std::optional<std::uint8_t> parse_protocol(std::string_view text) {
 }
 
 std::string Selector::text() const {
+    if (!tag.empty()) return "tagged \"" + tag + "\"";
+    if (protocol && has_gre_key(*protocol) && asks_for_ports())
+        return prefix_text(source) + " " + prefix_text(destination) + " " + protocol_text(*protocol) + " " +
+               gre_key_text(source_ports.low, destination_ports.low);
     if (protocol && is_icmp(*protocol)) {
         const auto hosts = prefix_text(source) + " " + prefix_text(destination) + " " + protocol_text(*protocol);
         return asks_for_ports() ? hosts + " " + range_text(source_ports) + "," + range_text(destination_ports) : hosts;
@@ -61,6 +78,8 @@ std::string PacketSelector::text() const {
         return source.text() + in_brackets(told(source_port)) + " " + destination.text() +
                in_brackets(told(destination_port)) + " " + protocol_text(protocol);
     const auto hosts = source.text() + " " + destination.text() + " " + protocol_text(protocol);
+    if (has_gre_key(protocol) && (source_port != 0 || destination_port != 0))
+        return hosts + " " + gre_key_text(source_port, destination_port);
     return is_icmp(protocol) ? hosts + " " + told(source_port) + "," + told(destination_port) : hosts;
 }
 
@@ -68,7 +87,8 @@ Match matches(const Selector& rule, const PacketSelector& packet) {
     if (rule.protocol && *rule.protocol != packet.protocol) return Match::no;
     if (!rule.source.contains(packet.source) || !rule.destination.contains(packet.destination)) return Match::no;
     if (!rule.asks_for_ports()) return Match::yes;
-    if (!has_ports(packet.protocol) && !(rule.protocol && is_icmp(packet.protocol))) return Match::no;
+    const bool instead_of_ports = rule.protocol && (is_icmp(packet.protocol) || has_gre_key(packet.protocol));
+    if (!has_ports(packet.protocol) && !instead_of_ports) return Match::no;
     if (!packet.ports_known) return Match::needs_ports;
     const bool inside =
         rule.source_ports.contains(packet.source_port) && rule.destination_ports.contains(packet.destination_port);

@@ -79,7 +79,7 @@ std::uint64_t Spd::order_of(const Policy& policy) const {
 Found find_linear(std::span<const PolicyPtr> in_order, const PacketSelector& packet) {
     bool needs_ports = false;
     for (const auto& policy : in_order) {
-        const Match match = matches(policy->selector, packet);
+        const Match match = matches(*policy, packet);
         if (match == Match::yes) return {policy.get(), needs_ports};
         needs_ports |= match == Match::needs_ports;
     }

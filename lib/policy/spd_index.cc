@@ -22,8 +22,8 @@ constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t source_is_ipv6 = 1u << 8, destination_is_ipv6 = 1u << 9;
 constexpr std::uint64_t carries_ports = 1u << 10;  // two ports, and no ICMP type and code in their place
 constexpr std::uint64_t families = source_is_ipv6 | destination_is_ipv6, protocol_bits = 0xff;
-constexpr unsigned source_port_shift = 16, destination_port_shift = 32;
-constexpr std::uint64_t any_port = 0xffff;
+constexpr unsigned source_port_shift = 16, destination_port_shift = 32, tag_shift = 48;
+constexpr std::uint64_t any_port = 0xffff, any_tag = 0xff;
 
 Words address_words(const Address& source, const Address& destination) {
     Words words{};
@@ -50,6 +50,7 @@ Words words_of(const PacketSelector& packet) {
     words[4] |= packet.protocol | (has_ports(packet.protocol) ? carries_ports : 0);
     words[4] |= std::uint64_t{packet.source_port} << source_port_shift;
     words[4] |= std::uint64_t{packet.destination_port} << destination_port_shift;
+    words[4] |= static_cast<std::uint64_t>(packet.tag) << tag_shift;
     return words;
 }
 
@@ -77,6 +78,16 @@ Rule rule_of(const Policy& policy, std::uint32_t rank) {
         rule.key[4] |= carries_ports;
         rule.mask[4] |= carries_ports;
     }
+    return rule;
+}
+
+/// A rule that asks for a tag asks for nothing else. Without a number it is asked for what no packet bears.
+Rule tag_rule_of(const Policy& policy, std::uint32_t rank) {
+    Rule rule;
+    rule.policy = &policy;
+    rule.rank = rank;
+    rule.mask[4] = any_tag << tag_shift;
+    rule.key[4] = (policy.tag == Tag::none ? any_tag : static_cast<std::uint64_t>(policy.tag)) << tag_shift;
     return rule;
 }
 
@@ -291,11 +302,16 @@ FamilyTables tables_of(std::span<const PolicyPtr> in_order, Family family, const
     for (std::uint32_t rank = 0; rank < in_order.size(); ++rank) {
         const Policy& policy = *in_order[rank];
         const Selector& selector = policy.selector;
+        if (!selector.tag.empty()) {
+            open.push_back(tag_rule_of(policy, rank));
+            continue;
+        }
         if (selector.source.family() != family) continue;
         const Rule rule = rule_of(policy, rank);
         if (!selector.asks_for_ports()) {
             open.push_back(rule);
-        } else if (!selector.protocol || has_ports(*selector.protocol) || is_icmp(*selector.protocol)) {
+        } else if (!selector.protocol || has_ports(*selector.protocol) || is_icmp(*selector.protocol) ||
+                   has_gre_key(*selector.protocol)) {
             asking.push_back(with_ports(rule));
             asking_blind.push_back(rule);
         }

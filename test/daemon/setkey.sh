@@ -45,6 +45,14 @@ result "setkey -F and -FP empty the databases, which then say so with status 0" 
 result "setkey -n reads and judges statements and does nothing" \
   "$(setkey -nc <<<'add 10.1.1.1 20.1.1.1 esp 300 -E null;' || echo refused; [ "$(setkey -D)" = 'No SAD entries.' ] || setkey -D
      told=$(setkey -nc 2>&1 <<<'add 10.1.1.1 20.1.1.1 esp 300;') && echo 'not refused'; grep -q '^setkey: stdin:1: ' <<<"$told" || echo "$told")"
+result "a policy with a tag is warned of until a rule of the filter gives it, and printed as KAME does" \
+  "$(told=$(setkey -c 2>&1 <<<'spdadd tagged "mail" -P out none;') || echo refused
+     [ "$told" = 'setkey: warning: stdin:1: no rule of the packet filter gives the tag "mail": this policy meets no packet' ] || echo "$told"
+     [ "$(setkey -DP | head -n 1)" = 'tagged "mail" ' ] || setkey -DP
+     torii filter add wire pass in on wan proto tcp from any to any port 25 tag mail >"$folder/said" || cat "$folder/said"
+     told=$(setkey -c 2>&1 <<<'spdupdate tagged "mail" -P out none;') || echo refused; [ -z "$told" ] || echo "$told"
+     torii show policy | grep -q 'tagged "mail"' || torii show policy
+     setkey -c <<<'spddelete tagged "mail" -P out;' || echo 'not deleted'; torii filter flush wire >/dev/null)"
 result "setkey looks host names up, and adds an SA for each pair of their addresses" \
   "$(setkey -vc <<<'add -4 localhost 20.1.1.1 esp 301 -E null -A hmac-sha1 "20-octets-of-the-key";' >"$folder/said" 2>&1; grep -q '^stdin:1: add 127.0.0.1 20.1.1.1 esp 301$' "$folder/said" || cat "$folder/said"; setkey -F)"
 

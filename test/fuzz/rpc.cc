@@ -12,8 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* octets, std::size_t co
     static const rpc::Setkey setkey{
         .run = [](const rpc::SetkeyText& text, rpc::Keys) -> Result<rpc::SetkeyAnswer> {
             TORII_TRY(auto program, setkey::parse(text.text, text.file));
-            TORII_TRY(auto output, setkey::run(control, std::move(program), {}));
-            return rpc::SetkeyAnswer{.output = std::move(output)};
+            TORII_TRY(auto ran, setkey::run(control, std::move(program), {}));
+            return rpc::SetkeyAnswer{.output = std::move(ran.output)};
         },
         .dump_sas = [](const rpc::Setkey::Dump&) { return std::string{"No SAD entries.\n"}; },
         .dump_policies = [] { return std::string{"No SPD entries.\n"}; },

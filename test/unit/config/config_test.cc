@@ -324,6 +324,9 @@ TEST_CASE("rules of the packet filter are understood, and for ports that are the
          "FILE:2: filter.wire.[0] is \"blok in\": pass or block is wanted, not 'blok'"},
         {with_wan(R"(filter = { clear = ["block", "pass on lan"]; };)"),
          "FILE:2: filter.clear.[1] is for port \"lan\": there is wan"},
+        {with_wan(R"(filter = { clear = ["pass on wan tag mail"]; };)"),
+         "FILE:2: filter.clear.[0] gives a tag: that is for filter.wire, because policies have been asked before hook "
+         "clear is"},
     });
 }
 

@@ -22,7 +22,8 @@ TEST_CASE("a rule of the filter is written back as it was read") {
           "pass proto tcp from any port 1024-65535 to any port 80",
           "block in on wan proto tcp from 10.0.0.0/8 to 20.0.0.1 port 25", "pass proto icmp type 8 code 0",
           "block from 2001:db8::/32", "pass to 10.0.1.5 fragments", "block proto udp whole", "block from any port 53",
-          "pass in proto icmp6 to fe80::1 type 135", "block proto 253"}) {
+          "pass in proto icmp6 to fe80::1 type 135", "block proto 253", "pass tag x",
+          "pass in on wan proto tcp to any port 25 tag mail", "pass fragments tag fragments"}) {
         INFO(text);
         CHECK(told(text) == text);
     }
@@ -50,4 +51,9 @@ TEST_CASE("a word of a rule that means nothing is named") {
     CHECK(told("block proto tcp type 8") == "a type needs proto icmp or icmp6");
     CHECK(told("block from 10.0.0.1 to 2001:db8::1") == "source and destination are of different families");
     CHECK(told("pass to any from any") == "'from' is not understood here");
+    CHECK(told("block in on wan tag mail") == "a packet that is blocked goes nowhere: tag belongs to pass rules");
+    for (const std::string name : {"", "25", "sixteen-letters-", "\"mail\""})
+        CHECK(told("pass tag " + name) ==
+              "tag wants a name of 1 to 15 letters, digits, '-', '_', '.' and ':', a letter first, not '" + name + "'");
+    CHECK(told("pass tag mail fragments") == "'fragments' is not understood here");
 }

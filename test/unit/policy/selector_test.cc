@@ -1,4 +1,4 @@
-#include "policy/selector.h"
+#include "policy/policy.h"
 
 #include "catch.h"
 #include "written.h"
@@ -87,11 +87,52 @@ TEST_CASE("ports are matched as ranges that include both ends") {
 
 TEST_CASE("a rule that asks for ports matches no packet of a protocol without ports") {
     check({
-        {"0.0.0.0/0[any] 0.0.0.0/0[80] gre", "10.0.1.5 10.0.2.6 gre", no},
-        {"0.0.0.0/0[0] 0.0.0.0/0[0] gre", "10.0.1.5 10.0.2.6 gre", no},  // absent is not zero
+        {"0.0.0.0/0[any] 0.0.0.0/0[80] esp", "10.0.1.5 10.0.2.6 esp", no},
+        {"0.0.0.0/0[0] 0.0.0.0/0[0] esp", "10.0.1.5 10.0.2.6 esp", no},  // absent is not zero
+        {"0.0.0.0/0[any] 0.0.0.0/0[any] esp", "10.0.1.5 10.0.2.6 esp", yes},
         {"0.0.0.0/0[0-80] 0.0.0.0/0[any] any", "10.0.1.5 10.0.2.6 esp", no},
-        {"0.0.0.0/0[any] 0.0.0.0/0[any] gre", "10.0.1.5 10.0.2.6 gre", yes},
     });
+}
+
+TEST_CASE("a rule with a key of GRE matches what carries it, and no ports of others (RFC 2890 2.1)") {
+    check({
+        {"0.0.0.0/0[1] 0.0.0.0/0[300] gre", "10.0.1.5[1] 10.0.2.6[300] gre", yes},
+        {"0.0.0.0/0[1] 0.0.0.0/0[300] gre", "10.0.1.5[0] 10.0.2.6[300] gre", no},
+        {"0.0.0.0/0[1] 0.0.0.0/0[300] gre", "10.0.1.5 10.0.2.6 gre", no},  // without a key
+        {"0.0.0.0/0[1] 0.0.0.0/0[300] gre", "10.0.1.5[unknown] 10.0.2.6[unknown] gre", needs_ports},
+        {"0.0.0.0/0[any] 0.0.0.0/0[any] gre", "10.0.1.5[1] 10.0.2.6[300] gre", yes},
+        {"0.0.0.0/0[1] 0.0.0.0/0[300] any", "10.0.1.5[1] 10.0.2.6[300] gre", no},  // ports were meant
+    });
+    CHECK(rule("10.0.1.0/24[1] 10.0.2.6[300] gre").text() == "10.0.1.0/24 10.0.2.6 gre 65836");
+    CHECK(packet("10.0.1.5[0] 10.0.2.6[44] gre").text() == "10.0.1.5 10.0.2.6 gre 44");
+}
+
+TEST_CASE("a policy with a tag matches what bears it, of either family, and nothing else") {
+    Policy policy{.selector = {.tag = "mail"}, .tag = Tag{3}};
+    for (const auto* text :
+         {"10.0.1.5[4711] 10.0.2.6[25] tcp", "::1 ::2 gre", "10.0.1.5 10.0.2.6 icmp unknown,unknown"}) {
+        PacketSelector bearer = packet(text);
+        CHECK(matches(policy, bearer) == no);
+        CHECK(near_miss(policy, bearer) == "tag");
+        bearer.tag = Tag{3};
+        CHECK(matches(policy, bearer) == yes);
+        CHECK(near_miss(policy, bearer).empty());
+        bearer.tag = Tag{4};
+        CHECK(matches(policy, bearer) == no);
+    }
+    CHECK(policy.selector.text() == "tagged \"mail\"");
+    policy.tag = Tag::none;  // a name without a number is nobody's
+    CHECK(matches(policy, packet("10.0.1.5[4711] 10.0.2.6[25] tcp")) == no);
+    const Policy others{.selector = rule("10.0.1.0/24[any] 10.0.2.0/24[any] any")};
+    PacketSelector bearer = packet("10.0.1.5[4711] 10.0.2.6[25] tcp");
+    bearer.tag = Tag{3};
+    CHECK(matches(others, bearer) == yes);  // a tag takes nothing away
+}
+
+TEST_CASE("a tag is called by 1 to 15 letters, digits, '-', '_', '.' and ':', a letter first") {
+    for (const auto* good : {"m", "mail", "Mail-25", "a.b_c:d", "fifteen-letters"}) CHECK(is_tag_name(good));
+    for (const auto* bad : {"", "25", "-x", "two words", "sixteen-letters-", "\"", "x\n", "f\xc3\xbc"})
+        CHECK_FALSE(is_tag_name(bad));
 }
 
 TEST_CASE("ICMP rules match by type and code, and only where the rule names ICMP") {

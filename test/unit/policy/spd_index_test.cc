@@ -23,7 +23,7 @@ class Model {
 public:
     explicit Model(const std::vector<PolicyPtr>& in_order) {
         for (const auto& policy : in_order) {
-            const auto& [source, destination, source_ports, destination_ports, protocol] = policy->selector;
+            const auto& [source, destination, source_ports, destination_ports, protocol, tag] = policy->selector;
             rows_.push_back({policy.get(), written_bits(source.base(), source.length()),
                              written_bits(destination.base(), destination.length())});
         }
@@ -33,6 +33,10 @@ public:
         const auto source = written_bits(packet.source, 128), destination = written_bits(packet.destination, 128);
         bool open_question = false;
         for (const Row& row : rows_) {
+            if (!row.policy->selector.tag.empty()) {
+                if (packet.tag != Tag::none && packet.tag == row.policy->tag) return {row.policy, open_question};
+                continue;
+            }
             if (!source.starts_with(row.source) || !destination.starts_with(row.destination)) continue;
             const auto answer = upper_layers(row.policy->selector, packet);
             if (answer == Answer::yes) return {row.policy, open_question};
@@ -60,6 +64,7 @@ private:
             case 132:
             case 136: break;
             case 1:
+            case 47:
             case 58:
                 if (!rule.protocol) return Answer::no;
                 break;
@@ -124,10 +129,15 @@ public:
                                                        : addresses_and_protocol();
             if (!one_in(3)) next->selector.source_ports = ports();
             if (!one_in(3)) next->selector.destination_ports = ports();
+            if (one_in(15)) {
+                next->selector = {.tag = "tag"};
+                next->tag = tag();
+            }
             out.push_back(std::move(next));
         }
         return out;
     }
+    Tag tag() { return Tag{static_cast<std::uint8_t>(one_of({1, 2, 64, 127}))}; }
     PacketSelector packet() {
         PacketSelector out;
         const Family from = family();
@@ -137,6 +147,7 @@ public:
         out.source_port = port();
         out.destination_port = port();
         out.ports_known = !one_in(4);
+        if (one_in(3)) out.tag = tag();
         return out;
     }
 

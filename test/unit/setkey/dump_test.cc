@@ -231,6 +231,8 @@ TEST_CASE("selectors and requests read in a dump as KAME writes them") {
     CHECK(shown("spdadd 10.0.0.1 10.0.0.2 icmp 8,0 -P out none;") == "10.0.0.1 10.0.0.2 1(icmp) 8,0\n\tout none");
     CHECK(shown("spdadd 10.0.0.1 10.0.0.2 icmp -P out none;") == "10.0.0.1 10.0.0.2 1(icmp)\n\tout none");
     CHECK(shown("spdadd ::1 ::2 gre -P out none;") == "::1 ::2 47(gre)\n\tout none");
+    CHECK(shown("spdadd ::1 ::2 gre 1.2.3.4 -P out none;") == "::1 ::2 47(gre) 16909060\n\tout none");
+    CHECK(shown("spdadd tagged \"mail\" -P out none;") == "tagged \"mail\" \n\tout none");
     CHECK(shown("spdadd ::1 ::2 253 -P out none;") == "::1[any] ::2[any] 253\n\tout none");
     CHECK(shown("spdadd ::1 ::2 any -P out prio low + 3 ipsec esp/transport//unique:8194 esp/transport/::3-::4/use "
                 "esp/transport;") ==

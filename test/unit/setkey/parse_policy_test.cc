@@ -116,10 +116,6 @@ TEST_CASE("a request that cannot be is refused where it stands") {
     CHECK(refused("out ipsec esp/transport//sometimes") ==
           "FILE:1: a level is needed: default, use, require, unique or unique:ID at 'sometimes' [bad_syntax]");
     CHECK(refused("out ipsec esp/tunnel/10.0.0.1[4500]-10.0.0.2[4500]/require") == "accepted");  // the SA's own ports
-    CHECK(refused("out ipsec esp/tunnel/me-any/require") ==
-          "FILE:1: me-any and any-me wait for an IKE that fills them in: write both addresses at 'me' [unsupported]");
-    CHECK(refused("in ipsec esp/tunnel/any-me/require") ==
-          "FILE:1: me-any and any-me wait for an IKE that fills them in: write both addresses at 'any' [unsupported]");
     CHECK(refused("out ipsec esp/transport//use extra") ==
           "FILE:1: a request is needed: PROTOCOL/MODE/SOURCE-DESTINATION/LEVEL at 'extra' [bad_syntax]");
 }
@@ -148,9 +144,56 @@ TEST_CASE("directions and actions that setkey has elsewhere are refused with the
     CHECK(refused("out discard esp/transport//use") == "FILE:1: ';' is needed here at 'esp' [bad_syntax]");
     CHECK(refusal("spdadd 10.0.0.1 10.0.0.2 any;") == "FILE:1: -P and a policy are needed here at ';' [bad_syntax]");
     CHECK(refusal("spdadd 10.0.0.1 10.0.0.2 any -ctx 1 1 \"x\" -P out none;") ==
-          "FILE:1: security contexts are not offered at '-ctx' [unsupported]");
-    CHECK(refusal("spdadd tagged \"x\" -P out none;") ==
-          "FILE:1: packet tags are not offered at 'tagged' [unsupported]");
+          "FILE:1: security contexts are labels of a host's own programs (SELinux): no packet on a gateway has one at "
+          "'-ctx' [unsupported]");
+}
+
+TEST_CASE("me-any in policies out and any-me in policies in are the packet's own ends, and transport mode's alone") {
+    const Request own{IpsecProtocol::esp, Mode::transport, Level::require, ReqId{}, std::nullopt};
+    CHECK(behind("out ipsec esp/transport/me-any/require").requests == std::vector{own});
+    CHECK(behind("in ipsec esp/transport/any-me/require").requests == std::vector{own});
+    CHECK(behind("out ipsec esp / transport / me - any / require").requests == std::vector{own});
+    CHECK(refused("out ipsec esp/tunnel/me-any/require") ==
+          "FILE:1: a tunnel needs its two addresses at 'tunnel' [bad_value]");
+    CHECK(refused("in ipsec esp/tunnel/any-me/require") ==
+          "FILE:1: a tunnel needs its two addresses at 'tunnel' [bad_value]");
+    CHECK(refused("in ipsec esp/transport/me-any/require") ==
+          "FILE:1: out takes me-any, and in takes any-me at 'me' [bad_value]");
+    CHECK(refused("out ipsec esp/transport/any-me/require") ==
+          "FILE:1: out takes me-any, and in takes any-me at 'any' [bad_value]");
+    CHECK(refused("out ipsec esp/transport/me-me/require") ==
+          "FILE:1: out takes me-any, and in takes any-me at 'me' [bad_value]");
+    CHECK(refused("out ipsec esp/transport/me/require") ==
+          "FILE:1: '-' is needed: me-any or any-me at '/' [bad_syntax]");
+}
+
+TEST_CASE("tagged and a name in quotes stand for what the packet filter marks, in the place of ranges and protocol") {
+    const auto program = parse(
+                             "spdadd tagged \"mail\" -lh 60 -P out prio high ipsec esp/transport//require;"
+                             "spdupdate tagged \"mail\" -P in discard;"
+                             "spddelete tagged \"mail\" -P out;",
+                             "FILE")
+                             .value();
+    REQUIRE(program.operations.size() == 3);
+    const auto& added = std::get<control::AddPolicy>(program.operations[0].operation).policy;
+    CHECK(added.selector == Selector{.tag = "mail"});
+    CHECK(added.direction == Direction::outbound);
+    CHECK(added.priority == 1 << 30);
+    CHECK(added.lifetime_seconds == 60);
+    CHECK(added.requests.size() == 1);
+    CHECK(std::get<control::UpdatePolicy>(program.operations[1].operation).policy.selector == added.selector);
+    CHECK(std::get<control::DeletePolicy>(program.operations[2].operation).selector == added.selector);
+    CHECK(operation_text(program.operations[1].operation) == "spdupdate tagged \"mail\" -P in discard");
+    CHECK(refusal("spdadd tagged mail -P out none;") ==
+          "FILE:1: the name of a tag is needed here, in quotes on one line at 'mail' [bad_syntax]");
+    CHECK(refusal("spdadd tagged \"mail\n\" -P out none;") ==
+          "FILE:1: the name of a tag is needed here, in quotes on one line at '(quoted text)' [bad_syntax]");
+    for (const std::string wrong : {"", "25", "two words", "sixteen-letters-"})
+        CHECK(refusal("spdadd tagged \"" + wrong + "\" -P out none;") ==
+              "FILE:1: a tag's name has 1 to 15 letters, digits, '-', '_', '.' and ':', a letter first at '(quoted "
+              "text)' [bad_value]");
+    CHECK(refusal("spdadd tagged \"mail\" tcp -P out none;") ==
+          "FILE:1: -P and a policy are needed here at 'tcp' [bad_syntax]");
 }
 
 TEST_CASE("fwd is in, and of a text that says a policy as both, as Linux's do, the second is passed over") {
@@ -237,7 +280,8 @@ TEST_CASE("an upper-layer protocol is any, a number or a name of a fixed table")
     CHECK(protocol("17") == 17);
     const std::pair<std::string_view, int> names[] = {
         {"tcp", 6},   {"udp", 17}, {"icmp", 1}, {"icmp6", 58}, {"ipv6-icmp", 58}, {"ip4", 4},      {"ipv4", 4},
-        {"ipv6", 41}, {"esp", 50}, {"ah", 51},  {"gre", 47},   {"sctp", 132},     {"ipcomp", 108}, {"ospf", 89}};
+        {"ipv6", 41}, {"esp", 50}, {"ah", 51},  {"gre", 47},   {"sctp", 132},     {"ipcomp", 108}, {"ospf", 89},
+        {"TCP", 6},   {"UDP", 17}, {"egp", 8},  {"ipip", 94},  {"IPv6-ICMP", 58}, {"hip", 139},    {"rdp", 27}};
     for (const auto& [name, number] : names) CHECK(protocol(name) == number);
     for (const std::string wrong : {"256", "ipx", "-P", "1.2.3.4"})
         CHECK(refused_selector("::1 ::2 " + wrong) ==
@@ -259,10 +303,27 @@ TEST_CASE("icmp takes a type and a code, of which 0 stands for any, and no ports
     for (const std::string portless : {"icmp", "icmp6", "gre"})
         CHECK(refused_selector("10.0.0.1[8] 10.0.0.2 " + portless) ==
               "FILE:1: this protocol has no ports; icmp takes 'type,code' behind it at '" + portless + "' [bad_value]");
-    CHECK(refused_selector("10.0.0.1 10.0.0.2 gre 1.2.3.4") ==
-          "FILE:1: keys of GRE are not offered: a policy takes all of it at '1.2.3.4' [unsupported]");
     CHECK(refused_selector("10.0.0.1 10.0.0.2 tcp 8,0") ==
-          "FILE:1: only icmp and icmp6 take a type and a code behind their name at '8,0' [bad_syntax]");
+          "FILE:1: only icmp and icmp6 take a type and a code behind their name, and gre takes a key at '8,0' "
+          "[bad_syntax]");
+}
+
+TEST_CASE("gre takes a key of 32 bits, a number or four octets, of which 0 stands for any") {
+    for (const std::string key : {"16909060", "1.2.3.4"}) {
+        const auto keyed = selector("10.0.0.1 10.0.0.2 gre " + key);
+        CHECK(keyed.protocol == 47);
+        CHECK(keyed.source_ports == PortRange::only(0x0102));
+        CHECK(keyed.destination_ports == PortRange::only(0x0304));
+    }
+    CHECK(selector("::1 ::2 gre 77").source_ports == PortRange::only(0));
+    CHECK(selector("::1 ::2 47 77").destination_ports == PortRange::only(77));
+    CHECK(selector("::1 ::2 gre 4294967295").source_ports == PortRange::only(65535));
+    for (const std::string all : {"gre", "gre 0", "gre 0.0.0.0"})
+        CHECK_FALSE(selector("::1 ::2 " + all).asks_for_ports());
+    for (const std::string wrong : {"4294967296", "1,2", "::1", "0x10", "1.2.3"})
+        CHECK(refused_selector("::1 ::2 gre " + wrong) ==
+              "FILE:1: a key of GRE has 32 bits: a number, or four octets as in 0.0.1.44 at '" + wrong +
+                  "' [bad_value]");
 }
 
 TEST_CASE("spdupdate takes what spdadd takes, and spddelete the direction alone or a whole policy") {

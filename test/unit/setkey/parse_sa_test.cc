@@ -195,7 +195,9 @@ TEST_CASE("an extension that cannot be is refused where it stands") {
           "FILE:1: -lh takes 0 to 18446744073709551615 at '18446744073709551616' [bad_value]");
     CHECK(refused("-bs -E null") == "FILE:1: -bs takes a decimal number at '-E' [bad_syntax]");
     CHECK(refused("-x -E null") == "FILE:1: there is no such option at '-x' [bad_syntax]");
-    CHECK(refused("-ctx 1 1 \"label\" -E null") == "FILE:1: security contexts are not offered at '-ctx' [unsupported]");
+    CHECK(refused("-ctx 1 1 \"label\" -E null") ==
+          "FILE:1: security contexts are labels of a host's own programs (SELinux): no packet on a gateway has one at "
+          "'-ctx' [unsupported]");
 }
 
 TEST_CASE("ah takes -A alone, and ipcomp -C alone") {

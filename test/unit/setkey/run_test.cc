@@ -11,7 +11,8 @@ namespace {
 
 Result<std::string> told(FakeControl& control, std::string_view text) {
     TORII_TRY(auto program, parse(text, "FILE"));
-    return run(control, std::move(program), {.pid = 1});
+    TORII_TRY(auto ran, run(control, std::move(program), {.pid = 1}));
+    return std::move(ran.output);
 }
 
 }  // namespace
@@ -91,7 +92,7 @@ TEST_CASE("getspi tells the SPI that the gateway chose") {
 TEST_CASE("a verbose run tells every operation with what it brought about, and no key") {
     FakeControl control;
     const auto verbosely = [&](std::string_view text) {
-        return run(control, parse(text, "FILE").value(), {.verbose = true}).value();
+        return run(control, parse(text, "FILE").value(), {.verbose = true}).value().output;
     };
     CHECK(verbosely("add ::1 ::2 esp 256 -E null -A hmac-md5 \"hogehogehogehoge\";\n"
                     "update ::1 ::2 esp 256 -E null;\ngetspi 10.0.0.1 10.0.0.2 ah 0;\n"
