@@ -152,10 +152,21 @@ Result<void> load_statements(control::ControlPlane& control, const Configuration
     return {};
 }
 
+namespace {
+
+Result<std::string> dump_sas(const control::ControlPlane& control, const rpc::Setkey::Dump& dump) {
+    if (!dump.wireshark) return setkey::dump_sas(control, dump_options(dump));
+    if (dump.keys != rpc::Keys::shown)
+        return fail(Errc::denied, "Wireshark's table is made of keys, which are for root");
+    return setkey::wireshark_table(control);
+}
+
+}  // namespace
+
 rpc::Setkey setkey_language(control::ControlPlane& control, const Configuration& configuration) {
     return {.run = [&](const rpc::SetkeyText& text,
                        rpc::Keys keys) { return run_statements(control, configuration, text, keys); },
-            .dump_sas = [&](const rpc::Setkey::Dump& dump) { return setkey::dump_sas(control, dump_options(dump)); },
+            .dump_sas = [&](const rpc::Setkey::Dump& dump) { return dump_sas(control, dump); },
             .dump_policies = [&] { return setkey::dump_policies(control, dump_options({})); },
             .policy = setkey::parse_policy};
 }

@@ -28,7 +28,7 @@ struct View {
     std::vector<Column> columns;
 };
 
-enum class Action { show, counts, ask, setkey, events, capture, help, leave };  // counts: rows of 0 are left out
+enum class Action { show, counts, ask, setkey, events, capture, keys, help, leave };  // counts: rows of 0 are left out
 
 struct Option {
     std::string_view name;   // "--json", "-f"

@@ -1,5 +1,9 @@
 #include "cli/runner.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -104,6 +108,7 @@ Result<void> Runner::perform(const Invocation& invocation, std::string_view line
         case Action::setkey: return run_setkey(client_, invocation, line, read_statements_);
         case Action::events: return events(invocation);
         case Action::capture: return capture(invocation);
+        case Action::keys: return keys(invocation);
         case Action::help: {
             TORII_TRY(const auto text, help_for(invocation.arguments));
             print(text);
@@ -214,6 +219,34 @@ std::vector<std::string> Runner::live_names(const Command& command) {
         if (std::ranges::find(out, name) == out.end()) out.push_back(std::move(name));
     }
     return out;
+}
+
+namespace {
+
+/// A new, empty file that its owner alone may read, also where an old one was open to others.
+Result<File> secret_file(const std::string& name) {
+    const int descriptor = open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    File file{descriptor < 0 ? nullptr : fdopen(descriptor, "w"), std::fclose};
+    if (!file || fchmod(descriptor, S_IRUSR | S_IWUSR) != 0 || ftruncate(descriptor, 0) != 0)
+        return fail(Errc::io, name + ": " + std::strerror(errno));
+    return file;
+}
+
+}  // namespace
+
+Result<void> Runner::keys(const Invocation& invocation) {
+    TORII_TRY(Value answer, client_.ask(invocation.command->method, {{"wireshark", true}}));
+    std::string text = answer["output"].text;
+    const auto name = invocation.value("-w").value_or("-");
+    if (name == "-") {
+        print(text);
+        return {};
+    }
+    TORII_TRY(File file, secret_file(std::string{name}));
+    const bool written = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
+    if (!written || std::fclose(file.release()) != 0)
+        return fail(Errc::io, std::string{name} + ": " + std::strerror(errno));
+    return {};
 }
 
 }  // namespace torii::cli

@@ -44,6 +44,7 @@ private:
     Result<void> ask(const Invocation& invocation);
     Result<void> events(const Invocation& invocation);
     Result<void> capture(const Invocation& invocation);
+    Result<void> keys(const Invocation& invocation);
 
     Client client_;
     ReadStatements read_statements_;

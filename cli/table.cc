@@ -457,6 +457,18 @@ std::vector<Command> gateway_commands() {
          .argument = {"HOOK] [-"},
          .options = {{"-w", "FILE", "writes to FILE; without it, or with `-`, to standard output"},
                      {"-c", "COUNT", "ends after so many packets"}}},
+        {.words = {"keys"},
+         .action = Action::keys,
+         .summary = "the keys of ESP as the table with which Wireshark and tshark decrypt a capture; root only",
+         .manual =
+             "Writes one line for each security association of ESP that has keys, as Wireshark's table esp_sa has it: "
+             "ends, SPI, cipher, authenticator and their keys. Whoever has the file can read all that these "
+             "associations protect: with -w it is made readable to its owner alone. What Wireshark cannot read is a "
+             "comment. Put it into Wireshark's folder as esp_sa, and set esp.enable_encryption_decode.",
+         .examples = {"torii keys -w ~/.config/wireshark/esp_sa",
+                      "torii capture -c 10 - | tshark -r - -o esp.enable_encryption_decode:TRUE"},
+         .method = "setkey.dump_sas",
+         .options = {{"-w", "FILE", "writes to FILE, of mode 0600; without it, or with `-`, to standard output"}}},
         {.words = {"help"},
          .action = Action::help,
          .summary = "this list, or the manual page of a command",

@@ -11,7 +11,7 @@ step "build, warnings as errors"
 scripts/build.sh release asan
 step "unit tests under sanitizers, and the rules of the house"
 scripts/test.sh house unit-asan
-step "fuzz targets, 60 s each"
-scripts/fuzz.sh 60
+step "20,000 mutated packets, and fuzz targets, 60 s each"
+scripts/fuzz.sh 60 20000
 step "which RFC sections are cited, and where"
 /usr/bin/python3 scripts/citations.py

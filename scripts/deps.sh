@@ -8,11 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages="g++ pkg-config meson ninja-build clang-format
-  iproute2 ethtool iputils-ping iperf3 tcpdump python3 python3-scapy python3-cryptography user-mode-linux busybox-static cpio
+  iproute2 ethtool iputils-ping iperf3 tcpdump tshark python3 python3-scapy python3-cryptography user-mode-linux busybox-static cpio
   libdpdk-dev libconfig-dev catch2 zlib1g-dev libssl-dev libedit-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libcli11-dev
   libipsec-mb-dev"
-# The suite that uses this one skips, with the reason, where it cannot be had.
-optional=" user-mode-linux "
+# The suite that uses one of these skips, with the reason, where it cannot be had.
+optional=" user-mode-linux tshark "
 [ "${1:-}" = --fuzz ] && packages="$packages clang-19 libclang-rt-19-dev"
 
 next_release=trixie

@@ -20,7 +20,7 @@ SUITES = {
     'house': ('house', None, 60),
     'unit': ('unit', 'release', 300),
     'unit-asan': ('unit', 'asan', 600),
-    'oracle': ('oracle', 'release', 300),
+    'oracle': ('oracle', 'release', 420),
     'malformed': ('malformed', 'asan', 300),
     'daemon': ('daemon', 'release', 240),
     'faq': ('faq', 'release', 240),

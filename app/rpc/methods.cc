@@ -251,8 +251,9 @@ Result<Json> setkey_run(const Call& call, const Json& params) {
 }
 
 Result<Json> setkey_dump_sas(const Call& call, const Json& params) {
-    return output_of(
-        call.setkey.dump_sas({call.keys, flag(params, "dead"), flag(params, "ports"), flag(params, "verbose")}));
+    TORII_TRY(std::string text, call.setkey.dump_sas({call.keys, flag(params, "dead"), flag(params, "ports"),
+                                                      flag(params, "verbose"), flag(params, "wireshark")}));
+    return output_of(std::move(text));
 }
 
 Result<Json> subscribe(const Call& call, const Json&) {
@@ -384,7 +385,7 @@ std::vector<Method> table() {
                "as `setkey -D`; keys to uid 0 alone",
                {},
                setkey_dump_sas,
-               {"dead", "ports", "verbose"}},
+               {"dead", "ports", "verbose", "wireshark"}},
         Method{"setkey.dump_policies",
                "as `setkey -DP`",
                {},

@@ -43,8 +43,9 @@ struct Setkey {
     struct Dump {
         Keys keys = Keys::redacted;
         bool dead = false, ports = false, verbose = false;  // -a, -p, -v
+        bool wireshark = false;                             // as its table esp_sa, which is refused without keys
     };
-    std::function<std::string(const Dump& dump)> dump_sas;             // as `setkey -D`
+    std::function<Result<std::string>(const Dump& dump)> dump_sas;     // as `setkey -D`
     std::function<std::string()> dump_policies;                        // as `setkey -DP`
     std::function<Result<Policy>(std::string_view statement)> policy;  // what one spdadd adds
 };

@@ -101,6 +101,9 @@ Result<Ran> run(control::ControlPlane& control, Program program, const DumpOptio
 
 /// The SAD as `setkey -D` prints it; "No SAD entries." when there is none.
 std::string dump_sas(const control::ControlPlane& control, const DumpOptions& options);
+/// The SAs of ESP with their keys as Wireshark's table `esp_sa`, for whoever may see keys. An SA that Wireshark cannot
+/// read is a comment there.
+std::string wireshark_table(const control::ControlPlane& control);
 /// The SPD as `setkey -DP` prints it; "No SPD entries." when there is none.
 std::string dump_policies(const control::ControlPlane& control, const DumpOptions& options);
 

@@ -56,7 +56,7 @@ Gateways::Gateways(const Work& work, const Setting& setting) : work_(work), sett
     auto book = CryptoBook::make({.time_kernels = false, .only = setting.kernel});
     if (!book) give_up(book.error().text());
     book_ = std::move(*book);
-    gateway_ = make(gateway_configuration(setting), gateway_setkey(work, setting.tunnels), "the gateway");
+    gateway_ = make(gateway_configuration(work, setting), gateway_setkey(work, setting.tunnels), "the gateway");
 }
 
 std::unique_ptr<test::Wires> Gateways::make(const Configuration& configuration, const std::string& setkey,
@@ -86,10 +86,10 @@ void Gateways::seal(const Frames& clear, Frames& sealed, const std::vector<std::
 Row Gateways::measure(Direction direction, Octets octets, Patience patience) {
     const bool inbound = direction == Direction::inbound;
     if (inbound && !peers_)
-        peers_ = make(peers_configuration(setting_), peers_setkey(work_, setting_.tunnels), "the peers' side");
+        peers_ = make(peers_configuration(work_, setting_), peers_setkey(work_, setting_.tunnels), "the peers' side");
     const auto draws = draw(group_packets, setting_.tunnels, octets);
     const auto sealed_octets = frame_octets(draws, &work_), clear_octets = frame_octets(draws, nullptr);
-    const Frames clear = clear_frames(draws, direction);
+    const Frames clear = clear_frames(draws, direction, work_.family);
     Frames sealed{inbound ? group_packets : 0};
     Lane lane{*gateway_,
               inbound ? world : office,

@@ -23,7 +23,8 @@ TSC cycles per packet on one worker, all stages, memory-backed ports, beside the
   --json               one JSON object a row instead of the table
   --quick              a few windows a row: whether it works, not how fast
   --long               ten seconds a row: for a profiler
-  --work NAME          only this: 'esp tunnel', 'ah tunnel', 'esp tunnel in ah', 'ipcomp tunnel'
+  --work NAME          only this: 'esp tunnel', 'esp tunnel over ipv6', 'esp tunnel in udp', 'ah tunnel',
+                       'esp tunnel in ah', 'ipcomp tunnel'
   --suite TEXT         only suites whose name contains TEXT: aes-gcm, aes-cbc
   --direction NAME     only outbound, or only inbound
   --octets N|imix      only this size: octets of the inner IP packet, 64 .. 1518

@@ -21,19 +21,20 @@ double Row::megabytes_per_second(double cycles) const {
 }
 
 void print_heading() {
-    std::printf("%-16s %-27s %-9s %6s %8s | %8s %8s %8s | %8s %8s\n%s\n", "TSC cycles per", "packet", "", "octets",
-                "tunnels", "cycles", "floor", "overhead", "median", "median",
-                "work             suite                       direction                 |  (least)  (least)          | "
-                "  cycles    floor");
+    std::printf(
+        "%-20s %-27s %-9s %6s %8s | %8s %8s %8s | %8s %8s\n%s\n", "TSC cycles per", "packet", "", "octets", "tunnels",
+        "cycles", "floor", "overhead", "median", "median",
+        "work                 suite                       direction                 |  (least)  (least)          | "
+        "  cycles    floor");
 }
 
 void print_for_people(const Row& row) {
-    std::printf("%-16s %-27s %-9s %6s %8u | %8.1f %8.1f %8.1f | %8.1f %8.1f\n", std::string{row.work.name}.c_str(),
+    std::printf("%-20s %-27s %-9s %6s %8u | %8.1f %8.1f %8.1f | %8.1f %8.1f\n", std::string{row.work.name}.c_str(),
                 std::string{row.work.suite}.c_str(), std::string{name_of(row.direction)}.c_str(),
                 name_of(row.octets).c_str(), row.setting.tunnels, row.cycles.least, row.floor.least, row.overhead(),
                 row.cycles.median, row.floor.median);
     if (row.work.compresses())
-        std::printf("%-16s %.0f MB/s through the gateway, %.0f through zlib alone\n", "",
+        std::printf("%-20s %.0f MB/s through the gateway, %.0f through zlib alone\n", "",
                     row.megabytes_per_second(row.cycles.least), row.megabytes_per_second(row.floor.least));
     std::fflush(stdout);
     if (const Disturbances& seen = row.disturbances; seen.all() != 0)

@@ -13,8 +13,22 @@ constexpr std::uint32_t office_net = 0xc0a80100;                              //
 constexpr std::uint32_t other_nets = 0x0a000000, other_gateways = 0x15000000;
 constexpr unsigned wire_mtu = 1700;  // octets; the mbufs stay as large as they are by default
 
-std::string text(std::uint32_t address) { return Address::v4(address).text(); }
-std::string network(std::uint32_t address) { return text(address) + "/24"; }
+/// In IPv6 the octets a.b.c.d are 2001:db8:a:bc::1dd.
+Address address(std::uint32_t number, Family family) {
+    if (family == Family::ipv4) return Address::v4(number);
+    std::array<std::uint8_t, 16> octets{0x20, 0x01, 0x0d, 0xb8};
+    octets[5] = static_cast<std::uint8_t>(number >> 24);
+    octets[6] = static_cast<std::uint8_t>(number >> 16);
+    octets[7] = static_cast<std::uint8_t>(number >> 8);
+    octets[14] = 1;
+    octets[15] = static_cast<std::uint8_t>(number);
+    return Address::v6(octets);
+}
+std::uint8_t network_bits(Family family) { return family == Family::ipv4 ? 24 : 64; }
+std::string text(std::uint32_t number, Family family) { return address(number, family).text(); }
+std::string network(std::uint32_t number, Family family) {
+    return Prefix{address(number, family), network_bits(family)}.text();
+}
 std::uint32_t net_behind(unsigned tunnel) { return other_nets + (tunnel << 8); }
 std::uint32_t gateway_of(unsigned tunnel) { return other_gateways + tunnel; }
 
@@ -46,8 +60,9 @@ std::string add_sas(const Work& work, std::uint32_t source, std::uint32_t destin
     std::string lines;
     std::string_view mode = "tunnel";
     for (const Layer& layer : work.layers()) {
-        lines += "add " + text(source) + " " + text(destination) + " " + std::string{name_of(layer.protocol)} + " " +
-                 std::to_string(spi) + " -m " + std::string{mode} + algorithms(layer, spi) + ";\n";
+        lines += "add " + text(source, work.family) + " " + text(destination, work.family) + " " +
+                 std::string{name_of(layer.protocol)} + (work.in_udp ? "-udp " : " ") + std::to_string(spi) + " -m " +
+                 std::string{mode} + algorithms(layer, spi) + ";\n";
         mode = "transport";
     }
     return lines;
@@ -61,8 +76,8 @@ std::string add_sas_in(const Work& work, unsigned tunnel) {
 
 /// `way` is the direction as the policy's gateway sees it; packets between the same networks go both ways.
 std::string add_policy(const Work& work, unsigned tunnel, bool to_us, std::string_view way) {
-    const std::string there = network(net_behind(tunnel)), here = network(office_net);
-    const std::string far = text(gateway_of(tunnel)), near = text(our_gateway);
+    const std::string there = network(net_behind(tunnel), work.family), here = network(office_net, work.family);
+    const std::string far = text(gateway_of(tunnel), work.family), near = text(our_gateway, work.family);
     std::string line =
         "spdadd " + (to_us ? there + " " + here : here + " " + there) + " any -P " + std::string{way} + " ipsec";
     std::string how = "/tunnel/" + (to_us ? far + "-" + near : near + "-" + far) + "/require";
@@ -113,15 +128,20 @@ unsigned Layer::protected_octets(unsigned octets) const {
 unsigned Work::tunnel_octets(unsigned ip_octets) const {
     for (const Layer& layer : layers())
         if (layer.is_crypto()) ip_octets = layer.protected_octets(ip_octets);
-    return unsigned{sizeof(Ipv4Header)} + ip_octets;
+    const unsigned outer = family == Family::ipv4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
+    return outer + (in_udp ? unsigned{sizeof(UdpHeader)} : 0) + ip_octets;
 }
 
-Configuration gateway_configuration(const Setting& setting) {
-    Configuration c = two_wires(setting, {Address::v4(office_net + 1), 24}, {Address::v4(our_gateway), 24});
-    c.routes = {{Prefix{Address::v4(other_nets), 8}, Address::v4(next_gateway), "world"},
-                {Prefix{Address::v4(other_gateways), 8}, Address::v4(next_gateway), "world"}};
-    c.neighbours = {{Address::v4(next_gateway), MacAddress{{2, 0, 0, 0, 0, 2}}, "world"},
-                    {Address::v4(our_host()), MacAddress{{2, 0, 0, 0, 1, 5}}, "office"}};
+Configuration gateway_configuration(const Work& work, const Setting& setting) {
+    const Family family = work.family;
+    Configuration c = two_wires(setting, {address(office_net + 1, family), network_bits(family)},
+                                {address(our_gateway, family), network_bits(family)});
+    const Address next = address(next_gateway, family);
+    const std::uint8_t bits = family == Family::ipv4 ? 8 : 48;
+    c.routes = {{Prefix{address(other_nets, family), bits}, next, "world"},
+                {Prefix{address(other_gateways, family), bits}, next, "world"}};
+    c.neighbours = {{next, MacAddress{{2, 0, 0, 0, 0, 2}}, "world"},
+                    {our_host(family), MacAddress{{2, 0, 0, 0, 1, 5}}, "office"}};
     return c;
 }
 
@@ -134,10 +154,13 @@ std::string gateway_setkey(const Work& work, unsigned tunnels) {
 }
 
 /// A wire's port has a MAC of zeros, and so the peers' only neighbour has.
-Configuration peers_configuration(const Setting& setting) {
-    Configuration c = two_wires(setting, {Address::v4(0xac100001), 24}, {Address::v4(next_gateway), 24});
-    c.routes = {{Prefix{Address::v4(office_net), 24}, Address::v4(our_gateway), "world"}};
-    c.neighbours = {{Address::v4(our_gateway), MacAddress{}, "world"}};
+Configuration peers_configuration(const Work& work, const Setting& setting) {
+    const Family family = work.family;
+    const std::uint8_t bits = network_bits(family);
+    const Address ours = address(our_gateway, family);
+    Configuration c = two_wires(setting, {address(0xac100001, family), bits}, {address(next_gateway, family), bits});
+    c.routes = {{Prefix{address(office_net, family), bits}, ours, "world"}};
+    c.neighbours = {{ours, MacAddress{}, "world"}};
     return c;
 }
 
@@ -148,7 +171,7 @@ std::string peers_setkey(const Work& work, unsigned tunnels) {
     return all;
 }
 
-std::uint32_t our_host() { return office_net + 5; }
-std::uint32_t host_behind(unsigned tunnel) { return net_behind(tunnel) + 5; }
+Address our_host(Family family) { return address(office_net + 5, family); }
+Address host_behind(unsigned tunnel, Family family) { return address(net_behind(tunnel) + 5, family); }
 
 }  // namespace torii::bench

@@ -1,5 +1,6 @@
 // What the bench's gateways are told: one office (192.168.1.0/24 behind 20.0.0.1) with N tunnels to N other offices
-// (10.a.b.0/24 behind 21.x.y.z), each with an SA pair, keys and a policy pair of its own.
+// (10.a.b.0/24 behind 21.x.y.z), each with an SA pair, keys and a policy pair of its own. In IPv6 a network is 2001:db8
+// with these octets behind it.
 #pragma once
 
 #include <array>
@@ -47,6 +48,8 @@ struct Work {
     std::string_view suite;  // how CryptoBook calls a lone layer's
     std::array<Layer, 2> all_layers;
     unsigned layer_count = 1;
+    Family family = Family::ipv4;  // of the hosts and the gateways
+    bool in_udp = false;           // ESP in UDP
 
     std::span<const Layer> layers() const { return {all_layers.data(), layer_count}; }
     bool compresses() const { return !all_layers[0].is_crypto(); }
@@ -59,6 +62,17 @@ inline constexpr std::array measured_works{
     Work{"esp tunnel",
          "aes-cbc 128 + hmac-sha256",
          {Layer{IpsecProtocol::esp, CipherId::aes_cbc, 128, AuthId::hmac_sha256}}},
+    Work{"esp tunnel over ipv6",
+         "aes-gcm-16 128",
+         {Layer{IpsecProtocol::esp, CipherId::aes_gcm_16, 128}},
+         1,
+         Family::ipv6},
+    Work{"esp tunnel in udp",
+         "aes-gcm-16 128",
+         {Layer{IpsecProtocol::esp, CipherId::aes_gcm_16, 128}},
+         1,
+         Family::ipv4,
+         true},
     Work{"ah tunnel", "null + hmac-sha256", {Layer{IpsecProtocol::ah, CipherId::null, 0, AuthId::hmac_sha256}}},
     Work{"esp tunnel in ah",
          "aes-gcm-16 128, hmac-sha256",
@@ -80,14 +94,14 @@ struct Setting {
 };
 
 /// The gateway that is measured.
-Configuration gateway_configuration(const Setting& setting);
+Configuration gateway_configuration(const Work& work, const Setting& setting);
 std::string gateway_setkey(const Work& work, unsigned tunnels);
 /// All the other offices' gateways in one: it seals what the measured gateway is to open.
-Configuration peers_configuration(const Setting& setting);
+Configuration peers_configuration(const Work& work, const Setting& setting);
 std::string peers_setkey(const Work& work, unsigned tunnels);
 
-/// The two ends of the clear packets of a tunnel, IPv4 in host order.
-std::uint32_t our_host();
-std::uint32_t host_behind(unsigned tunnel);
+/// The two ends of the clear packets of a tunnel.
+Address our_host(Family family);
+Address host_behind(unsigned tunnel, Family family);
 
 }  // namespace torii::bench

@@ -48,29 +48,54 @@ std::vector<std::byte> words(std::size_t count) {
     return {octets.begin(), octets.end()};
 }
 
-}  // namespace
+constexpr std::uint8_t hops = 64;
 
-Frames clear_frames(std::span<const Draw> draws, Direction direction) {
+/// Writes the headers of a packet of `octets` octets between two hosts at `at`.
+void write_head4(std::byte* at, const Address& source, const Address& destination, unsigned octets) {
     struct Head {
         EthernetHeader ethernet{.destination = {}, .source = {2, 0, 0, 0, 1, 5}, .type = Big16{0x0800}};
         Ipv4Header ip{};
         UdpHeader udp{};
-    };
-    static_assert(sizeof(Head) == 42);
+    } head;
+    static_assert(sizeof head == 42);
+    head.ip.version_ihl = 0x45;
+    head.ip.total_octets = static_cast<std::uint16_t>(octets);
+    head.ip.ttl = hops;
+    head.ip.protocol = static_cast<std::uint8_t>(IpProtocol::udp);
+    head.ip.source = source.v4_number();
+    head.ip.destination = destination.v4_number();
+    head.ip.checksum = internet_checksum(&head.ip, sizeof head.ip);
+    head.udp = {4000, 5000, static_cast<std::uint16_t>(octets - sizeof(Ipv4Header)), 0};
+    std::memcpy(at, &head, sizeof head);
+}
+/// No checksum stands in the UDP header, which no gateway looks at.
+void write_head6(std::byte* at, const Address& source, const Address& destination, unsigned octets) {
+    struct Head {
+        EthernetHeader ethernet{.destination = {}, .source = {2, 0, 0, 0, 1, 5}, .type = Big16{0x86dd}};
+        Ipv6Header ip{};
+        UdpHeader udp{};
+    } head;
+    static_assert(sizeof head == 62);
+    head.ip.version_class_flow = 6u << 28;
+    head.ip.payload_octets = static_cast<std::uint16_t>(octets - sizeof(Ipv6Header));
+    head.ip.next_header = static_cast<std::uint8_t>(IpProtocol::udp);
+    head.ip.hop_limit = hops;
+    head.ip.source = source.raw();
+    head.ip.destination = destination.raw();
+    head.udp = {4000, 5000, static_cast<std::uint16_t>(octets - sizeof(Ipv6Header)), 0};
+    std::memcpy(at, &head, sizeof head);
+}
+
+}  // namespace
+
+Frames clear_frames(std::span<const Draw> draws, Direction direction, Family family) {
+    const auto write_head = family == Family::ipv4 ? write_head4 : write_head6;
     std::vector<std::byte> frame = words(sizeof(EthernetHeader) + largest_packet);
     Frames out{draws.size()};
     for (const Draw& packet : draws) {
-        const std::uint32_t there = host_behind(packet.tunnel), here = our_host();
-        Head head;
-        head.ip.version_ihl = 0x45;
-        head.ip.total_octets = static_cast<std::uint16_t>(packet.octets);
-        head.ip.ttl = 64;
-        head.ip.protocol = static_cast<std::uint8_t>(IpProtocol::udp);
-        head.ip.source = direction == Direction::outbound ? here : there;
-        head.ip.destination = direction == Direction::outbound ? there : here;
-        head.ip.checksum = internet_checksum(&head.ip, sizeof head.ip);
-        head.udp = {4000, 5000, static_cast<std::uint16_t>(packet.octets - sizeof(Ipv4Header)), 0};
-        std::memcpy(frame.data(), &head, sizeof head);
+        const Address there = host_behind(packet.tunnel, family), here = our_host(family);
+        const bool outbound = direction == Direction::outbound;
+        write_head(frame.data(), outbound ? here : there, outbound ? there : here, packet.octets);
         out.add(std::span{frame}.first(sizeof(EthernetHeader) + packet.octets));
     }
     return out;

@@ -45,6 +45,6 @@ private:
 
 /// The drawn packets in clear, as they come from an office: ours when outbound, the others' when inbound. UDP with
 /// words as its data, since compression is measured too.
-Frames clear_frames(std::span<const Draw> draws, Direction direction);
+Frames clear_frames(std::span<const Draw> draws, Direction direction, Family family);
 
 }  // namespace torii::bench

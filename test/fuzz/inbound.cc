@@ -17,21 +17,9 @@ namespace {
 
 /// The gateway of hostile_setkey.
 Configuration configuration() {
-    Configuration c;
+    Configuration c = hostile_configuration();
     c.mbufs = 1023;
-    c.ports = {{.name = "office",
-                .device = "",
-                .addresses = {{Address::v4(number("10.0.1.1")), 24}},
-                .role = PortRole::protected_port},
-               {.name = "world",
-                .device = "",
-                .addresses = {{Address::v4(number("20.0.0.1")), 24}},
-                .role = PortRole::unprotected_port}};
-    for (PortConfiguration& gif : hostile_gifs()) c.ports.push_back(std::move(gif));
-    c.routes = {{Prefix{Address::v4(number("10.0.0.0")), 16}, Address::v4(number("20.0.0.2")), "world"}};
-    c.neighbours = {{Address::v4(number("10.0.1.5")), host_mac, "office"}};
-    for (std::uint32_t last = 2; last <= 19; ++last)
-        c.neighbours.push_back({Address::v4(number("20.0.0.0") + last), peer_mac, "world"});
+    c.natt_keepalive_seconds = 0;  // time leaps here
     return c;
 }
 
@@ -56,16 +44,25 @@ Site& site() {
 
 /// `text` as the layer that `choice` names: a whole packet inside a tunnel, or whatever the transform may carry.
 Octets layer(Peers& peers, std::uint8_t choice, const Octets& text) {
-    const unsigned number = std::array{2u, 3u, 4u, 5u, 6u, 7u, 14u, 15u, 16u, 16u, 18u, 19u}[choice % 12];
+    const unsigned number = std::array{2u,  3u,  4u,  5u,  6u,  7u,  14u, 15u, 16u, 16u,
+                                       18u, 19u, 22u, 23u, 24u, 25u, 26u, 26u, 27u, 28u}[choice % 32 % 20];
     Peer& peer = peers.at(number);
     if ((choice & 0x80) == 0) return peer.tunnel(text);
     const auto next_header = static_cast<std::uint8_t>(text.empty() ? 0 : std::to_integer<std::uint8_t>(text.back()));
-    if (number == 14 || number == 15 || number == 19) return peer.authenticated(text, next_header);
-    if (number == 16) return ipv4(peer.address(), "20.0.0.1", 108, octets_of(IpCompHeader{4, 0, 2}) + text);
+    if (peer.protocol() == IpsecProtocol::ah) return peer.authenticated(text, next_header);
+    const Octets raw = octets_of(IpCompHeader{4, 0, 2}) + text;
+    if (number == 16) return ipv4(peer.address(), peer.us(), 108, raw);
+    if (number == 26) return ipv6(peer.address(), peer.us(), 108, raw);
     return peer.packet(choice & 0x40 ? text : peer.padded(text, next_header));
 }
 
+bool is_ipv6(const Octets& packet) { return !packet.empty() && std::to_integer<unsigned>(packet[0]) >> 4 == 6; }
+
 Octets with_checksum(const Octets& packet) {
+    if (is_ipv6(packet)) {  // ICMPv6 behind the first header has one
+        const bool summed = packet.size() >= sizeof(Ipv6Header) + 8 && packet[6] == std::byte{58};
+        return summed ? summed_icmpv6(packet) : packet;
+    }
     const Octets frame = edited(ethernet(packet), [](Ipv4Header&) {});
     return {frame.begin() + sizeof(EthernetHeader), frame.end()};
 }
@@ -93,12 +90,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* octets, std::size_t co
     const bool raw_frame = (shape & 0x10) != 0 && layers == 0;
     if (!raw_frame) packet = with_checksum(packet);
     for (unsigned i = 0; i < layers; ++i) packet = layer(site().peers, octets[1 + i], packet);
-    const Octets frame = raw_frame ? packet : ethernet(packet);
+    const Octets frame = raw_frame ? packet : ethernet(packet, {}, is_ipv6(packet) ? EtherType::ipv6 : EtherType::ipv4);
 
     Account& account = site().account;
     const Recipe recipe{"", layers != 0 || (shape & 4) ? world : office, shape & 8 ? Room::pool : Room::exact, {}};
     const std::size_t before = account.leaked().size();
-    const std::string wrong = wrong_fate(is_arp(recipe, frame), account.send(recipe, frame));
+    const std::string wrong = wrong_fate(may_be_taken(recipe, frame), account.send(recipe, frame));
     const std::vector<std::string> leaked = leaked_since(before, recipe.port);
     const bool good = wrong.empty() && account.malformed().empty() && leaked.empty();
     if (good && site().gateway.buffers_missing() == 0) return 0;

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* octets, std::size_t co
             TORII_TRY(auto ran, setkey::run(control, std::move(program), {}));
             return rpc::SetkeyAnswer{.output = std::move(ran.output)};
         },
-        .dump_sas = [](const rpc::Setkey::Dump&) { return std::string{"No SAD entries.\n"}; },
+        .dump_sas = [](const rpc::Setkey::Dump&) -> Result<std::string> { return "No SAD entries.\n"; },
         .dump_policies = [] { return std::string{"No SPD entries.\n"}; },
         .policy = setkey::parse_policy};
     const rpc::Call call{.control = control,

@@ -31,7 +31,14 @@ Octets nested(Peers& peers, Octets packet, const std::vector<unsigned>& innermos
 
 class Writer {
 public:
-    Writer(Peers& peers, Random& random) : peers_(peers), random_(random), valid_(valid_frames(peers)) {}
+    Writer(Peers& peers, Random& random) : peers_(peers), random_(random), valid_(valid_frames(peers)) {
+        valid_.push_back(
+            {"an ICMP error about ESP of the gateway", world, Room::pool, [] {
+                 const Octets sent = octets_of(EspHeader{0x77777777, 0x1000000}) + Octets(24);  // by nobody
+                 const Octets quoted = ipv4("20.0.0.1", "20.0.0.2", esp, sent);
+                 return ethernet(icmp_error("20.0.0.9", "20.0.0.1", quoted));
+             }});
+    }
     std::vector<Recipe> write() {
         for (const Recipe& recipe : valid_) {
             cuts(recipe);
@@ -376,10 +383,6 @@ std::vector<Recipe> valid_frames(Peers& peers) {
                [&peers] { return peers.transport().packet(peers.transport().padded(icmp_echo(3), 1)); });
     from_world("an ICMP error out of a tunnel",
                [&peers] { return peers.at(2).tunnel(icmp_error("10.0.2.9", "10.0.1.5", datagram(1, 2))); });
-    from_world("an ICMP error about ESP of the gateway", [] {
-        const Octets sent = octets_of(EspHeader{0x77777777, 0x1000000}) + Octets(24);  // by nobody
-        return icmp_error("20.0.0.9", "20.0.0.1", ipv4("20.0.0.1", "20.0.0.2", esp, sent));
-    });
     from_world("an echo request from the world", [] { return ipv4("20.0.0.2", "20.0.0.1", 1, icmp_echo(4)); });
     from_world("a datagram out of a gif port", [] { return ipv4("20.0.0.10", "20.0.0.1", 4, datagram(11, 1)); });
     from_world("a datagram out of a gif port under transport mode",

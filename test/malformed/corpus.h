@@ -13,9 +13,6 @@
 
 namespace torii::test {
 
-inline constexpr std::size_t office = 0, world = 1;
-inline constexpr MacAddress host_mac{{2, 0, 0, 0, 1, 5}}, peer_mac{{2, 0, 0, 0, 0, 2}};
-
 using Random = std::mt19937_64;
 
 struct Recipe {
@@ -25,10 +22,16 @@ struct Recipe {
     std::function<Octets()> make;
 };
 
-/// Frames that the gateway forwards or answers, in buffers that have the room for it.
+/// Frames that the gateway forwards or answers, in buffers that have the room for it; the second of IPv6, inside or
+/// out.
 std::vector<Recipe> valid_frames(Peers& peers);
+std::vector<Recipe> valid_frames6(Peers& peers);
 /// More than 10,000 mutations of them and frames that are nothing at all, in random order.
 std::vector<Recipe> hostile_frames(Peers& peers, Random& random);
+std::vector<Recipe> hostile_frames6(Peers& peers, Random& random);
+/// Any transform and several of them, around a mutated packet and mutated again: as many as one likes. To arrive at
+/// `port`.
+Recipe storm_frame(Peers& peers, Random& random, std::size_t port);
 
 /// `frame` with its IPv4 header changed by `edit` and the header's checksum right again, where there is a header.
 Octets edited(Octets frame, const std::function<void(Ipv4Header&)>& edit);

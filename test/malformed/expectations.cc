@@ -169,6 +169,13 @@ private:
             frame = edited(shortened(frame, frame.size() - 18),
                            [](Ipv4Header& ip) { ip.flags_offset = Ipv4Header::more_fragments; });
         });
+        packet("an ICMP error about ESP that nobody sent", Drop::icmp_unproven, world, [] {
+            Octets message = octets_of(IcmpHeader{3, 4, 0, 0, 1300}) +
+                             ipv4("20.0.0.1", "20.0.0.2", 50, octets_of(EspHeader{0x77777777, 1}) + Octets(24));
+            const Big16 checksum{internet_checksum(message.data(), message.size())};
+            std::memcpy(message.data() + 2, &checksum, 2);
+            return ipv4("20.0.0.9", "20.0.0.1", 1, message);
+        });
         row("an ESP packet sent twice", Drop::replayed, world,
             [frame = ethernet(peers_.null().tunnel(plain(4, 1)))] { return frame; });
         packet("text under another peer's key", Drop::bad_icv, world, [&peers = peers_] {

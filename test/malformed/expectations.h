@@ -11,5 +11,7 @@ struct Expectation {
     Drop drop;
 };
 std::vector<Expectation> expectations(Peers& peers);
+/// Those of IPv6.
+std::vector<Expectation> expectations6(Peers& peers);
 
 }  // namespace torii::test

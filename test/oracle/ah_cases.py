@@ -91,7 +91,7 @@ def needs_both(gateway, bundle, mode):
     install(gateway, *statements)
     sent, expected = mode.arriving(64)
     check_refused(arrive(gateway, [association.esp.build(sent, 1)]), policy_mismatch=1)
-    if mode is TRANSPORT:
+    if mode.name == 'transport':
         check_refused(arrive(gateway, [association.ah.build(sent, 1)]), policy_mismatch=1)
     check_delivered(arrive(gateway, [association.build(sent, 2)]), [expected], mode)
 

@@ -1,6 +1,7 @@
 """Scapy's Authentication Header, and bundles of ESP within AH, each in the shape of a suite and an association of peer.py."""
-from peer import AUTHS, CHANCE, Refused, raw
+from peer import AUTHS, CHANCE, Refused, parsed, raw, tunnel_header
 from scapy.layers.inet import IP
+from scapy.layers.inet6 import IPv6ExtHdrRouting
 from scapy.layers.ipsec import AH, AuthAlgo, IPSecIntegrityError, SecurityAssociation
 from scapy.packet import Raw
 
@@ -42,21 +43,34 @@ class AhAssociation:
     def build(self, packet, sequence, _iv=None, **outer):
         """`packet` behind an AH. The outer header of a tunnel takes DSCP, ECN and DF from it unless `outer` says more."""
         if self.tunnel:
-            inner = IP(packet)
-            fields = {'ttl': 64, 'tos': inner.tos, 'flags': int(inner.flags) & 2, **outer}
-            self.scapy.tunnel_header = IP(src=self.tunnel[0], dst=self.tunnel[1], **fields)
+            self.scapy.tunnel_header = tunnel_header(self.tunnel, packet, **outer)
         self.scapy.esn, self.scapy.seq_num = sequence >> 32, sequence & 0xffffffff
-        return raw(self.scapy.encrypt(IP(packet)))
+        packet = parsed(packet)
+        arrived = IPv6ExtHdrRouting in packet and packet[IPv6ExtHdrRouting].segleft == 0
+        if arrived:  # scapy signs as a sender does, who knows the last form and sends the first (RFC 4302 3.3.3.1.2.3)
+            turn_routing(packet, 1)
+        signed = self.scapy.encrypt(packet)
+        if arrived:
+            signed = parsed(raw(signed))
+            turn_routing(signed, 0)
+        return raw(signed)
 
     def open(self, packet):
         """What was behind the AH of `packet`, its sequence number, and no IV. Raises Refused."""
-        sequence = IP(packet)[AH].seq
+        sequence = parsed(packet)[AH].seq
         self.scapy.tunnel_header = IP() if self.tunnel else None
         self.scapy.esn = 0
         try:
-            return raw(self.scapy.decrypt(IP(packet))), sequence, b''
+            return raw(self.scapy.decrypt(parsed(packet))), sequence, b''
         except (IPSecIntegrityError, TypeError, ValueError, IndexError) as why:
             raise Refused(f'scapy refuses it: {why}') from why
+
+
+def turn_routing(packet, segments_left):
+    """Exchanges the destination with the one address of the routing header."""
+    header = packet[IPv6ExtHdrRouting]
+    packet.dst, header.addresses = header.addresses[0], [packet.dst]
+    header.segleft = segments_left
 
 
 class AuthOverEsp(AuthAlgo):

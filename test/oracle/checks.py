@@ -1,7 +1,7 @@
 """What the oracle's cases expect of a carry() of the gateway; Wrong says what it was instead."""
 from gateway import WORLD
-from modes import FROM_GATEWAY
-from peer import IP, Refused
+from modes import ETHERTYPES, FROM_GATEWAY, IPV4
+from peer import Refused, parsed
 
 
 class Wrong(Exception):
@@ -23,7 +23,8 @@ def check_frames(frames, packets, port):
     """`frames`, which left by `port`, carry exactly `packets`."""
     check(len(frames) == len(packets), f'{len(packets)} packets should have left, and {len(frames)} did')
     for number, (frame, packet) in enumerate(zip(frames, packets), 1):
-        check(frame[:14] == FROM_GATEWAY[port], f'packet {number} has the Ethernet header {frame[:14].hex()}')
+        check(frame[:14] == FROM_GATEWAY[port] + ETHERTYPES[packet[0] >> 4],
+              f'packet {number} has the Ethernet header {frame[:14].hex()}')
         check_same(f'packet {number}', frame[14:], packet)
 
 
@@ -57,6 +58,7 @@ def check_protected(result, association, packets):
         check_same(f'the text of packet {number}', inside, packet)
         check(sequence == number, f'packet {number} has the sequence number {sequence}')
         ivs.add(iv)
-        again = association.build(inside, sequence, iv, id=IP(frame[14:]).id)
+        wire = parsed(frame[14:])
+        again = association.build(inside, sequence, iv, **({'id': wire.id} if wire.version == IPV4 else {}))
         check_frames([frame], [again], WORLD)
     check(len(ivs) == len(packets) or association.iv_octets == 0, f'{len(packets)} packets have {len(ivs)} IVs')

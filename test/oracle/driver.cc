@@ -1,5 +1,6 @@
-// A gateway that obeys lines: the half of the oracle that is ours. It is the office VPN's tokyo side on two wires (port
-// 0 the office, port 1 the world), with nothing in its databases and clear text let through where no policy says
+// A gateway that obeys lines: the half of the oracle that is ours. It is the office VPN's tokyo side of both families
+// on two wires (port 0 the office, port 1 the world) and, when it is started as `oracle-driver host`, the machine's own
+// stack on a third, with nothing in its databases and clear text let through where no policy says
 // otherwise. test/oracle/run speaks to it: each line is a command, each command has one line as its answer.
 //
 //   setkey TEXT       applies TEXT                           -> done
@@ -16,7 +17,7 @@
 #include <iostream>
 #include <sstream>
 
-#include "test/unit/gateway/office.h"
+#include "test/unit/gateway/office6.h"
 
 using namespace torii;
 using namespace torii::test;
@@ -57,9 +58,12 @@ std::size_t number_in(std::istream& words, std::size_t most) {
     return number;
 }
 
-Configuration configuration() {
-    Configuration c = office_configuration();
+constexpr std::size_t host_port = 2;
+
+Configuration configuration(bool with_host) {
+    Configuration c = office6_configuration();
     c.default_policy = PolicyAction::bypass;
+    if (with_host) c.ports.push_back({.name = "host", .device = "", .addresses = {}, .role = PortRole::host_port});
     for (PortConfiguration& port : c.ports) port.mtu = 1600;  // 1,400 octets fit with any suite's headers
     return c;
 }
@@ -71,13 +75,13 @@ std::string obey(Wires& tokyo, const std::string& command, std::istream& words) 
         std::getline(words, text);
         tokyo.setkey(text);
     } else if (command == "send") {
-        const std::size_t port = number_in(words, world);
+        const std::size_t port = number_in(words, host_port);
         for (std::string hex; words >> hex;)
             if (!tokyo.send(port, frame_of(hex))) give_up("the wire is full");
     } else if (command == "turn") {
         tokyo.turn(static_cast<unsigned>(number_in(words, 1000)));
     } else if (command == "sent") {
-        for (const Frame& frame : tokyo.sent_by(number_in(words, world))) answer += hex_of(frame) + ' ';
+        for (const Frame& frame : tokyo.sent_by(number_in(words, host_port))) answer += hex_of(frame) + ' ';
         return answer;
     } else if (command == "drops") {
         for (const control::DropStatus& drop : tokyo.gateway().drops())
@@ -93,9 +97,9 @@ std::string obey(Wires& tokyo, const std::string& command, std::istream& words) 
 
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
     start_test_eal(1);
-    Wires tokyo{configuration()};
+    Wires tokyo{configuration(count > 1 && std::string_view{arguments[1]} == "host")};
     for (std::string line; std::getline(std::cin, line);) {
         std::istringstream words{line};
         std::string command;

@@ -2,7 +2,7 @@
 import collections
 import subprocess
 
-OFFICE, WORLD = 0, 1
+OFFICE, WORLD, HOST = 0, 1, 2  # the last one where there is one
 # Frames that arrive at once: what the worker takes in a turn.
 BURST = 64
 
@@ -14,8 +14,9 @@ class Gone(Exception):
 class Gateway:
     """A running driver. Used as a context manager, it is over at the end of the block."""
 
-    def __init__(self, program):
-        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, *words):
+        self.ports = (OFFICE, WORLD, HOST) if 'host' in words else (OFFICE, WORLD)
+        self.process = subprocess.Popen([program, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.drops = collections.Counter()  # so far, by reason
 
     def __enter__(self):
@@ -51,14 +52,15 @@ class Gateway:
         return int(self.ask('missing')[0])
 
     def carry(self, port, frames):
-        """Sends frames to `port`, in bursts; returns (what left by the office, by the world, a Counter of drops by reason)."""
+        """Sends frames to `port`, in bursts; returns (what left by the office, by the world, to the host where there is one,
+        a Counter of drops by reason)."""
         before = self.drops
-        left = [[], []]
+        left = [[] for _ in self.ports]
         for start in range(0, len(frames), BURST):
             burst = ' '.join(frame.hex() for frame in frames[start:start + BURST])
-            _, _, *sent, drops = self.ask(f'send {port} {burst}', 'turn 4', f'sent {OFFICE}', f'sent {WORLD}', 'drops')
-            for side in OFFICE, WORLD:
+            _, _, *sent, drops = self.ask(f'send {port} {burst}', 'turn 4', *(f'sent {side}' for side in self.ports), 'drops')
+            for side in self.ports:
                 left[side] += [bytes.fromhex(frame) for frame in sent[side].split()]
             words = (word.split('=') for word in drops.split())
             self.drops = collections.Counter({reason: int(count) for reason, count in words})
-        return left[OFFICE], left[WORLD], self.drops - before
+        return *left, self.drops - before

@@ -7,7 +7,7 @@ import zlib
 
 from checks import check, check_delivered, check_refused, check_same
 from gateway import OFFICE
-from modes import FAR, NEAR, OURS, THEIRS, TO_GATEWAY, TRANSPORT, TUNNEL, arrive, install
+from modes import FAR, NEAR, OURS, THEIRS, TRANSPORT, TUNNEL, arrive, framed, install
 from peer import CHANCE, IP, raw
 from scapy.layers.inet import ICMP, UDP
 
@@ -105,7 +105,7 @@ def builds(gateway, raw_cpi):
             f'spdadd {TUNNEL.here} {TUNNEL.there} any -P out ipsec ipcomp/tunnel/{OURS}-{THEIRS}/require;')
     for text in texts():
         sent, expected = leaving(text)
-        wire = only_one_is_there(gateway.carry(OFFICE, [TO_GATEWAY + sent]))
+        wire = only_one_is_there(gateway.carry(OFFICE, [framed(sent)]))
         outer = IP(wire)
         check((outer.src, outer.dst, outer.proto, outer.len) == (OURS, THEIRS, IPCOMP, len(wire)), 'the outer header is wrong')
         check_same('the IPComp header', wire[20:24], header(IPV4, OWN_CPI if raw_cpi else DEFLATE_CPI))
@@ -148,7 +148,7 @@ def ipcomp_within_transport_esp(gateway, suite):
     ours, theirs = (suite.association(key, spi, None, False) for key, spi in zip(keys, (0x1001, 0x1002)))
     for number, text in enumerate([*texts(), CHANCE.randbytes(1000)], 1):
         sent, expected = leaving(text)
-        inside, sequence, _ = ours.open(only_one_is_there(gateway.carry(OFFICE, [TO_GATEWAY + sent])))
+        inside, sequence, _ = ours.open(only_one_is_there(gateway.carry(OFFICE, [framed(sent)])))
         check(sequence == number, f'packet {number} has the sequence number {sequence}')
         compressed = number <= len(texts())
         check(inside[9] == (IPCOMP if compressed else IPV4), f'protocol {inside[9]} stands behind ESP')
@@ -172,7 +172,7 @@ def ipcomp_within_tunnel_esp(gateway, suite):
                     for key, spi, ends in zip(keys, (0x1001, 0x1002), ((OURS, THEIRS), (THEIRS, OURS))))
     for number, text in enumerate(texts(), 1):
         sent, expected = leaving(text)
-        inside, _, _ = ours.open(only_one_is_there(gateway.carry(OFFICE, [TO_GATEWAY + sent])))
+        inside, _, _ = ours.open(only_one_is_there(gateway.carry(OFFICE, [framed(sent)])))
         ip = IP(inside)
         check((ip.src, ip.dst, ip.proto, ip.ttl) == (NEAR, FAR, IPCOMP, 63), f'inside ESP stands {ip.summary()}')
         check_same('the IPComp header', inside[20:24], header(UDP_NUMBER, OWN_CPI))

@@ -15,6 +15,7 @@ warnings.simplefilter('ignore')  # old ciphers are deprecated, and asked for her
 
 from scapy.compat import raw  # noqa: E402
 from scapy.layers.inet import IP  # noqa: E402
+from scapy.layers.inet6 import IPv6  # noqa: E402
 from scapy.layers.ipsec import (AUTH_ALGOS, CRYPT_ALGOS, ESP, AuthAlgo, IPSecIntegrityError,  # noqa: E402
                                 SecurityAssociation)
 
@@ -47,6 +48,22 @@ AUTHS = [
     Auth('hmac-sha512', 'SHA2-512-256', 64),
     Auth('aes-cmac', 'AES-CMAC-96', 16),
 ]
+
+
+def parsed(octets):
+    """The packet, of whichever family."""
+    return IPv6(octets) if octets[0] >> 4 == 6 else IP(octets)
+
+
+def tunnel_header(ends, packet, **more):
+    """The header of a tunnel around `packet`: DSCP and ECN from it, and DF, which IPv6 has above its least MTU (RFC 4213 3.2).
+    `more` says it otherwise, in IPv4's words."""
+    inner = parsed(packet)
+    marks = inner.tc if inner.version == 6 else inner.tos
+    if ':' in ends[0]:
+        return IPv6(src=ends[0], dst=ends[1], hlim=more.get('ttl', 64), tc=more.get('tos', marks))
+    whole = 2 * (len(packet) > 1280) if inner.version == 6 else int(inner.flags) & 2
+    return IP(src=ends[0], dst=ends[1], **{'ttl': 64, 'tos': marks, 'flags': whole, **more})
 
 
 class Suite:
@@ -119,21 +136,45 @@ class Association:
         """`packet` as ESP. The outer header of a tunnel takes DSCP, ECN and DF from the packet unless `outer` says more."""
         self.scapy.crypt_algo = Padded(self.algorithm, more_padding, padding_starts_at)
         if self.tunnel:
-            inner = IP(packet)
-            fields = {'ttl': 64, 'tos': inner.tos, 'flags': int(inner.flags) & 2, **outer}
-            self.scapy.tunnel_header = IP(src=self.tunnel[0], dst=self.tunnel[1], **fields)
+            self.scapy.tunnel_header = tunnel_header(self.tunnel, packet, **outer)
         self.scapy.esn, self.scapy.seq_num = sequence >> 32, sequence & 0xffffffff
-        return raw(self.scapy.encrypt(IP(packet), iv=iv or CHANCE.randbytes(self.iv_octets)))
+        return raw(self.scapy.encrypt(parsed(packet), iv=iv or CHANCE.randbytes(self.iv_octets)))
 
     def open(self, packet):
         """What was in the ESP packet `packet`, and its sequence number and IV. Raises Refused."""
-        esp = IP(packet)[ESP]
+        packet, front = without_front(packet)
+        esp = parsed(packet)[ESP]
         self.scapy.tunnel_header = IP() if self.tunnel else None
         try:
-            inside = raw(self.scapy.decrypt(IP(packet)))
+            inside = raw(self.scapy.decrypt(parsed(packet)))
         except (IPSecIntegrityError, TypeError, ValueError) as why:
             raise Refused(f'scapy refuses it: {why}') from why
-        return inside, esp.seq, esp.data[:self.iv_octets]
+        return inside if self.tunnel else with_front(inside, front), esp.seq, esp.data[:self.iv_octets]
+
+
+EXTENSION_HEADERS = {0, 43, 60}  # hop-by-hop options, routing, destination options
+
+
+def without_front(packet):
+    """`packet` without the extension headers in front of its ESP, which scapy takes for those of what is inside; and them."""
+    kind, at = packet[6], 40
+    if packet[0] >> 4 != 6 or kind not in EXTENSION_HEADERS:
+        return packet, b''
+    while kind in EXTENSION_HEADERS:
+        kind, at = packet[at], at + 8 + 8 * packet[at + 1]
+    header = packet[:4] + struct.pack('!HB', len(packet) - at, kind) + packet[7:40]
+    return header + packet[at:], packet[6:7] + packet[40:at]
+
+
+def with_front(packet, front):
+    """`packet` with the extension headers `front` of without_front() in front of what it carries."""
+    if not front:
+        return packet
+    kind, headers, at = front[0], bytearray(front[1:]), 0
+    while at + 8 + 8 * headers[at + 1] < len(headers):
+        at += 8 + 8 * headers[at + 1]
+    headers[at] = packet[6]
+    return packet[:4] + struct.pack('!HB', len(headers) + len(packet) - 40, kind) + packet[7:40] + headers + packet[40:]
 
 
 class Padded:

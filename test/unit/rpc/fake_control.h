@@ -180,7 +180,8 @@ inline rpc::Setkey fake_setkey() {
             if (text.readable_by_others) answer.warnings.push_back(file + " is readable by others");
             return answer;
         },
-        .dump_sas = [](const rpc::Setkey::Dump& dump) -> std::string {
+        .dump_sas = [](const rpc::Setkey::Dump& dump) -> Result<std::string> {
+            if (dump.wireshark && dump.keys == rpc::Keys::redacted) return fail(Errc::denied, "keys are for root");
             return std::string{"20.0.0.1 20.0.0.2 E: aes-cbc"} + (dump.keys == rpc::Keys::shown ? " 73697874" : "") +
                    (dump.dead ? " dead" : "") + (dump.ports ? " ports" : "") + (dump.verbose ? " verbose" : "") + "\n";
         },

@@ -355,6 +355,12 @@ TEST_CASE("keys go to uid 0 and to nobody else") {
     };
     CHECK(holds(dump(Keys::shown), "73697874"));
     CHECK_FALSE(holds(dump(Keys::redacted), "73697874"));
+    for (const Keys keys : {Keys::shown, Keys::redacted}) {
+        const Call call{.control = control, .setkey = setkey, .keys = keys, .subscribe = {}};
+        const auto table =
+            answer(call, R"({"jsonrpc":"2.0","id":1,"method":"setkey.dump_sas","params":{"wireshark":true}})");
+        CHECK(holds(std::string{std::string_view{table}}, "denied") == (keys == Keys::redacted));
+    }
     House house;  // over the socket it is the peer's credentials that decide
     CHECK(holds(house.client().ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.dump_sas"})"), "73697874") ==
           (geteuid() == 0));

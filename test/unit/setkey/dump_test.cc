@@ -52,6 +52,28 @@ TEST_CASE("setkey -D tells of ESP in UDP by the satype's word, the ports, and th
                            "\tNAT OA=10.9.9.9\n"));
 }
 
+TEST_CASE("the table for Wireshark has SAs of ESP with their keys, and a comment where Wireshark has no name") {
+    FakeControl control;
+    load(control,
+         "# torii: legacy\n"
+         "add 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -E aes-cbc 0x000102030405060708090a0b0c0d0e0f "
+         "-A hmac-sha1 0x101112131415161718191a1b1c1d1e1f20212223;"
+         "add 2001:db8::1 2001:db8::2 esp 0x1002 -f esn -E aes-cbc 0x000102030405060708090a0b0c0d0e0f "
+         "-A hmac-sha256 0x0000000000000000000000000000000000000000000000000000000000000001;"
+         "add 20.0.0.1 20.0.0.2 esp 0x1003 -E blowfish-cbc 0x0001020304;"
+         "add 20.0.0.1 20.0.0.2 esp-old 0x1004 -E des-cbc 0x0001020304050607;"
+         "add 20.0.0.1 20.0.0.2 ah 0x1005 -A hmac-sha1 0x101112131415161718191a1b1c1d1e1f20212223;");
+    CHECK(wireshark_table(control) ==
+          "\"IPv4\",\"20.0.0.1\",\"20.0.0.2\",\"0x00001001\",\"AES-CBC [RFC3602]\","
+          "\"0x000102030405060708090a0b0c0d0e0f\",\"HMAC-SHA-1-96 [RFC2404]\","
+          "\"0x101112131415161718191a1b1c1d1e1f20212223\"\n"
+          "\"IPv6\",\"2001:db8::1\",\"2001:db8::2\",\"0x00001002\",\"AES-CBC [RFC3602]\","
+          "\"0x000102030405060708090a0b0c0d0e0f\",\"ANY 128 bit authentication [no checking]\","
+          "\"0x0000000000000000000000000000000000000000000000000000000000000001\"\n"
+          "# 20.0.0.1 20.0.0.2 0x00001003: Wireshark does not know blowfish-cbc with such a key\n"
+          "# 20.0.0.1 20.0.0.2 0x00001004: Wireshark does not know esp-old with such a key\n");
+}
+
 TEST_CASE("setkey -D prints the SAD as KAME does") {
     const InUtc utc;
     FakeControl control;
