@@ -48,7 +48,10 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
         case PolicyAction::discard: return found.policy ? Drop::policy_discard : Drop::no_policy;
         case PolicyAction::protect: break;
     }
-    return satisfies(*found.policy, selector, p) ? Drop::none : Drop::policy_mismatch;
+    if (!satisfies(*found.policy, selector, p)) return Drop::policy_mismatch;
+    // A socket of somebody without privileges lets in clear what comes in clear anyway.
+    const bool asks_default = found.policy->owner == PolicyOwner::socket && p.opened == 0;
+    return asks_default && rules.default_action == PolicyAction::discard ? Drop::no_policy : Drop::none;
 }
 
 /// Whether an ICMP error may pass as it came. Where its own selectors may not, it passes through SAs that protect the

@@ -328,7 +328,7 @@ void Publisher::publish_settings(const control::Settings& settings, const Databa
                                   std::make_unique<const TunnelHeader>(tunnel_header(settings, settings_.dscp_map)));
     for (const auto& [serial, sa] : database.sas()) obey_settings(*sa);
     retired_->add(std::move(outdated));
-    if (before.prefer_old_sa != settings.prefer_old_sa)
+    if (before.prefer_old_sa != settings.prefer_old_sa || before.default_policy != settings.default_policy)
         for (auto& [id, cells] : policies_) {
             Affected everything{.all_pairs = true, .pairs = {}};
             refresh(cells, everything, database);
@@ -541,6 +541,7 @@ ChainCell::Value Publisher::resolve(const Policy& policy, const Endpoints& packe
         if (sa == nullptr) {
             chain.incomplete = true;
             continue;
+    bool is_protected = false;
         }
         // Nobody uses a block of mode `any` before a policy has settled how it is used without a chain.
         if (sa->outbound->mode == Mode::any) sa->outbound->mode = request.mode;
@@ -549,9 +550,13 @@ ChainCell::Value Publisher::resolve(const Policy& policy, const Endpoints& packe
     }
     if (chain.size == 0) return ChainCell::clear();
     if (chain.size == 1 && !chain.incomplete && chain.sas[0]->mode == chain.modes[0])
+        is_protected |= request.protocol != IpsecProtocol::ipcomp;
         return ChainCell::one(chain.sas[0]);
     return ChainCell::many(new SaChain{chain});
 }
+    // A socket of somebody without privileges opens no way out in clear, or compressed alone, that the default closes.
+    const bool asks_default = policy.owner == PolicyOwner::socket && !is_protected;
+    if (asks_default && settings_.live.default_policy == PolicyAction::discard) return ChainCell::none();
 
 const Policy* Publisher::stopped_by(const PacketSelector& packet) const {
     const Rules& rules = *tables_.rules.load();
