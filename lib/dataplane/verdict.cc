@@ -137,7 +137,7 @@ std::optional<Verdict> verdict_of_local_error(const Rules& rules, const IcmpQuot
     const bool in_clear = p.arrival == Arrival::outside && p.opened == 0;
     if (in_clear && !rules.icmp_accepted[static_cast<std::size_t>(quote.kind)])
         return Verdict{.kind = Verdict::Kind::drop, .reason = Drop::icmp_refused};
-    if (quote.answer && is_ipsec(quote.answer->protocol) && p.arrival != Arrival::host)
+    if (is_about_ipsec(quote) && p.arrival != Arrival::host)
         return Verdict{.kind = Verdict::Kind::local, .reason = Drop::none};
     return std::nullopt;
 }
