@@ -208,3 +208,21 @@ TEST_CASE("headers in front of an IPv6 fragment header stay, and what they name 
     };
     CHECK(pair.received({with_options(0, 200), with_options(200, esp.size() - 40)}) == only(hops_on(of(600), 2)));
 }
+
+TEST_CASE("no later fragment of IPv6 can write over the ports its packet is judged by (RFC 4301 7.3, RFC 8200 4.5)") {
+    const std::string ends = "esp/tunnel/2001:db8:f::1-2001:db8:f::2/require; ";
+    Pair pair{1500,
+              "add 2001:db8:f::1 2001:db8:f::2 esp 0x1001 -m tunnel -r 8 -E aes-gcm-16 \"tokyo-newyork-key001\";"
+              "spdadd 2001:db8:1::/64 2001:db8:2::/64[5000] udp -P out ipsec " +
+                  ends};
+    const auto part = [](std::uint8_t next, unsigned from, const Octets& payload) {
+        return ipv6("2001:db8:1::5", "2001:db8:2::5", fragment, fragment_header(next, from, true) + payload);
+    };
+    // 8 octets of options, then the ports. What a later fragment calls its next header is nobody's concern (RFC 8200
+    // 4.5), so it may say UDP.
+    const Octets first = part(60, 0, options_header(17) + udp(4000, 5000, Octets(40)));
+    CHECK(pair.sent(first).size() == 1);
+    CHECK(pair.sent(part(17, 8, udp(4000, 5001, Octets(8)))).empty());
+    CHECK(pair.tokyo.drops(Drop::fragment_needs_ports) == 1);
+    CHECK(pair.sent(part(17, 16, Octets(40))).size() == 1);
+}
