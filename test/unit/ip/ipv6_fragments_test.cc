@@ -226,3 +226,21 @@ TEST_CASE("no later fragment of IPv6 can write over the ports its packet is judg
     CHECK(pair.tokyo.drops(Drop::fragment_needs_ports) == 1);
     CHECK(pair.sent(part(17, 16, Octets(40))).size() == 1);
 }
+
+TEST_CASE("IPsec for us behind options in fragments is put together, whichever piece comes first (RFC 8200 4.5)") {
+    Pair pair{1500};
+    const Octets esp = whole_esp(pair, of(600));
+    const Octets behind_options =
+        ipv6("2001:db8:f::1", "2001:db8:f::2", 60, options_header(50) + Octets(esp.begin() + 40, esp.end()));
+    std::vector<Octets> pieces{piece(behind_options, 0, 200), piece(behind_options, 200, 400),
+                               piece(behind_options, 400, behind_options.size() - 40)};
+    if (GENERATE(false, true)) std::ranges::reverse(pieces);
+    CHECK(pair.received(pieces) == only(hops_on(of(600), 2)));
+    CHECK(pair.newyork.drops(Drop::opaque_fragment) == 0);
+    // Somebody else's stay what they were.
+    Octets transit = piece(behind_options, 200, 400);
+    transit[37] = std::byte{9};
+    CHECK(pair.received({transit}).empty());
+    CHECK(pair.newyork.drops(Drop::opaque_fragment) == 1);
+    CHECK(pair.newyork.buffers_missing() == 0);
+}
