@@ -266,3 +266,24 @@ TEST_CASE("an audit record tells the flow label of an IPv6 packet (RFC 4301 4.4.
     CHECK(told.last(control::Event::Kind::unknown_spi).flow_label == 0x12345);
     CHECK(told.last(control::Event::Kind::bad_icv).flow_label == 0xabcde);
 }
+
+TEST_CASE("AH is whole without the fragment header of a packet that is its only fragment (RFC 8200 4.5, RFC 6946)") {
+    Pair pair{transport_setkey("ah/transport//require")};
+    const auto in_one_fragment = [](Octets wire, std::size_t at, std::size_t named_at) {
+        const Octets header = fragment_header(51, 0, false);
+        wire[named_at] = std::byte{44};
+        wire.insert(wire.begin() + static_cast<std::ptrdiff_t>(at), header.begin(), header.end());
+        reinterpret_cast<Ipv6Header*>(wire.data())->payload_octets = static_cast<std::uint16_t>(wire.size() - 40);
+        return wire;
+    };
+    const Octets plain = ipv6(near, newyork, udp_number, udp(4000, 5000, Octets(300)));
+    auto wire = pair.sent(plain);
+    REQUIRE(wire.size() == 1);
+    CHECK(pair.received(only(in_one_fragment(wire[0], 40, 6)), host) == only(hops_on(plain, 1)));
+    wire = pair.sent(with_headers());
+    REQUIRE(wire.size() == 1);
+    CHECK(pair.received(only(in_one_fragment(wire[0], ipsec_at, routing_at)), host) ==
+          only(hops_on(with_headers(), 1)));
+    CHECK(pair.newyork.drops(Drop::bad_icv) == 0);
+    CHECK(pair.newyork.buffers_missing() == 0);
+}
