@@ -160,3 +160,20 @@ TEST_CASE("numbers that an IPComp SA cannot have are refused") {
     CHECK(refusal_of(tokyo, "add 20.0.0.1 20.0.0.2 ipcomp 65536 -C deflate -R;") ==
           "test:1: a CPI of its own lies between 256 and 65535 (RFC 3173 3.3) [bad_value]");
 }
+
+TEST_CASE("a packet that finds no room for IPComp ages no SA") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey("add 20.0.0.1 20.0.0.2 ipcomp 7 -m tunnel -C deflate;" +
+                 both_ways("ipcomp/tunnel/20.0.0.1-20.0.0.2/require"));
+    const auto packets = [&] {
+        std::uint64_t count = 0;
+        tokyo.gateway().each_sa([&](const control::SaView& sa) { return count += sa.packets, true; });
+        return count;
+    };
+    REQUIRE(tokyo.send(office, ethernet(text), 0, Room::exact));
+    tokyo.turn();
+    CHECK(tokyo.drops(Drop::no_room) == 1);
+    CHECK(packets() == 0);
+    CHECK(pass(tokyo, office, {text}, world).size() == 1);
+    CHECK(packets() == 1);
+}
