@@ -20,6 +20,12 @@ bool nearly_spent(const OutboundSa& sa) { return sa.next_sequence.read() > sa.la
 /// Whether none is left of them: the next packet would have none.
 bool is_spent(const OutboundSa& sa) { return sa.next_sequence.read() > sa.last_sequence; }
 
+/// Whether the SA has been given other limits since the worker met the one it tells of.
+bool is_outdated(const Notice& notice, const SaEntry& sa) {
+    return notice.kind == Event::Kind::expire_hard && notice.limit != sa.spec.hard.octets &&
+           notice.limit != sa.spec.hard.packets;
+}
+
 bool same_cause(const Event& a, const Event& b) {
     return a.kind == b.kind && a.sa == b.sa && a.policy == b.policy && a.packet.source == b.packet.source &&
            a.packet.destination == b.packet.destination;
@@ -43,6 +49,7 @@ bool Gateway::serve_notices() {
                                 .packet = notice.packet},
                       .sa = {}};
             if (const auto at = database_->sas().find(notice.serial); at != database_->sas().end()) {
+                if (is_outdated(notice, *at->second)) continue;
                 one.sa = at->second;
                 one.event.sa = one.sa->spec.id;
             } else {
@@ -63,10 +70,10 @@ bool Gateway::serve_notices() {
             tell_acquire(event);
         else if (is_news(event, sa))
             tell(event);
-    }
         if (event.kind != Event::Kind::sequence_exhausted || !sa || !database_->sas().contains(sa->serial)) continue;
         end({&sa, 1});  // it can send nothing any more: another takes over, or is asked for (RFC 4303 3.3.3)
         tell({.kind = Event::Kind::expire_hard, .sa = event.sa});
+    }
     return !heard.empty();
 }
 
