@@ -287,3 +287,29 @@ TEST_CASE("AH is whole without the fragment header of a packet that is its only 
     CHECK(pair.newyork.drops(Drop::bad_icv) == 0);
     CHECK(pair.newyork.buffers_missing() == 0);
 }
+
+TEST_CASE("the machine's own IPv6 traffic goes through tunnels, from the host port and to it (RFC 4301 5.1, 5.2)") {
+    const std::string here = "2001:db8:f::1", office_there = "2001:db8:2::/64",
+                      requests = "ipsec esp/tunnel/2001:db8:f::1-2001:db8:f::2/require;",
+                      back = "ipsec esp/tunnel/2001:db8:f::2-2001:db8:f::1/require;";
+    std::string setkey = sa("2001:db8:f::1 2001:db8:f::2", esp_words) +
+                         "add 2001:db8:f::2 2001:db8:f::1 esp 0x1002 -m any -r 8 -E aes-gcm-16 "
+                         "\"newyork-tokyo-key002\";\n";
+    for (const std::string direction : {"out ", "in "})
+        setkey += "spdadd " + here + " " + office_there + " any -P " + direction + requests + "spdadd " + office_there +
+                  " " + here + " any -P " + direction + back;
+    Pair pair{setkey};
+    const Octets asked = ipv6(here, "2001:db8:2::5", udp_number, udp(4000, 5000, Octets(300)));
+    pair.tokyo.send(host, ethernet(asked, {{2, 0, 0, 0, 0, 1}}, EtherType::ipv6));  // what its stack takes us for
+    const auto wire = carry(pair.tokyo, host, {}, world);
+    REQUIRE(wire.size() == 1);
+    CHECK(ipv6_of(wire[0]).next_header == 50);
+    CHECK(pair.received(wire) == only(hops_on(asked, 1)));  // the host port counts no hop
+    const Octets answered = ipv6("2001:db8:2::5", here, udp_number, udp(5000, 4000, Octets(300)));
+    const auto way_back = carry(pair.newyork, office, {answered}, world);
+    REQUIRE(way_back.size() == 1);
+    CHECK(ipv6_of(way_back[0]).next_header == 50);
+    CHECK(carry(pair.tokyo, world, way_back, host) == only(hops_on(answered, 1)));
+    CHECK(carry(pair.tokyo, world, {answered}, host).empty());  // in clear
+    CHECK(pair.tokyo.drops(Drop::policy_mismatch) == 1);
+}
