@@ -44,7 +44,7 @@ struct Setkey {
         bool dead = false, ports = false, verbose = false;  // -a, -p, -v
     };
     std::function<std::string(const Dump& dump)> dump_sas;             // as `setkey -D`
-    std::function<std::string()> dump_policies;                        // as `setkey -DP`
+    std::function<std::string(bool without_sockets)> dump_policies;    // as `setkey -DP`, `-DPN`
     std::function<Result<Policy>(std::string_view statement)> policy;  // what one spdadd adds
 };
 

@@ -86,6 +86,7 @@ struct DumpOptions {
     bool with_ports = false;                  // setkey's -p
     bool verbose = false;                     // setkey's -v
     std::optional<IpsecProtocol> protocol{};  // these SAs alone
+    bool without_sockets = false;             // setkey's -N
     std::uint32_t pid = 0;                    // told as KAME tells the asking process
     std::int64_t now_unix_seconds = 0;        // printed in the process's time zone, as ctime(3) does
 };
