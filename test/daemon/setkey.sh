@@ -43,8 +43,9 @@ result "a script of the FAQ runs unchanged, and setkey -D and -DP print what it 
 result "setkey -F and -FP empty the databases, which then say so with status 0" \
   "$(setkey -F && setkey -FP || echo failed; [ "$(setkey -D)" = 'No SAD entries.' ] || setkey -D; [ "$(setkey -DP)" = 'No SPD entries.' ] || setkey -DP)"
 result "setkey -n reads and judges statements and does nothing" \
-  "$(setkey -nc <<<'add 10.1.1.1 20.1.1.1 esp 300 -E null;' || echo refused; [ "$(setkey -D)" = 'No SAD entries.' ] || setkey -D
-     told=$(setkey -nc 2>&1 <<<'add 10.1.1.1 20.1.1.1 esp 300;') && echo 'not refused'; grep -q '^setkey: stdin:1: ' <<<"$told" || echo "$told")"
+  "$(setkey -nc <<<'add 10.1.1.1 20.1.1.1 esp 300 -E null -A hmac-sha1 "20-octets-of-the-key";' || echo refused; [ "$(setkey -D)" = 'No SAD entries.' ] || setkey -D
+     told=$(setkey -nc 2>&1 <<<'add 10.1.1.1 20.1.1.1 esp 300;') && echo 'not refused'; grep -q '^setkey: stdin:1: ' <<<"$told" || echo "$told"
+     told=$(setkey -nc 2>&1 <<<'add 10.1.1.1 20.1.1.1 esp 300 -E null;') && echo 'not refused'; grep -q 'protects nothing' <<<"$told" || echo "$told")"
 result "setkey looks host names up, and adds an SA for each pair of their addresses" \
   "$(setkey -vc <<<'add -4 localhost 20.1.1.1 esp 301 -E null -A hmac-sha1 "20-octets-of-the-key";' >"$folder/said" 2>&1; grep -q '^stdin:1: add 127.0.0.1 20.1.1.1 esp 301$' "$folder/said" || cat "$folder/said"; setkey -F)"
 
