@@ -167,7 +167,12 @@ rpc::Setkey setkey_language(control::ControlPlane& control, const Configuration&
     return {.run = [&](const rpc::SetkeyText& text,
                        rpc::Keys keys) { return run_statements(control, configuration, text, keys); },
             .dump_sas = [&](const rpc::Setkey::Dump& dump) { return dump_sas(control, dump); },
-            .dump_policies = [&] { return setkey::dump_policies(control, dump_options({})); },
+            .dump_policies =
+                [&](bool without_sockets) {
+                    setkey::DumpOptions options = dump_options({});
+                    options.without_sockets = without_sockets;
+                    return setkey::dump_policies(control, options);
+                },
             .policy = setkey::parse_policy};
 }
 

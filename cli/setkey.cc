@@ -153,7 +153,9 @@ Result<void> run_statements(Client& client, const Invocation& given, const ReadS
 
 Result<void> dump(Client& client, const Invocation& given) {
     if (given.has("-P")) {
-        TORII_TRY(const Value answer, client.ask("setkey.dump_policies"));
+        Params params;
+        if (given.has("-N")) params.emplace_back("without_sockets", true);
+        TORII_TRY(const Value answer, client.ask("setkey.dump_policies", params));
         print_output(answer);
         return {};
     }

@@ -425,7 +425,7 @@ std::vector<Command> gateway_commands() {
                      {"-p", "", "with -D: the ports of associations"},
                      {"-l", "", "with -D: one short line each, again each second until Ctrl-C"},
                      {"-H", "", "with -x: the events as the gateway sent them, in JSON"},
-                     {"-N", "", "without per-socket policies, of which there are none"},
+                     {"-N", "", "with -DP: without per-socket policies"},
                      {"-k", "", "for scripts of Linux: policies in cover forwarded packets with and without it"},
                      {"-r", "", "the same"}}},
         {.words = {"events"},

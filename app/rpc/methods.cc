@@ -100,12 +100,11 @@ Json json_of(const Request& request) {
     return out;
 }
 
-constexpr std::string_view owners[]{"privileged socket", "spd", "socket"};  // by PolicyOwner
 Json json_of(const control::PolicyView& view) {
     Json requests = Json::array();
     for (const Request& request : view.policy.requests) requests.push_back(json_of(request));
     return {{"id", static_cast<std::uint32_t>(view.policy.id)},
-            {"owner", owners[static_cast<std::size_t>(view.policy.owner)]},
+            {"owner", name_of(view.policy.owner)},
             {"direction", name_of(view.policy.direction)},
             {"selector", json_of(view.policy.selector)},
             {"action", name_of(view.policy.action)},
@@ -250,6 +249,10 @@ Result<Json> setkey_run(const Call& call, const Json& params) {
     return out;
 }
 
+Result<Json> setkey_dump_policies(const Call& call, const Json& params) {
+    return output_of(call.setkey.dump_policies(flag(params, "without_sockets")));
+}
+
 Result<Json> setkey_dump_sas(const Call& call, const Json& params) {
     TORII_TRY(std::string text, call.setkey.dump_sas({call.keys, flag(params, "dead"), flag(params, "ports"),
                                                       flag(params, "verbose"), flag(params, "wireshark")}));
@@ -386,10 +389,7 @@ std::vector<Method> table() {
                {},
                setkey_dump_sas,
                {"dead", "ports", "verbose", "wireshark"}},
-        Method{"setkey.dump_policies",
-               "as `setkey -DP`",
-               {},
-               [](const Call& call, const Json&) -> Result<Json> { return output_of(call.setkey.dump_policies()); }},
+        Method{"setkey.dump_policies", "as `setkey -DP`", {}, setkey_dump_policies, {"without_sockets"}},
         Method{"events.subscribe", "sends each event as a notification `event` from now on", {}, subscribe},
         Method{"capture.start",
                "sends packets of a hook (wire, clear, all) as notifications `capture` from now on",

@@ -46,7 +46,7 @@ struct Setkey {
         bool wireshark = false;                             // as its table esp_sa, which is refused without keys
     };
     std::function<Result<std::string>(const Dump& dump)> dump_sas;     // as `setkey -D`
-    std::function<std::string()> dump_policies;                        // as `setkey -DP`
+    std::function<std::string(bool without_sockets)> dump_policies;    // as `setkey -DP`, `-DPN`
     std::function<Result<Policy>(std::string_view statement)> policy;  // what one spdadd adds
 };
 

@@ -63,6 +63,16 @@ std::string range(const std::optional<SocketEnd>& end, const Address& other, boo
     return end->address.text() + "[" + (with_port ? std::to_string(end->port) : "any") + "]";
 }
 
+/// Whose packets a tunnel carries is its owner's to say, and so is who opens what comes out of it.
+Result<void> check_requests(const Policy& policy) {
+    for (const Request& request : policy.requests)
+        if (request.endpoints)
+            return fail(Errc::denied,
+                        "only a privileged caller may name the ends of SAs: write 'esp/transport//require' and the "
+                        "like, or run as root");
+    return {};
+}
+
 /// Whether the process is this user's: its effective uid, which its files in /proc need not show.
 bool runs_as(pid_t pid, uid_t uid) {
     std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
@@ -144,6 +154,7 @@ Result<std::size_t> SocketPolicies::bind(ClientId client, const Peer& peer, int 
         if (old.direction == direction) transaction.push_back({control::DeleteSocketPolicy{old.id}, {}});
     for (const std::string& statement : statements) {
         TORII_TRY(Policy made, parse_(statement));
+        if (!privileged) TORII_CHECK(check_requests(made));
         made.owner = privileged ? PolicyOwner::privileged_socket : PolicyOwner::socket;
         transaction.push_back({control::AddPolicy{std::move(made)}, {}});
     }

@@ -146,7 +146,12 @@ std::string policy_entry(const control::PolicyView& view, const DumpOptions& opt
     std::string text = selector_text(policy.selector) + "\n\t" + policy_text(policy, "\n\t") + "\n";
     text += policy_lifetime_text(view);
     return text + "\tspid=" + std::to_string(static_cast<std::uint32_t>(policy.id)) +
-           " seq=" + std::to_string(remaining) + " pid=" + std::to_string(options.pid) + "\n\trefcnt=0\n";
+           " seq=" + std::to_string(remaining) + " pid=" + std::to_string(options.pid) +
+           (policy.owner == PolicyOwner::spd ? "" : " scope=socket") + "\n\trefcnt=0\n";
+}
+
+bool is_shown(const control::PolicyView& view, const DumpOptions& options) {
+    return view.policy.owner == PolicyOwner::spd || !options.without_sockets;
 }
 
 }  // namespace
@@ -197,11 +202,11 @@ std::string dump_sas(const control::ControlPlane& control, const DumpOptions& op
 
 std::string dump_policies(const control::ControlPlane& control, const DumpOptions& options) {
     std::size_t remaining = 0;
-    control.each_policy([&](const control::PolicyView&) { return ++remaining, true; });
+    control.each_policy([&](const control::PolicyView& view) { return remaining += is_shown(view, options), true; });
     if (remaining == 0) return "No SPD entries.\n";
     std::string out;
     control.each_policy([&](const control::PolicyView& view) {
-        out += policy_entry(view, options, --remaining);
+        if (is_shown(view, options)) out += policy_entry(view, options, --remaining);
         return true;
     });
     return out;

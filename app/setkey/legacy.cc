@@ -22,6 +22,10 @@ std::string legacy_of(const SaSpec& spec) {
     return {};
 }
 
+bool protects_nothing(const SaSpec& spec) {
+    return spec.id.protocol == IpsecProtocol::esp && spec.cipher == CipherId::null && spec.auth == AuthId::null;
+}
+
 }  // namespace
 
 Result<std::string> check_legacy(const Program& program, bool allowed) {
@@ -29,6 +33,9 @@ Result<std::string> check_legacy(const Program& program, bool allowed) {
     std::size_t count = 0;
     for (const control::Located& located : program.operations) {
         const SaSpec* const spec = spec_of(located.operation);
+        if (spec != nullptr && protects_nothing(*spec))
+            return fail(Errc::unsupported,
+                        located.where + ": ESP with neither cipher nor authenticator protects nothing (RFC 4303 3.2)");
         const std::string kind = spec == nullptr ? "" : legacy_of(*spec);
         if (kind.empty()) continue;
         if (!allowed && !program.legacy)

@@ -77,7 +77,8 @@ Result<Policy> parse_policy(std::string_view statement);
 
 /// Whether `program` may have the SAs it adds: those with an algorithm that RFC 8221 forbids or advises against, or ESP
 /// without integrity, need `allowed` or the text's own word (Program::legacy). Returns what such SAs it has, as one
-/// sentence for the log; empty: none. Errc::unsupported with the first one's "FILE:LINE".
+/// sentence for the log; empty: none. Errc::unsupported with the first one's "FILE:LINE", and with that of ESP which
+/// has neither cipher nor authenticator.
 Result<std::string> check_legacy(const Program& program, bool allowed);
 
 struct DumpOptions {
@@ -85,6 +86,7 @@ struct DumpOptions {
     bool show_dead = false;                   // setkey's -a
     bool with_ports = false;                  // setkey's -p
     bool verbose = false;                     // setkey's -v
+    bool without_sockets = false;             // setkey's -N
     std::optional<IpsecProtocol> protocol{};  // these SAs alone
     std::uint32_t pid = 0;                    // told as KAME tells the asking process
     std::int64_t now_unix_seconds = 0;        // printed in the process's time zone, as ctime(3) does

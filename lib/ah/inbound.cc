@@ -17,6 +17,26 @@ bool is_whole(const Packet& p) {
     return p.payload_octets() >= octets && (ah_header(p).payload_words + 2u) * 4 == octets;
 }
 
+/// A fragment that is all of its packet was none yet when its sender computed the ICV: its fragment header goes (RFC
+/// 8200 4.5, RFC 6946).
+void leave_only_fragment(Packet& p) {
+    constexpr unsigned octets = sizeof(FragmentHeader);
+    unsigned named_at = offsetof(Ipv6Header, next_header);
+    for (unsigned next = sizeof(Ipv6Header); next < p.fragment_at;) {
+        named_at = next;
+        next += reinterpret_cast<const ExtensionHeader*>(p.ip + next)->octets();
+    }
+    p.ip[named_at] = p.ip[p.fragment_at];
+    std::memmove(p.ip + octets, p.ip, p.fragment_at);
+    p.ip += octets;
+    p.ip_octets = static_cast<std::uint16_t>(p.ip_octets - octets);
+    p.ip_header_octets = static_cast<std::uint8_t>(p.ip_header_octets - octets);
+    p.next_header_at =
+        static_cast<std::uint8_t>(p.next_header_at == p.fragment_at ? named_at : p.next_header_at - octets);
+    p.fragment_at = 0;
+    p.ipv6().payload_octets = static_cast<std::uint16_t>(p.ip_octets - sizeof(Ipv6Header));
+}
+
 /// The crypto job for a packet whose received ICV is set aside at `icv` and zero where it stood (3.4.4).
 void set_aside_icv(CryptoJobs& jobs, Packet& p, std::byte* icv) {
     const InboundSa& sa = *p.inbound_sa;
@@ -52,6 +72,8 @@ void open_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices
         p.sequence = p.inbound_sa->has_sequence ? ah_header(p).sequence_low.value() : 0;
         if (!is_whole(p)) [[unlikely]]
             Batch::drop(p, Drop::bad_ah_header);
+        else if (p.family == Family::ipv6 && p.fragment_at != 0) [[unlikely]]
+            leave_only_fragment(p);
     }
     check_replay(notices, batch);                   // drops: replayed, before paying for the ICV
     verify(crypto, jobs, scratch, notices, batch);  // drops: bad_icv

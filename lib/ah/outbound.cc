@@ -25,21 +25,31 @@ void write_ah(CryptoJobs& jobs, Packet& p, std::byte* at, unsigned octets, std::
     job.authentic = false;
 }
 
+/// Marks packets that AH cannot take: they spend no number and age no SA. The high half of an ESN goes behind them for
+/// a moment.
+void make_room(Batch& batch) {
+    for (Packet& p : batch.live()) {
+        const Mode mode = outbound_mode(p);
+        if (mode != Mode::tunnel && p.fragment)
+            Batch::drop(p, Drop::fragment_in_transport);
+        else if (mode != Mode::tunnel && p.family == Family::ipv6 && p.waypoint)
+            Batch::drop(p, Drop::source_route);
+        else
+            (void)has_room(p, ah_overhead(*p.outbound_sa, mode, p.family), sizeof(std::uint32_t));
+    }
+}
+
 /// IP | AH | IP | payload (3.1.2)
 void encapsulate_tunnel(CryptoJobs& jobs, Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
     const unsigned before = ah_overhead(sa, Mode::tunnel, p.family), octets = before - sa.outer_octets();
-    if (!has_room(p, before, sizeof(std::uint32_t))) return;
     write_ah(jobs, p, p.ip - octets, octets, protocol_of(p.family));
     enter_tunnel(p, before, p.ip_octets + before);
 }
 
 /// IP | AH | payload (3.1.1): the IP header moves to the front, its length and protocol change.
 void encapsulate_transport(CryptoJobs& jobs, Packet& p) {
-    if (p.fragment) return Batch::drop(p, Drop::fragment_in_transport);
-    if (p.family == Family::ipv6 && p.waypoint) return Batch::drop(p, Drop::source_route);
     const unsigned gap = ah_overhead(*p.outbound_sa, Mode::transport, p.family);
-    if (!has_room(p, gap, sizeof(std::uint32_t))) return;
     enter_transport(p);
     open_gap(p, gap);
     write_ah(jobs, p, p.payload(), gap, p.protocol);
@@ -49,6 +59,7 @@ void encapsulate_transport(CryptoJobs& jobs, Packet& p) {
 }  // namespace
 
 void protect_ah(CryptoEngine& crypto, CryptoJobs& jobs, AhScratch& scratch, Notices& notices, Batch& batch) {
+    make_room(batch);
     spend_sequence(notices, batch);
     jobs.size = 0;
     for (Packet& p : batch.live()) {

@@ -215,8 +215,8 @@ constexpr SettingInfo table[]{
      .subject = "an interval of keepalives",
      .high = longest_seconds,
      .unit = "seconds",
-     .meaning =
-         "An SA in UDP that sent nothing for so long sends a keepalive, for the NAT on its way (RFC 3948); 0: none.",
+     .meaning = "An SA in UDP is never silent for longer than this: it sends a keepalive, for the NAT on its way (RFC "
+                "3948); 0: none.",
      .effect = at_once,
      .get = get<&S::natt_keepalive_seconds>,
      .put = put<&S::natt_keepalive_seconds>},

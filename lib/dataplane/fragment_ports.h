@@ -29,6 +29,7 @@ private:
         std::uint32_t since_seconds = 0;
         std::uint8_t protocol = 0;
         bool used = false;
+        std::uint16_t ports_end = 0;  // octets of the packet's payload, counted as fragments count, that tell them
     };
     Entry& place_of(const FragmentKey& key);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dataplane/inbound_sas.h"
 #include "dataplane/verdict.h"
 #include "forward/icmpv6.h"
 #include "ip/ip.h"
@@ -65,6 +66,14 @@ bool read_quoted(const Packet& p, Packet& quoted) {
     quoted.ip = p.payload() + sizeof(IcmpHeader);
     const bool readable = p.family == Family::ipv4 ? read_ipv4(quoted, available) : read_ipv6(quoted, available);
     return readable && quoted.source() == p.destination();
+}
+
+bool is_about_ipsec(const IcmpQuote& quote) {
+    if (!quote.answer) return false;
+    if (is_ipsec(quote.answer->protocol)) return true;
+    const bool from_port_4500 = IpProtocol{quote.answer->protocol} == IpProtocol::udp && quote.answer->ports_known &&
+                                quote.answer->destination_port == nat_traversal_port;
+    return from_port_4500 && quote.kind == control::IcmpKind::too_big;
 }
 
 PacketSelector reversed(const PacketSelector& selector) {

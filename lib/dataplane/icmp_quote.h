@@ -31,6 +31,10 @@ std::optional<IcmpQuote> icmp_quote(const Packet& packet);
 /// header length, protocol, fragment. False when there is none to be read, as in IcmpQuote::answer.
 bool read_quoted(const Packet& packet, Packet& quoted);
 
+/// Whether the error quotes a packet that one of our SAs may have sent. ESP in UDP comes from port 4500 (RFC 3948 2.1),
+/// as IKE does, and only what tells its path MTU is of use.
+bool is_about_ipsec(const IcmpQuote& quote);
+
 /// The selectors of answers to a packet with these: the ends exchanged, and echo requests for replies.
 PacketSelector reversed(const PacketSelector& selector);
 

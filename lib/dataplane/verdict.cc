@@ -48,7 +48,10 @@ Drop inbound_verdict(const Rules& rules, const PacketSelector& selector, const P
         case PolicyAction::discard: return found.policy ? Drop::policy_discard : Drop::no_policy;
         case PolicyAction::protect: break;
     }
-    return satisfies(*found.policy, selector, p) ? Drop::none : Drop::policy_mismatch;
+    if (!satisfies(*found.policy, selector, p)) return Drop::policy_mismatch;
+    // A socket of somebody without privileges lets in clear what comes in clear anyway.
+    const bool asks_default = found.policy->owner == PolicyOwner::socket && p.opened == 0;
+    return asks_default && rules.default_action == PolicyAction::discard ? Drop::no_policy : Drop::none;
 }
 
 /// Whether an ICMP error may pass as it came. Where its own selectors may not, it passes through SAs that protect the
@@ -134,7 +137,7 @@ std::optional<Verdict> verdict_of_local_error(const Rules& rules, const IcmpQuot
     const bool in_clear = p.arrival == Arrival::outside && p.opened == 0;
     if (in_clear && !rules.icmp_accepted[static_cast<std::size_t>(quote.kind)])
         return Verdict{.kind = Verdict::Kind::drop, .reason = Drop::icmp_refused};
-    if (quote.answer && is_ipsec(quote.answer->protocol) && p.arrival != Arrival::host)
+    if (is_about_ipsec(quote) && p.arrival != Arrival::host)
         return Verdict{.kind = Verdict::Kind::local, .reason = Drop::none};
     return std::nullopt;
 }

@@ -211,7 +211,15 @@ void Worker::parse() {
 /// there we answer for everybody behind us. `ours`: the frame is for our MAC, not for a group.
 /// Drops: multicast, and those of parse_ipv6.
 void Worker::take_ipv6(Packet& p, std::size_t octets, bool ours) {
-    if (const Drop reason = parse_ipv6(p, octets); reason != Drop::none) return Batch::drop(p, reason);
+    const Drop reason = parse_ipv6(p, octets);
+    // Behind the headers that the fragment announces may be IPsec for us: its packet's first one knows.
+    const bool may_be_opened = reason == Drop::opaque_fragment && ours && p.arrival == Arrival::outside &&
+                               rules_->routes->is_own(p.destination());
+    if (may_be_opened) [[unlikely]] {
+        if (!reassembler_.add(p, tables_.now_seconds.load(std::memory_order_relaxed))) return;
+    } else if (reason != Drop::none) {
+        return Batch::drop(p, reason);
+    }
     const Address destination = p.destination();
     const bool for_us = destination.is_multicast() || p.arrival == Arrival::host;
     if (is_discovery(p) && (for_us || rules_->routes->is_own(destination))) return punt(p, Punt::neighbour_discovery);

@@ -18,7 +18,13 @@ namespace {
 
 constexpr unsigned largest_packet = 0xffff;
 
-/// What RFC 4301 5.2 wants told of a packet that came otherwise than its policy asks.
+/// Whether RFC 4301 5.2 wants it told that the packet is dropped for `reason`: it came otherwise than its policy asks,
+/// or out of an SA whose peer may not say it.
+bool is_told(const Packet& p, Drop reason) {
+    if (reason == Drop::policy_mismatch || reason == Drop::icmp_quote) return true;
+    return p.opened != 0 && (reason == Drop::no_policy || reason == Drop::policy_discard);
+}
+
 Notice mismatch(const Packet& p) {
     return {.kind = control::Event::Kind::selector_mismatch,
             .serial = p.opened != 0 ? p.used[p.opened - 1]->serial : 0,
@@ -81,9 +87,10 @@ Verdict Worker::verdict_by_ports(const Packet& p) {
 }
 
 void Worker::act(Packet& p, const Verdict& verdict) {
-    if (verdict.reason == Drop::policy_mismatch || verdict.reason == Drop::icmp_quote) [[unlikely]]
-        notices_.tell(mismatch(p));
-    if (verdict.kind == Verdict::Kind::drop) return Batch::drop(p, verdict.reason);
+    if (verdict.kind == Verdict::Kind::drop) [[unlikely]] {
+        if (is_told(p, verdict.reason)) notices_.tell(mismatch(p));
+        return Batch::drop(p, verdict.reason);
+    }
     if (verdict.kind == Verdict::Kind::gif) [[unlikely]]
         return leave(p, *tables_.hops.read(verdict.hop));
     if (verdict.kind == Verdict::Kind::ike) [[unlikely]]

@@ -17,6 +17,15 @@ constexpr unsigned notices_per_poll = 256;
 /// Whether an eighth of the SA's sequence numbers is left, so that a new one is there before they end (RFC 4303 3.3.3).
 bool nearly_spent(const OutboundSa& sa) { return sa.next_sequence.read() > sa.last_sequence / 8 * 7; }
 
+/// Whether none is left of them: the next packet would have none.
+bool is_spent(const OutboundSa& sa) { return sa.next_sequence.read() > sa.last_sequence; }
+
+/// Whether the SA has been given other limits since the worker met the one it tells of.
+bool is_outdated(const Notice& notice, const SaEntry& sa) {
+    return notice.kind == Event::Kind::expire_hard && notice.limit != sa.spec.hard.octets &&
+           notice.limit != sa.spec.hard.packets;
+}
+
 bool same_cause(const Event& a, const Event& b) {
     return a.kind == b.kind && a.sa == b.sa && a.policy == b.policy && a.packet.source == b.packet.source &&
            a.packet.destination == b.packet.destination;
@@ -40,6 +49,7 @@ bool Gateway::serve_notices() {
                                 .packet = notice.packet},
                       .sa = {}};
             if (const auto at = database_->sas().find(notice.serial); at != database_->sas().end()) {
+                if (is_outdated(notice, *at->second)) continue;
                 one.sa = at->second;
                 one.event.sa = one.sa->spec.id;
             } else {
@@ -60,6 +70,9 @@ bool Gateway::serve_notices() {
             tell_acquire(event);
         else if (is_news(event, sa))
             tell(event);
+        if (event.kind != Event::Kind::sequence_exhausted || !sa || !database_->sas().contains(sa->serial)) continue;
+        end({&sa, 1});  // it can send nothing any more: another takes over, or is asked for (RFC 4303 3.3.3)
+        tell({.kind = Event::Kind::expire_hard, .sa = event.sa});
     }
     return !heard.empty();
 }
@@ -178,7 +191,8 @@ void Gateway::check_lifetimes() {
         const control::Lifetime& soft = sa->spec.soft;
         const bool never_came =
             sa->state == SaState::larval && age >= std::chrono::seconds{live_.larval_lifetime_seconds};
-        if (never_came || is_over(sa->spec.hard, age, seen)) {
+        const bool spent = sa->outbound && is_spent(*sa->outbound);
+        if (never_came || spent || is_over(sa->spec.hard, age, seen)) {
             over.push_back(sa);
             events.push_back({.kind = Event::Kind::expire_hard, .sa = sa->spec.id});
         } else if (is_over(soft, age, seen) || (soft.octets != 0 && seen.octets >= soft.octets) ||

@@ -163,6 +163,7 @@ private:
     struct QuietSa {
         SaPtr sa;
         std::uint64_t sequence = 0;  // what it was about to send when last looked at
+        unsigned quiet_looks = 0;    // in a row
     };
     void remember_keepalives(const Journal& journal);
     void send_keepalives();

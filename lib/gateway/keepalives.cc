@@ -10,6 +10,9 @@ namespace torii {
 namespace {
 
 constexpr unsigned looks_per_second = 10;
+/// Each SA is looked at so often within an interval, and is quiet when so many looks in a row found it so. One look
+/// goes by before a packet is seen to be the last, and another for the steps of the clock.
+constexpr unsigned looks_per_interval = 20, quiet_looks_wanted = looks_per_interval - 2;
 
 /// IP | UDP | 0xff, without a UDP checksum over IPv4, as the SA's ESP has none. Octets of it.
 unsigned write_keepalive(std::byte* ip, const OutboundSa& sa, const control::SaId& id) {
@@ -41,18 +44,22 @@ void Gateway::remember_keepalives(const Journal& journal) {
     }
 }
 
-/// Each SA's turn comes once an interval, by and by, so that thousands do not send at one moment. Called
+/// Each SA's turn comes twenty times an interval, by and by, so that thousands do not send at one moment. Called
 /// `looks_per_second` times a second.
 void Gateway::send_keepalives() {
     std::erase_if(quiet_sas_, [&](const QuietSa& quiet) { return !database_->is_there(*quiet.sa); });
     if (live_.natt_keepalive_seconds == 0 || quiet_sas_.empty()) return;
-    keepalives_due_ += static_cast<double>(quiet_sas_.size()) / (live_.natt_keepalive_seconds * looks_per_second);
+    keepalives_due_ +=
+        static_cast<double>(quiet_sas_.size()) * looks_per_interval / (live_.natt_keepalive_seconds * looks_per_second);
     for (; keepalives_due_ >= 1; keepalives_due_ -= 1) {
         next_quiet_ = (next_quiet_ + 1) % quiet_sas_.size();
         QuietSa& quiet = quiet_sas_[next_quiet_];
         const std::uint64_t sent = quiet.sa->outbound->next_sequence.read();
-        if (sent == quiet.sequence) send_keepalive(*quiet.sa);
+        quiet.quiet_looks = sent == quiet.sequence ? quiet.quiet_looks + 1 : 0;
         quiet.sequence = sent;
+        if (quiet.quiet_looks < quiet_looks_wanted) continue;
+        quiet.quiet_looks = 0;
+        send_keepalive(*quiet.sa);
     }
 }
 

@@ -39,20 +39,29 @@ unsigned own_octets(const Packet& quoted) {
 }
 
 /// Where its SPI and, with ESP and AH, its sequence number stand. An error may quote no more than eight octets behind
-/// the IP header, which in AH end before the sequence number.
+/// the IP header, which in AH end before the sequence number, and in ESP in UDP before all that proves anything: with
+/// those nothing is learnt.
 struct SentAs {
+    IpsecProtocol protocol{};
     std::uint32_t spi = 0;
     std::optional<std::uint32_t> sequence_low;
+    UdpPorts udp{};
 };
 std::optional<SentAs> sent_as(const Packet& quoted) {
     const auto word = [&](unsigned at) { return reinterpret_cast<const Big32*>(quoted.payload() + at)->value(); };
     const unsigned octets = quoted.payload_octets();
     if (is_later_fragment(quoted) || octets < 8) return std::nullopt;
-    switch (IpsecProtocol{quoted.protocol}) {
-        case IpsecProtocol::esp: return SentAs{word(0), word(4)};
+    if (IpProtocol{quoted.protocol} == IpProtocol::udp) {
+        if (octets < sizeof(UdpHeader) + sizeof(EspHeader)) return std::nullopt;
+        const auto& udp = *reinterpret_cast<const UdpHeader*>(quoted.payload());
+        return SentAs{IpsecProtocol::esp, word(8), word(12), {udp.source_port, udp.destination_port}};
+    }
+    const IpsecProtocol protocol{quoted.protocol};
+    switch (protocol) {
+        case IpsecProtocol::esp: return SentAs{protocol, word(0), word(4)};
         case IpsecProtocol::ah:
-            return SentAs{word(4), octets >= sizeof(AhHeader) ? std::optional{word(8)} : std::nullopt};
-        case IpsecProtocol::ipcomp: return SentAs{word(0) & 0xffff, std::nullopt};
+            return SentAs{protocol, word(4), octets >= sizeof(AhHeader) ? std::optional{word(8)} : std::nullopt};
+        case IpsecProtocol::ipcomp: return SentAs{protocol, word(0) & 0xffff, std::nullopt};
     }
     return std::nullopt;
 }
@@ -71,7 +80,7 @@ Drop Gateway::learn_path(const Packet& error) {
     Packet quoted;
     const auto quote = icmp_quote(error);
     if (!quote || quote->kind != control::IcmpKind::too_big || error.fragment || !is_sound(error) ||
-        !read_quoted(error, quoted) || !is_ipsec(quoted.protocol))
+        !read_quoted(error, quoted) || !is_about_ipsec(*quote))
         return Drop::local_unwanted;
     const unsigned octets = own_octets(quoted), mtu = told_mtu(error, octets);
     const std::vector<SaPtr> senders = senders_of(quoted);
@@ -85,9 +94,11 @@ std::vector<SaPtr> Gateway::senders_of(const Packet& quoted) const {
     std::vector<SaPtr> out;
     const auto as = sent_as(quoted);
     if (!as) return out;
-    for (const SaPtr& sa :
-         database_->between({quoted.source(), quoted.destination()}, IpsecProtocol{quoted.protocol})) {
-        if (!sa->outbound) continue;
+    const auto same = [](UdpPorts a, UdpPorts b) {
+        return std::uint16_t{a.source} == b.source && std::uint16_t{a.destination} == b.destination;
+    };
+    for (const SaPtr& sa : database_->between({quoted.source(), quoted.destination()}, as->protocol)) {
+        if (!sa->outbound || !same(sa->outbound->udp, as->udp)) continue;
         const OutboundSa& block = *sa->outbound;
         const std::uint32_t spi = block.protocol == IpsecProtocol::ipcomp ? block.cpi : block.spi.value();
         if (spi == as->spi && (!as->sequence_low || has_sent(block, *as->sequence_low))) out.push_back(sa);

@@ -112,6 +112,11 @@ Result<void> Publisher::build(SaEntry& entry) {
     const bool to_us = surroundings_.is_own(spec.id.destination);
     if (to_us && spec.udp && spec.udp->destination_port != nat_traversal_port)
         return fail(Errc::unsupported, "ESP in UDP comes in at port 4500 here: write [4500] behind the destination");
+    const control::Lifetime &hard = spec.hard, &soft = spec.soft;
+    if (to_us && !is_on_the_wire(spec) && (hard.octets | hard.packets | soft.octets | soft.packets) != 0)
+        return fail(Errc::unsupported,
+                    "limits of octets and packets need -R where ipcomp comes in: DEFLATE's own CPI "
+                    "does not tell whose a packet is");
     entry.worker = (to_us ? next_worker_in_ : next_worker_out_)++ % settings_.workers;
     if (to_us) entry.inbound = inbound_.take();
     if (!to_us || surroundings_.is_own(spec.id.source)) entry.outbound = outbound_.take();
@@ -328,7 +333,7 @@ void Publisher::publish_settings(const control::Settings& settings, const Databa
                                   std::make_unique<const TunnelHeader>(tunnel_header(settings, settings_.dscp_map)));
     for (const auto& [serial, sa] : database.sas()) obey_settings(*sa);
     retired_->add(std::move(outdated));
-    if (before.prefer_old_sa != settings.prefer_old_sa)
+    if (before.prefer_old_sa != settings.prefer_old_sa || before.default_policy != settings.default_policy)
         for (auto& [id, cells] : policies_) {
             Affected everything{.all_pairs = true, .pairs = {}};
             refresh(cells, everything, database);
@@ -535,6 +540,7 @@ std::vector<Publisher::Step> Publisher::steps(const Policy& policy, Endpoints pa
 /// `unique` without SA stop the packet.
 ChainCell::Value Publisher::resolve(const Policy& policy, const Endpoints& packet, const Database& database) {
     SaChain chain;
+    bool is_protected = false;
     for (const auto& [request, sa] : steps(policy, packet, database)) {
         if (sa == nullptr && request.level != Level::use) return ChainCell::none();
         if (sa == nullptr) {
@@ -543,9 +549,13 @@ ChainCell::Value Publisher::resolve(const Policy& policy, const Endpoints& packe
         }
         // Nobody uses a block of mode `any` before a policy has settled how it is used without a chain.
         if (sa->outbound->mode == Mode::any) sa->outbound->mode = request.mode;
+        is_protected |= request.protocol != IpsecProtocol::ipcomp;
         chain.modes[chain.size] = request.mode;
         chain.sas[chain.size++] = sa->outbound;
     }
+    // A socket of somebody without privileges opens no way out in clear, or compressed alone, that the default closes.
+    const bool asks_default = policy.owner == PolicyOwner::socket && !is_protected;
+    if (asks_default && settings_.live.default_policy == PolicyAction::discard) return ChainCell::none();
     if (chain.size == 0) return ChainCell::clear();
     if (chain.size == 1 && !chain.incomplete && chain.sas[0]->mode == chain.modes[0])
         return ChainCell::one(chain.sas[0]);

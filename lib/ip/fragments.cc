@@ -211,7 +211,7 @@ Reassembler::Place* Reassembler::begin(const FragmentKey& key, std::uint32_t now
         ++own;
         if (older(place, own_oldest)) own_oldest = &place;
     }
-    Place* chosen = own > places_.size() / 8 ? own_oldest : free != nullptr ? free : oldest;
+    Place* chosen = own >= std::max<std::size_t>(places_.size() / 8, 1) ? own_oldest : free != nullptr ? free : oldest;
     if (chosen->mbuf != nullptr) give_up(*chosen, abandoned_.timed_out);
     chosen->mbuf = rte_pktmbuf_alloc(&pool_);
     if (chosen->mbuf == nullptr) return nullptr;

@@ -42,11 +42,16 @@ void write_ipcomp(const OutboundSa& sa, std::byte* at, std::uint8_t next_header,
     std::memcpy(at + sizeof header, packed.data(), packed.size());
 }
 
+/// Marks packets that find no room for a tunnel's header: they age no SA. Transport mode never makes one longer.
+void make_room(Batch& batch) {
+    for (Packet& p : batch.live())
+        if (outbound_mode(p) == Mode::tunnel) (void)has_room(p, p.outbound_sa->outer_octets(), 0);
+}
+
 /// IP | IPComp | IP | payload, or IP | IP | payload
 void encapsulate_tunnel(Deflate& deflate, Packet& p) {
     const unsigned outer = p.outbound_sa->outer_octets();
     const std::uint8_t inner = protocol_of(p.family);
-    if (!has_room(p, outer, 0)) return;
     const auto packed = shorter(deflate, *p.outbound_sa, {p.ip, p.ip_octets});
     if (!packed) {
         enter_tunnel(p, outer, p.ip_octets + outer);
@@ -71,6 +76,7 @@ void encapsulate_transport(Deflate& deflate, Packet& p) {
 }  // namespace
 
 void protect_ipcomp(Deflate& deflate, Notices& notices, Batch& batch) {
+    make_room(batch);
     spend_sequence(notices, batch);  // there is none on the wire; lifetimes count all the same
     for (Packet& p : batch.live()) {
         if (outbound_mode(p) == Mode::tunnel)

@@ -25,7 +25,8 @@ std::optional<IpsecStat> stat_of(const Packet& p, Drop reason) {
         case Drop::replayed: return ah ? IpsecStat::in_ahreplay : IpsecStat::in_espreplay;
         case Drop::bad_icv: return ah ? IpsecStat::in_ahauthfail : IpsecStat::in_espauthfail;
         case Drop::esp_truncated:
-        case Drop::bad_ah_header:
+        case Drop::bad_ah_header:  // before there is an SA: too short to tell its SPI
+            return p.inbound_sa == nullptr ? IpsecStat::in_badspi : IpsecStat::in_inval;
         case Drop::bad_ipcomp:
         case Drop::decompressed_too_big:
         case Drop::bad_padding:

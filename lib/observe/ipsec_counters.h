@@ -78,6 +78,8 @@ inline void count_protected(IpsecCountersByFamily& counters, const Packet& p) {
     const OutboundSa& sa = *p.outbound_sa;
     IpsecCounters& c = counters[p.family == Family::ipv4 ? 0 : 1];
     c[IpsecStat::out_success].add(1);
+    if (sa.protocol == IpsecProtocol::ipcomp && p.protocol != static_cast<std::uint8_t>(IpsecProtocol::ipcomp))
+        return;  // it did not compress
     c.out[IpsecCounters::place_of(sa.protocol)][static_cast<std::size_t>(sa.suite)].add(1);
 }
 /// The packet stands at the IP header it was refused with. A policy's refusal counts as inbound for what came from

@@ -41,6 +41,15 @@ std::string_view name_of(Level level) {
     return "unknown";
 }
 
+std::string_view name_of(PolicyOwner owner) {
+    switch (owner) {
+        case PolicyOwner::privileged_socket: return "privileged socket";
+        case PolicyOwner::spd: return "spd";
+        case PolicyOwner::socket: return "socket";
+    }
+    return "";
+}
+
 std::string_view name_of(Padding padding) {
     switch (padding) {
         case Padding::sequential: return "sequential";

@@ -75,6 +75,7 @@ private:
 /// Whose a policy is, in the order in which their policies are searched: KAME's rule that a privileged socket's beats
 /// the SPD and an unprivileged one's applies only where the SPD has no match. Sockets' own policies go with the socket.
 enum class PolicyOwner : std::uint8_t { privileged_socket, spd, socket };
+std::string_view name_of(PolicyOwner owner);
 
 struct Policy {
     PolicyId id{};

@@ -5,34 +5,36 @@ namespace torii {
 
 namespace {
 
-void tell(Notices& notices, control::Event::Kind kind, const OutboundSa& sa, std::uint64_t sequence) {
-    notices.tell({.kind = kind, .serial = sa.serial, .spi = Spi{sa.spi.value()}, .sequence = sequence});
+/// `limit`: the one that was reached, of expire_hard.
+void tell(Notices& notices, control::Event::Kind kind, const OutboundSa& sa, std::uint64_t sequence,
+          std::uint64_t limit = 0) {
+    notices.tell({.kind = kind, .serial = sa.serial, .spi = Spi{sa.spi.value()}, .sequence = sequence, .limit = limit});
 }
 
-void tell(Notices& notices, control::Event::Kind kind, const Packet& p) {
+void tell(Notices& notices, control::Event::Kind kind, const Packet& p, std::uint64_t limit = 0) {
     notices.tell(
         {.kind = kind,
          .serial = p.inbound_sa->serial,
          .spi = Spi{p.inbound_sa->spi.value()},
          .sequence = p.sequence,
          .flow_label = flow_label(p),
-         .packet = {
-             .source = p.source(), .destination = p.destination(), .protocol = p.protocol, .ports_known = false}});
+         .packet = {.source = p.source(), .destination = p.destination(), .protocol = p.protocol, .ports_known = false},
+         .limit = limit});
 }
 
 /// Packet number `packet` of its SA is beyond the watch: whether it may still pass. Soft limits are told, hard ones
 /// stop it; `said` tells the SA's listeners.
 template <class Sa, class Tell>
 bool passes_watch(Packet& p, Sa& sa, std::uint64_t packet, std::uint64_t end, Tell said) {
-    const std::uint64_t seen = sa.watch.seen();
-    if (packet > end || packet > sa.limits.hard.read()) {
+    const std::uint64_t seen = sa.watch.seen(), hard = sa.limits.hard.read();
+    if (packet > end || packet > hard) {
         Batch::drop(p, packet > end ? Drop::sequence_exhausted : Drop::lifetime_exceeded);
-        said(packet > end ? control::Event::Kind::sequence_exhausted : control::Event::Kind::expire_hard);
+        said(packet > end ? control::Event::Kind::sequence_exhausted : control::Event::Kind::expire_hard, hard);
         return false;
     }
     if (packet >= sa.limits.soft.read()) {
         sa.limits.soft.set(unlimited);
-        said(control::Event::Kind::expire_soft);
+        said(control::Event::Kind::expire_soft, std::uint64_t{0});
     }
     sa.watch.move_on(seen, sa.limits, end);
     return true;
@@ -45,12 +47,14 @@ void spend_sequence(Notices& notices, Batch& batch) {
         OutboundSa& sa = *p.outbound_sa;
         const std::uint64_t octets = sa.octets.read() + p.ip_octets;
         p.sequence = sa.next_sequence.read();
-        if (octets > sa.octets_hard.read()) [[unlikely]] {
+        if (const std::uint64_t hard = sa.octets_hard.read(); octets > hard) [[unlikely]] {
             Batch::drop(p, Drop::lifetime_exceeded);
-            tell(notices, control::Event::Kind::expire_hard, sa, p.sequence);
+            tell(notices, control::Event::Kind::expire_hard, sa, p.sequence, hard);
             continue;
         }
-        const auto said = [&](control::Event::Kind kind) { tell(notices, kind, sa, p.sequence); };
+        const auto said = [&](control::Event::Kind kind, std::uint64_t limit) {
+            tell(notices, kind, sa, p.sequence, limit);
+        };
         if (sa.watch.is_reached(p.sequence) && !passes_watch(p, sa, p.sequence, sa.last_sequence, said)) [[unlikely]]
             continue;
         if (octets >= sa.octets_soft.read()) [[unlikely]] {
@@ -86,13 +90,13 @@ void commit_replay(Notices& notices, Batch& batch) {
             continue;
         }
         const std::uint64_t octets = sa.octets.read() + p.ip_octets;
-        if (octets > sa.octets_hard.read()) [[unlikely]] {
+        if (const std::uint64_t hard = sa.octets_hard.read(); octets > hard) [[unlikely]] {
             Batch::drop(p, Drop::lifetime_exceeded);
-            tell(notices, control::Event::Kind::expire_hard, p);
+            tell(notices, control::Event::Kind::expire_hard, p, hard);
             continue;
         }
         const std::uint64_t packet = sa.packets.read() + 1;
-        const auto said = [&](control::Event::Kind kind) { tell(notices, kind, p); };
+        const auto said = [&](control::Event::Kind kind, std::uint64_t limit) { tell(notices, kind, p, limit); };
         if (sa.watch.is_reached(packet) && !passes_watch(p, sa, packet, unlimited, said)) [[unlikely]]
             continue;
         if (octets >= sa.octets_soft.read()) [[unlikely]] {

@@ -43,8 +43,9 @@ result "a script of the FAQ runs unchanged, and setkey -D and -DP print what it 
 result "setkey -F and -FP empty the databases, which then say so with status 0" \
   "$(setkey -F && setkey -FP || echo failed; [ "$(setkey -D)" = 'No SAD entries.' ] || setkey -D; [ "$(setkey -DP)" = 'No SPD entries.' ] || setkey -DP)"
 result "setkey -n reads and judges statements and does nothing" \
-  "$(setkey -nc <<<'add 10.1.1.1 20.1.1.1 esp 300 -E null;' || echo refused; [ "$(setkey -D)" = 'No SAD entries.' ] || setkey -D
-     told=$(setkey -nc 2>&1 <<<'add 10.1.1.1 20.1.1.1 esp 300;') && echo 'not refused'; grep -q '^setkey: stdin:1: ' <<<"$told" || echo "$told")"
+  "$(setkey -nc <<<'add 10.1.1.1 20.1.1.1 esp 300 -E null -A hmac-sha1 "20-octets-of-the-key";' || echo refused; [ "$(setkey -D)" = 'No SAD entries.' ] || setkey -D
+     told=$(setkey -nc 2>&1 <<<'add 10.1.1.1 20.1.1.1 esp 300;') && echo 'not refused'; grep -q '^setkey: stdin:1: ' <<<"$told" || echo "$told"
+     told=$(setkey -nc 2>&1 <<<'add 10.1.1.1 20.1.1.1 esp 300 -E null;') && echo 'not refused'; grep -q 'protects nothing' <<<"$told" || echo "$told")"
 result "a policy with a tag is warned of until a rule of the filter gives it, and printed as KAME does" \
   "$(told=$(setkey -c 2>&1 <<<'spdadd tagged "mail" -P out none;') || echo refused
      [ "$told" = 'setkey: warning: stdin:1: no rule of the packet filter gives the tag "mail": this policy meets no packet' ] || echo "$told"
@@ -61,12 +62,15 @@ seq 10000 | awk '{
   printf "spdadd 10.%d.%d.0/24 10.250.%d.%d any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/use;\n", $1 / 250 + 1, $1 % 250, $1 / 250, $1 % 250
 }' >"$folder/many"
 chmod 600 "$folder/many"
-before=$(date +%s%N)
+worked() {  # milliseconds of a processor that toriid's control core has used
+  awk -v hz="$(getconf CLK_TCK)" '{ print int(($14 + $15) * 1000 / hz) }' "/proc/$toriid_pid/task/$toriid_pid/stat"
+}
+before=$(date +%s%N) worked_before=$(worked)
 told=$(setkey -f "$folder/many" 2>&1)
-milliseconds=$((($(date +%s%N) - before) / 1000000))
-echo "10,000 SAs and 10,000 policies were loaded in $milliseconds ms"
-result "10,000 SAs and as many policies are loaded in seconds (a quiet machine needs less than one)" \
-  "$told$([ $milliseconds -le 5000 ] || echo "it took $milliseconds ms"; [ "$(setkey -D | grep -c state=mature)" = 10000 ] || echo 'SAs are missing'; [ "$(setkey -DP | grep -c spid=)" = 10000 ] || echo 'policies are missing')"
+milliseconds=$((($(date +%s%N) - before) / 1000000)) worked=$(($(worked) - worked_before))
+echo "10,000 SAs and 10,000 policies were loaded in $milliseconds ms, $worked of them toriid's work"
+result "10,000 SAs and as many policies are less than a second of toriid's work, however busy the machine" \
+  "$told$([ $worked -lt 1000 ] || echo "it worked $worked ms"; [ "$(setkey -D | grep -c state=mature)" = 10000 ] || echo 'SAs are missing'; [ "$(setkey -DP | grep -c spid=)" = 10000 ] || echo 'policies are missing')"
 end
 
 sa='add 20.0.0.2 20.0.0.1 esp 0x1001 -E aes-cbc 0x000102030405060708090a0b0c0d0e0f -A hmac-sha1 "20-octets-of-the-key";'
@@ -131,3 +135,12 @@ print(listener.recv(100).decode())")
   read -r told <&9
   kill -TERM $! && wait $!
   [ "$told" = READY=1 ] || echo "it was told '$told'")"
+
+title="the systemd unit has no word that systemd does not know"
+unit="$folder/torii.service"
+sed "s#=[^ =]*/toriid#=$(realpath "$TORII_BUILD")/app/toriid#" "$TORII_BUILD/scripts/boot/torii.service" >"$unit"
+if command -v systemd-analyze >"$folder/said"; then
+  result "$title" "$(timeout 60 systemd-analyze verify "$unit" 2>&1 || echo "status $?")"
+else
+  echo "skip $title - there is no systemd-analyze"
+fi

@@ -54,6 +54,7 @@ Wires::Wires(Configuration configuration, bool launch_workers) {
     if (!made) give_up(made.error().text());
     gateway_ = std::move(*made);
     gateway_->start();
+    now_ = std::chrono::steady_clock::now();  // what has passed until here is no time of the test's
     exact_pool_ = rte_pktmbuf_pool_create(fresh_name("exact").c_str(), 8192, 0, private_octets, RTE_PKTMBUF_HEADROOM,
                                           SOCKET_ID_ANY);
     if (exact_pool_ == nullptr) give_up("no pool");

@@ -198,3 +198,16 @@ TEST_CASE("an ah SA without an algorithm is refused") {
     CHECK(refusal_of(tokyo, "add 20.0.0.1 20.0.0.2 ah 0x3001 -A null;") ==
           "test:1: ah without an authentication algorithm authenticates nothing [bad_value]");
 }
+
+TEST_CASE("a packet that AH does not take spends no number and no lifetime of its SA") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(
+        "add 10.0.1.5 10.0.2.5 ah 0x3003 -m transport -A hmac-sha1 \"twenty octets of key\";"
+        "spdadd 10.0.1.5 10.0.2.5 any -P out ipsec ah/transport//require;");
+    const Octets fragment = ipv4("10.0.1.5", "10.0.2.5", 17, Octets(64), {.flags_offset = 0x2000});
+    CHECK(pass(tokyo, office, {fragment, fragment}, world).empty());
+    CHECK(tokyo.drops(Drop::fragment_in_transport) == 2);
+    const auto wire = pass(tokyo, office, {packet}, world);
+    REQUIRE(wire.size() == 1);
+    CHECK(ah_of(wire[0]).sequence_low == 1);
+}

@@ -154,12 +154,16 @@ TEST_CASE("an SA sends as many dummy packets as it is told to, and its peer thro
     for (const auto kind : {Told::Kind::bad_icv, Told::Kind::replayed, Told::Kind::selector_mismatch,
                             Told::Kind::unknown_spi, Told::Kind::notices_lost})
         CHECK(told.count(kind) == 0);
+    pair.tokyo.turn();  // one may be on its way from the control core
     CHECK(pair.tokyo.buffers_missing() == 0);
     CHECK(pair.newyork.buffers_missing() == 0);
 }
 
 TEST_CASE("dummy packets look like the others: length, hop limit, DF and identification tell nothing") {
     Pair pair{gcm("-f tfc:600 -f dummy:100")};
+    const auto identification_from_sequence = [](const Octets& esp) {
+        return static_cast<std::uint16_t>(header_of(esp).identification - esp_of(esp).sequence_low);
+    };
     const Octets real = pair.sent(inside(300, {.flags_offset = Ipv4Header::dont_fragment}));
     pair.tokyo.turn(30);
     const auto dummies = packets_of(pair.tokyo.sent_by(world));
@@ -169,9 +173,8 @@ TEST_CASE("dummy packets look like the others: length, hop limit, DF and identif
         CHECK(header_of(dummy).ttl == header_of(real).ttl);
         CHECK(header_of(dummy).flags_offset == header_of(real).flags_offset);
         CHECK(header_of(dummy).dscp_ecn == header_of(real).dscp_ecn);
-        CHECK(header_of(dummy).identification == esp_of(dummy).sequence_low);
+        CHECK(identification_from_sequence(dummy) == identification_from_sequence(real));
     }
-    CHECK(header_of(real).identification == esp_of(real).sequence_low);
 }
 
 TEST_CASE("dummy packets end with their SA") {

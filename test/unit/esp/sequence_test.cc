@@ -64,9 +64,28 @@ TEST_CASE("an SA without ESN stops after number 2^32-1, and says so (RFC 4303 3.
     CHECK(way.tokyo.drops(Drop::sequence_exhausted) == 2);
     CHECK(told.count(Kind::sequence_exhausted) == 2);
     CHECK(told.last(Kind::sequence_exhausted).sa == to_newyork);
-    CHECK(way.protect().empty());  // and it stays stopped
-    CHECK(way.tokyo.drops(Drop::sequence_exhausted) == 3);
+    CHECK(told.count(Kind::expire_hard) == 1);
+    CHECK(way.protect().empty());  // it has ended, as after a hard lifetime
+    CHECK(way.tokyo.drops(Drop::no_sa) == 1);
+    CHECK(told.count(Kind::acquire) == 1);
     CHECK(way.tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("an SA whose numbers are spent gives way to the next one, before a packet is lost where there is time") {
+    OneWay way{"-r 4 " + std::string{gcm}};
+    way.tokyo.setkey("add 20.0.0.1 20.0.0.2 esp 0x1003 -m tunnel -r 4 -E aes-gcm-16 \"tokyo-newyork-key003\";");
+    outbound(way.tokyo).next_sequence.set(0xffff'ffff);
+    REQUIRE(way.tokyo.gateway().set("net.key.prefered_oldsa", "true"));
+    Told told{way.tokyo};
+    const bool in_time = GENERATE(true, false);
+    const auto wire = way.protect(in_time ? 1 : 3);
+    REQUIRE(wire.size() == 1);
+    CHECK(esp_of(wire[0]).spi == 0x1001);
+    if (in_time) way.tokyo.pass(std::chrono::seconds{2});
+    CHECK(way.tokyo.drops(Drop::sequence_exhausted) == (in_time ? 0 : 2));
+    CHECK(esp_of(way.protect().at(0)).spi == 0x1003);
+    CHECK(told.count(Kind::expire_hard) == 1);
+    CHECK(way.tokyo.gateway().database().sas().size() == 1);
 }
 
 TEST_CASE("an SA that has spent seven eighths of its numbers asks to be replaced, once, and goes on meanwhile") {

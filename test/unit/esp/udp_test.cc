@@ -194,3 +194,23 @@ TEST_CASE("an SA in UDP that says nothing sends a keepalive once an interval, an
     CHECK(header_of(sent[0]).total_octets == 29);
     CHECK(internet_checksum(sent[0].data(), 20) == 0);
 }
+
+TEST_CASE("an SA in UDP that has sent something is never silent for longer than the interval (RFC 3948 4)") {
+    Tokyo tokyo;
+    const auto tenths_until_keepalive = [&] {
+        for (unsigned tenths = 1; tenths <= 500; ++tenths) {
+            tokyo.gateway.pass(std::chrono::milliseconds{100});
+            tokyo.gateway.turn();
+            if (!tokyo.gateway.sent_by(world).empty()) return tenths;
+        }
+        return 9999u;
+    };
+    CHECK(tenths_until_keepalive() <= 200);
+    for (const unsigned later : {1u, 15u, 99u}) {
+        for (unsigned i = 0; i < later; ++i) tokyo.gateway.pass(std::chrono::milliseconds{100});
+        REQUIRE(pass(tokyo.gateway, office, {datagram("10.0.1.5", "10.0.2.5")}, world).size() == 1);
+        const unsigned silent = tenths_until_keepalive();
+        CHECK(silent <= 200);
+        CHECK(silent >= 150);
+    }
+}

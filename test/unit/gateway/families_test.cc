@@ -266,3 +266,50 @@ TEST_CASE("an audit record tells the flow label of an IPv6 packet (RFC 4301 4.4.
     CHECK(told.last(control::Event::Kind::unknown_spi).flow_label == 0x12345);
     CHECK(told.last(control::Event::Kind::bad_icv).flow_label == 0xabcde);
 }
+
+TEST_CASE("AH is whole without the fragment header of a packet that is its only fragment (RFC 8200 4.5, RFC 6946)") {
+    Pair pair{transport_setkey("ah/transport//require")};
+    const auto in_one_fragment = [](Octets wire, std::size_t at, std::size_t named_at) {
+        const Octets header = fragment_header(51, 0, false);
+        wire[named_at] = std::byte{44};
+        wire.insert(wire.begin() + static_cast<std::ptrdiff_t>(at), header.begin(), header.end());
+        reinterpret_cast<Ipv6Header*>(wire.data())->payload_octets = static_cast<std::uint16_t>(wire.size() - 40);
+        return wire;
+    };
+    const Octets plain = ipv6(near, newyork, udp_number, udp(4000, 5000, Octets(300)));
+    auto wire = pair.sent(plain);
+    REQUIRE(wire.size() == 1);
+    CHECK(pair.received(only(in_one_fragment(wire[0], 40, 6)), host) == only(hops_on(plain, 1)));
+    wire = pair.sent(with_headers());
+    REQUIRE(wire.size() == 1);
+    CHECK(pair.received(only(in_one_fragment(wire[0], ipsec_at, routing_at)), host) ==
+          only(hops_on(with_headers(), 1)));
+    CHECK(pair.newyork.drops(Drop::bad_icv) == 0);
+    CHECK(pair.newyork.buffers_missing() == 0);
+}
+
+TEST_CASE("the machine's own IPv6 traffic goes through tunnels, from the host port and to it (RFC 4301 5.1, 5.2)") {
+    const std::string here = "2001:db8:f::1", office_there = "2001:db8:2::/64",
+                      requests = "ipsec esp/tunnel/2001:db8:f::1-2001:db8:f::2/require;",
+                      back = "ipsec esp/tunnel/2001:db8:f::2-2001:db8:f::1/require;";
+    std::string setkey = sa("2001:db8:f::1 2001:db8:f::2", esp_words) +
+                         "add 2001:db8:f::2 2001:db8:f::1 esp 0x1002 -m any -r 8 -E aes-gcm-16 "
+                         "\"newyork-tokyo-key002\";\n";
+    for (const std::string direction : {"out ", "in "})
+        setkey += "spdadd " + here + " " + office_there + " any -P " + direction + requests + "spdadd " + office_there +
+                  " " + here + " any -P " + direction + back;
+    Pair pair{setkey};
+    const Octets asked = ipv6(here, "2001:db8:2::5", udp_number, udp(4000, 5000, Octets(300)));
+    pair.tokyo.send(host, ethernet(asked, {{2, 0, 0, 0, 0, 1}}, EtherType::ipv6));  // what its stack takes us for
+    const auto wire = carry(pair.tokyo, host, {}, world);
+    REQUIRE(wire.size() == 1);
+    CHECK(ipv6_of(wire[0]).next_header == 50);
+    CHECK(pair.received(wire) == only(hops_on(asked, 1)));  // the host port counts no hop
+    const Octets answered = ipv6("2001:db8:2::5", here, udp_number, udp(5000, 4000, Octets(300)));
+    const auto way_back = carry(pair.newyork, office, {answered}, world);
+    REQUIRE(way_back.size() == 1);
+    CHECK(ipv6_of(way_back[0]).next_header == 50);
+    CHECK(carry(pair.tokyo, world, way_back, host) == only(hops_on(answered, 1)));
+    CHECK(carry(pair.tokyo, world, {answered}, host).empty());  // in clear
+    CHECK(pair.tokyo.drops(Drop::policy_mismatch) == 1);
+}

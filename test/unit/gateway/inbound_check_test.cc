@@ -150,6 +150,23 @@ TEST_CASE("a packet that came otherwise than its policy asks is told with its SA
     CHECK(told.last(Kind::selector_mismatch).sa == sa_id("10.0.2.5", "10.0.1.5", 0));
 }
 
+TEST_CASE("what an SA brings that no policy lets in is told as well, and what comes in clear is not (RFC 4301 5.2)") {
+    Tokyo tokyo{sa(0x1002, "") + policy(tunnel) + "spdadd 10.0.8.0/24 10.0.1.0/24 any -P in discard;"};
+    Told told{tokyo.gateway};
+    const Octets unforeseen = datagram("10.0.9.9", "10.0.1.5", 102), forbidden = datagram("10.0.8.8", "10.0.1.5", 102);
+    CHECK_FALSE(tokyo.accepts(unforeseen));
+    CHECK_FALSE(tokyo.accepts(forbidden));
+    CHECK(told.count(Kind::selector_mismatch) == 0);
+    CHECK_FALSE(tokyo.accepts(tokyo.sealed(0x1002, unforeseen)));
+    CHECK(tokyo.gateway.drops(Drop::no_policy) == 2);
+    CHECK(told.count(Kind::selector_mismatch) == 1);
+    CHECK(told.last(Kind::selector_mismatch).sa == sa_id("20.0.0.2", "20.0.0.1", 0x1002));
+    CHECK(told.last(Kind::selector_mismatch).packet.source == Address::v4(number("10.0.9.9")));
+    CHECK_FALSE(tokyo.accepts(tokyo.sealed(0x1002, forbidden)));
+    CHECK(tokyo.gateway.drops(Drop::policy_discard) == 2);
+    CHECK(told.count(Kind::selector_mismatch) == 2);
+}
+
 TEST_CASE("an unknown SPI for one of our addresses is dropped and told (RFC 4303 3.4.2)") {
     Tokyo tokyo{sa(0x1002, "") + policy(tunnel)};
     Told told{tokyo.gateway};

@@ -84,7 +84,7 @@ TEST_CASE("a flood of bad packets hides no soft lifetime, and its own notices ar
     tokyo.setkey(add("-bs 150") + std::string{policy});
     const Octets unknown =
         ipv4("20.0.0.2", "20.0.0.1", 50, octets_of(EspHeader{.spi = 0x7777, .sequence_low = 1}) + Octets(40));
-    constexpr unsigned flood = 300;  // more than Notices::capacity
+    constexpr unsigned flood = 300;  // more than Notices::share
     for (unsigned i = 0; i < flood; ++i) tokyo.send(world, ethernet(unknown));
     for (unsigned i = 0; i < 20; ++i) tokyo.gateway().worker(0).turn();
     for (int i = 0; i < 2; ++i) tokyo.send(office, ethernet(packet));
@@ -94,8 +94,44 @@ TEST_CASE("a flood of bad packets hides no soft lifetime, and its own notices ar
     tokyo.pass(2s);
     CHECK(told.count(Kind::expire_soft) == 1);
     CHECK(told.last(Kind::expire_soft).sa == sa);
-    CHECK(told.count(Kind::unknown_spi) == Notices::capacity);
-    CHECK(told.count(Kind::notices_lost) == flood + 1 - Notices::capacity);
+    CHECK(told.count(Kind::unknown_spi) == Notices::share);
+    CHECK(told.count(Kind::notices_lost) == flood - Notices::share);
     tokyo.pass(2s);
-    CHECK(told.count(Kind::notices_lost) == flood + 1 - Notices::capacity);
+    CHECK(told.count(Kind::notices_lost) == flood - Notices::share);
+}
+
+TEST_CASE("an SA whose limits an update has raised does not end by what was told of the old ones") {
+    const auto [before, after] = GENERATE(std::pair{"-bh 250", "-bh 1000"}, std::pair{"-ph 2", "-ph 10"});
+    Wires tokyo{office_configuration()};
+    Told told{tokyo};
+    tokyo.setkey(add(before) + std::string{policy});
+    for (int i = 0; i < 3; ++i) tokyo.send(office, ethernet(packet));
+    for (int i = 0; i < 4; ++i) tokyo.gateway().worker(0).turn();  // nobody hears of it yet
+    REQUIRE(tokyo.drops(Drop::lifetime_exceeded) == 1);
+    std::string update = add(after);
+    tokyo.setkey(update.replace(0, 3, "update"));
+    tokyo.turn();
+    CHECK(told.count(Kind::expire_hard) == 0);
+    CHECK(sas(tokyo) == 1);
+    (void)tokyo.sent_by(world);
+    CHECK(pass(tokyo, office, {packet}, world).size() == 1);
+}
+
+TEST_CASE("a flood of one kind of notices leaves the others their room") {
+    Notices notices;
+    for (unsigned i = 0; i < 1000; ++i) notices.tell({.kind = Kind::acquire});
+    notices.tell({.kind = Kind::replayed});
+    CHECK(notices.lost() == 1000 - Notices::share);
+    Notice notice;
+    for (unsigned i = 0; i < Notices::share; ++i) {
+        REQUIRE(notices.take(notice));
+        CHECK(notice.kind == Kind::acquire);
+    }
+    notices.tell({.kind = Kind::acquire});  // there is room again
+    REQUIRE(notices.take(notice));
+    CHECK(notice.kind == Kind::replayed);
+    REQUIRE(notices.take(notice));
+    CHECK(notice.kind == Kind::acquire);
+    CHECK_FALSE(notices.take(notice));
+    CHECK(notices.lost() == 1000 - Notices::share);
 }

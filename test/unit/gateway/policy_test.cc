@@ -291,3 +291,29 @@ spdadd 10.0.1.0/24 10.0.2.0/24 any -P out none;
         CHECK(tokyo.sends_clear(ipv4("10.0.1.5", "10.0.2.5", 17, udp(4000, 5001, Octets(20)))));
     }
 }
+
+TEST_CASE("an unprivileged socket's policy opens no way in clear that def_policy closes") {
+    const std::string requests = GENERATE(as<std::string>{}, "esp/transport//use", "ipcomp/transport//require",
+                                          "ipcomp/transport//use ah/transport//use");
+    Tokyo tokyo;
+    const auto bind = [&](const std::string& ends) {
+        Policy policy = setkey::parse_policy("spdadd " + ends + " ipsec " + requests + ";").value();
+        policy.owner = PolicyOwner::socket;
+        std::vector<control::Located> transaction;
+        transaction.push_back({control::AddPolicy{std::move(policy)}, {}});
+        REQUIRE(tokyo.gateway.gateway().apply(std::move(transaction)));
+    };
+    tokyo.gateway.setkey("add 10.0.1.5 10.0.2.5 ipcomp 7 -m transport -C deflate;");
+    bind("10.0.1.5[4000] 10.0.2.5[5000] 17 -P out");
+    bind("0.0.0.0/0[any] 10.0.1.5[5000] 17 -P in");
+    const Octets answer = datagram("10.0.2.5", "10.0.1.5");
+    const auto receives = [&] { return pass(tokyo.gateway, world, {answer}, office).size() == 1; };
+    CHECK(tokyo.send(packet).empty());
+    CHECK_FALSE(receives());
+    REQUIRE(tokyo.gateway.gateway().set("net.inet.ipsec.def_policy", "none"));
+    CHECK(tokyo.send(packet).size() == 1);
+    CHECK(receives());
+    REQUIRE(tokyo.gateway.gateway().set("net.inet.ipsec.def_policy", "discard"));
+    CHECK(tokyo.send(packet).empty());
+    CHECK_FALSE(receives());
+}

@@ -366,6 +366,42 @@ TEST_CASE("an inner SA of a bundle learns its path from an error that came throu
     (void)path.esp_of_next(fits);
 }
 
+TEST_CASE("an SA in UDP learns its path from errors that quote its datagrams (RFC 4301 8.2, RFC 3948 2.1)") {
+    Path path;
+    path.gateway.setkey(
+        "delete 20.0.0.1 20.0.0.2 esp 0x1001;"
+        "add 20.0.0.1[4500] 20.0.0.2[61234] esp-udp 0x1001 -m tunnel -E aes-gcm-16 \"tokyo-newyork-key001\";");
+    const Octets esp = path.esp_of_next();
+    REQUIRE(header_of(esp).protocol == 17);
+    const auto too_big = [&](const Octets& quoted, std::size_t octets = 36) {
+        path.hear(error(router, "20.0.0.1", first_octets(quoted, octets), 3, 4, 1300));
+    };
+    for (const std::size_t at : {23u, 31u, 35u}) {  // port, SPI, sequence number
+        Octets other = esp;
+        other[at] ^= std::byte{2};
+        too_big(other);
+    }
+    too_big(esp, 28);  // no more than RFC 792 asks for, which is less than proves anything
+    CHECK(path.unproven() == 4);
+    CHECK(path.path_mtu() == 0);
+    too_big(esp);
+    CHECK(path.path_mtu() == 1300);
+    CHECK(path.unproven() == 4);
+    const auto told = pass(path.gateway, office, {Path::df(1400)}, office);
+    REQUIRE(told.size() == 1);
+    const unsigned fits = reinterpret_cast<const IcmpHeader*>(told[0].data() + 20)->rest_low;
+    CHECK(path.esp_of_next(fits).size() <= 1300);
+    CHECK(path.gateway.buffers_missing() == 0);
+}
+
+TEST_CASE("an error about IKE from our port 4500 is no SA's") {
+    Path path;
+    const Octets ike = ipv4("20.0.0.1", "20.0.0.2", 17, udp(4500, 4500, Octets(4) + Octets(1400, std::byte{1})));
+    path.hear(error(router, "20.0.0.1", first_octets(ike, 36), 3, 4, 1300));
+    CHECK(path.unproven() == 1);
+    CHECK(path.path_mtu() == 0);
+}
+
 TEST_CASE("an SA over IPv6 learns its path too, never below 1,280 octets, and cuts what must fit it (RFC 8201)") {
     constexpr std::string_view ends = "esp/tunnel/2001:db8:f::1-2001:db8:f::2/require;";
     Wires tokyo{tokyo_configuration_of_both()};

@@ -104,3 +104,16 @@ TEST_CASE("the flow cache's look-ups and misses are told as KAME tells those of 
         if (stat.counter == "spdcachemiss") CHECK(stat.total == 1);
     }
 }
+
+TEST_CASE("a packet that did not compress is no compressed one, and one without an SPI is counted as such") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(R"(add 20.0.0.1 20.0.0.2 ipcomp 7 -m tunnel -C deflate;
+                    spdadd 10.0.1.0/24 10.0.2.0/24 any -P out ipsec ipcomp/tunnel/20.0.0.1-20.0.0.2/require;)");
+    pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5", 60)}, world);  // shorter than what is worth a try
+    CHECK(counts(tokyo) == Counts{{"out_success", 1}});
+    pass(tokyo, office, {datagram("10.0.1.5", "10.0.2.5", 600)}, world);
+    CHECK(counts(tokyo) == Counts{{"out_success", 2}, {"out_comphist.deflate", 1}});
+    pass(tokyo, world, {ipv4("20.0.0.2", "20.0.0.1", 50, Octets(7)), ipv4("20.0.0.2", "20.0.0.1", 51, Octets(7))},
+         office);
+    CHECK(counts(tokyo) == Counts{{"out_success", 2}, {"out_comphist.deflate", 1}, {"in_badspi", 2}});
+}

@@ -208,3 +208,39 @@ TEST_CASE("headers in front of an IPv6 fragment header stay, and what they name 
     };
     CHECK(pair.received({with_options(0, 200), with_options(200, esp.size() - 40)}) == only(hops_on(of(600), 2)));
 }
+
+TEST_CASE("no later fragment of IPv6 can write over the ports its packet is judged by (RFC 4301 7.3, RFC 8200 4.5)") {
+    const std::string ends = "esp/tunnel/2001:db8:f::1-2001:db8:f::2/require; ";
+    Pair pair{1500,
+              "add 2001:db8:f::1 2001:db8:f::2 esp 0x1001 -m tunnel -r 8 -E aes-gcm-16 \"tokyo-newyork-key001\";"
+              "spdadd 2001:db8:1::/64 2001:db8:2::/64[5000] udp -P out ipsec " +
+                  ends};
+    const auto part = [](std::uint8_t next, unsigned from, const Octets& payload) {
+        return ipv6("2001:db8:1::5", "2001:db8:2::5", fragment, fragment_header(next, from, true) + payload);
+    };
+    // 8 octets of options, then the ports. What a later fragment calls its next header is nobody's concern (RFC 8200
+    // 4.5), so it may say UDP.
+    const Octets first = part(60, 0, options_header(17) + udp(4000, 5000, Octets(40)));
+    CHECK(pair.sent(first).size() == 1);
+    CHECK(pair.sent(part(17, 8, udp(4000, 5001, Octets(8)))).empty());
+    CHECK(pair.tokyo.drops(Drop::fragment_needs_ports) == 1);
+    CHECK(pair.sent(part(17, 16, Octets(40))).size() == 1);
+}
+
+TEST_CASE("IPsec for us behind options in fragments is put together, whichever piece comes first (RFC 8200 4.5)") {
+    Pair pair{1500};
+    const Octets esp = whole_esp(pair, of(600));
+    const Octets behind_options =
+        ipv6("2001:db8:f::1", "2001:db8:f::2", 60, options_header(50) + Octets(esp.begin() + 40, esp.end()));
+    std::vector<Octets> pieces{piece(behind_options, 0, 200), piece(behind_options, 200, 400),
+                               piece(behind_options, 400, behind_options.size() - 40)};
+    if (GENERATE(false, true)) std::ranges::reverse(pieces);
+    CHECK(pair.received(pieces) == only(hops_on(of(600), 2)));
+    CHECK(pair.newyork.drops(Drop::opaque_fragment) == 0);
+    // Somebody else's stay what they were.
+    Octets transit = piece(behind_options, 200, 400);
+    transit[37] = std::byte{9};
+    CHECK(pair.received({transit}).empty());
+    CHECK(pair.newyork.drops(Drop::opaque_fragment) == 1);
+    CHECK(pair.newyork.buffers_missing() == 0);
+}

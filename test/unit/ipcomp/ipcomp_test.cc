@@ -160,3 +160,36 @@ TEST_CASE("numbers that an IPComp SA cannot have are refused") {
     CHECK(refusal_of(tokyo, "add 20.0.0.1 20.0.0.2 ipcomp 65536 -C deflate -R;") ==
           "test:1: a CPI of its own lies between 256 and 65535 (RFC 3173 3.3) [bad_value]");
 }
+
+TEST_CASE("a packet that finds no room for IPComp ages no SA") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey("add 20.0.0.1 20.0.0.2 ipcomp 7 -m tunnel -C deflate;" +
+                 both_ways("ipcomp/tunnel/20.0.0.1-20.0.0.2/require"));
+    const auto packets = [&] {
+        std::uint64_t count = 0;
+        tokyo.gateway().each_sa([&](const control::SaView& sa) { return count += sa.packets, true; });
+        return count;
+    };
+    REQUIRE(tokyo.send(office, ethernet(text), 0, Room::exact));
+    tokyo.turn();
+    CHECK(tokyo.drops(Drop::no_room) == 1);
+    CHECK(packets() == 0);
+    CHECK(pass(tokyo, office, {text}, world).size() == 1);
+    CHECK(packets() == 1);
+}
+
+TEST_CASE("limits that an inbound IPComp SA could not count are refused, and with -R they hold to the packet") {
+    const std::string add = "add 20.0.0.1 20.0.0.2 ipcomp 0x1234 -m tunnel";
+    Wires newyork{newyork_configuration()};
+    for (const std::string limit : {" -bh 5000", " -bs 5000", " -ph 2", " -ps 2"})
+        CHECK(refusal_of(newyork, add + limit + " -C deflate;").find("need -R where ipcomp comes in") !=
+              std::string::npos);
+    newyork.setkey(add + " -lh 3600 -C deflate;");  // seconds pass by themselves
+
+    Pair pair{add + " -ph 2 -C deflate -R;" + both_ways("ipcomp/tunnel/20.0.0.1-20.0.0.2/require")};
+    const Octets first = pair.sent(text), second = pair.sent(text);
+    CHECK(pair.received(first).size() == 1);
+    CHECK(pair.received(second).size() == 1);
+    CHECK(pair.received(second).empty());
+    CHECK(pair.newyork.drops(Drop::lifetime_exceeded) == 1);
+}

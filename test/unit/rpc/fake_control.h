@@ -185,7 +185,7 @@ inline rpc::Setkey fake_setkey() {
             return std::string{"20.0.0.1 20.0.0.2 E: aes-cbc"} + (dump.keys == rpc::Keys::shown ? " 73697874" : "") +
                    (dump.dead ? " dead" : "") + (dump.ports ? " ports" : "") + (dump.verbose ? " verbose" : "") + "\n";
         },
-        .dump_policies = [] { return std::string{"10.0.1.0/24[any] 10.0.2.0/24[any] any\n"}; },
+        .dump_policies = [](bool) { return std::string{"10.0.1.0/24[any] 10.0.2.0/24[any] any\n"}; },
     };
 }
 

@@ -369,7 +369,7 @@ TEST_CASE("keys go to uid 0 and to nobody else") {
 TEST_CASE("a method that throws is an internal error of its request alone") {
     House house;
     Setkey broken = test::fake_setkey();
-    broken.dump_policies = []() -> std::string { throw std::runtime_error("out of luck"); };
+    broken.dump_policies = [](bool) -> std::string { throw std::runtime_error("out of luck"); };
     const auto server = Server::open(*house.loop, house.control, broken, house.scratch.path("run/other.sock")).value();
     TestClient client{*house.loop, house.scratch.path("run/other.sock")};
     CHECK(error_code(client.ask(R"({"jsonrpc":"2.0","id":1,"method":"setkey.dump_policies"})")) == "-32603");

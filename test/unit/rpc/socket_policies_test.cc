@@ -109,6 +109,22 @@ TEST_CASE("a policy's text cannot smuggle another statement in") {
     CHECK(control.policies.empty());
 }
 
+TEST_CASE("an unprivileged socket's policy names no ends of SAs: those belong to others") {
+    test::FakeControl control;
+    SocketPolicies sockets{control, setkey::parse_policy, as_ourselves};
+    const Listening socket;
+    for (const char* text : {"out ipsec esp/tunnel/10.0.0.1-10.0.0.2/require",
+                             "in ipsec ah/transport//require esp/transport/10.0.0.2-10.0.0.1/require"}) {
+        const auto bound = sockets.bind(ClientId{1}, somebody, socket.fd, text);
+        REQUIRE_FALSE(bound);
+        CHECK(bound.error().code == Errc::denied);
+        CHECK(bound.error().message.find("only a privileged caller") != std::string::npos);
+        CHECK(control.policies.empty());
+        CHECK(sockets.bind(ClientId{1}, root, socket.fd, text));
+        sockets.release(ClientId{1});
+    }
+}
+
 TEST_CASE("the kernel is asked about the socket, and only about one the caller has") {
     const Listening socket;
     const auto ends = look_at_socket(ourselves, socket.fd);

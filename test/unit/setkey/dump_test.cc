@@ -226,6 +226,19 @@ TEST_CASE("setkey -DP prints the SPD as KAME does, inbound first") {
           "\trefcnt=0\n");
 }
 
+TEST_CASE("setkey -DP tells a socket's policies from the others, and -N leaves them out") {
+    FakeControl control;
+    load(control, "spdadd ::1 ::2 any -P out none; spdadd ::3 ::4 any -P out none;");
+    control.policies.back().owner = PolicyOwner::socket;
+    auto options = rooted;
+    CHECK(dump_policies(control, options).find("\tspid=2 seq=0 pid=4711 scope=socket\n") != std::string::npos);
+    CHECK(dump_policies(control, options).find("\tspid=1 seq=1 pid=4711\n") != std::string::npos);
+    options.without_sockets = true;
+    const std::string without = dump_policies(control, options);
+    CHECK(without.find("spid=2") == std::string::npos);
+    CHECK(without.find("\tspid=1 seq=0 pid=4711\n") != std::string::npos);
+}
+
 TEST_CASE("setkey -DP tells of a policy that ends by itself when it was made, last used, and how long it lives") {
     const InUtc utc;
     FakeControl control;

@@ -98,6 +98,17 @@ TEST_CASE("one sentence tells all legacy SAs of a text, and there is none where 
         check_legacy(program("-E aes-cbc " + aes + " -A hmac-sha1 " + sha1, "# torii: legacy"), true).value().empty());
 }
 
+TEST_CASE("ESP that neither hides nor authenticates is refused before any gateway is asked (RFC 4303 3.2)") {
+    for (const bool allowed : {false, true}) {
+        const auto refused = check_legacy(program("-E null", "# torii: legacy"), allowed);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.ends_with(
+            "ESP with neither cipher nor authenticator protects nothing (RFC 4303 3.2)"));
+        CHECK(refused.error().message.starts_with("FILE:3: "));
+    }
+    CHECK(check_legacy(program("-E null -A hmac-sha1 " + sha1), false));
+}
+
 TEST_CASE("simple is null, with a warning") {
     const Program old = program("-E simple -A hmac-sha1 " + sha1);
     CHECK(std::get<control::AddSa>(old.operations.back().operation).spec.cipher == CipherId::null);
