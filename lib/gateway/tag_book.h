@@ -14,8 +14,8 @@ namespace torii {
 
 class TagBook {
 public:
-    /// Names at a time. Half of the numbers are always free, and they are given in turn: a number that a packet may still
-    /// bear, waiting for its SA, is not soon another name's.
+    /// Names at a time. Half of the numbers are always free, and they are given in turn: a number that a packet may
+    /// still bear, waiting for its SA, is not soon another name's.
     static constexpr std::size_t most_tags = last_tag / 2;
 
     /// The number of `name`, which gets one now if it has none. Where the book is full, names that `is_used` denies are
