@@ -193,14 +193,25 @@ void IkeDaemon::perform(ike::Send& send) {
 }
 
 void IkeDaemon::perform(ike::Apply& apply) {
-    std::vector<control::Located> transaction;
-    for (control::Operation& operation : apply.operations) transaction.push_back({std::move(operation), "ike"});
+    std::vector<control::Located> transaction, ends;
+    for (control::Operation& operation : apply.operations) {
+        if (const auto* sa = std::get_if<control::DeleteSa>(&operation)) ends.push_back({*sa, "ike"});
+        if (const auto* policy = std::get_if<control::DeletePolicy>(&operation)) ends.push_back({*policy, "ike"});
+        transaction.push_back({std::move(operation), "ike"});
+    }
     applying_ = true;
     const auto applied = control_.apply(std::move(transaction));
+    // An operator has taken a part of it away (setkey -F, -FP): what else was to go still goes.
+    if (!applied)
+        for (control::Located& end : ends) {
+            std::vector<control::Located> alone;
+            alone.push_back(std::move(end));
+            (void)control_.apply(std::move(alone));
+        }
     applying_ = false;
     if (applied) return;
     if (apply.child) return perform(engine_.refused(*apply.child, applied.error(), now()));
-    ike::Tell tell{ike::Tell::Level::error, {}, "", "the gateway refuses: " + applied.error().text()};
+    ike::Tell tell{ike::Tell::Level::warning, {}, "", "the gateway does it in part: " + applied.error().text()};
     perform(tell);
 }
 

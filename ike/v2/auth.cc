@@ -203,7 +203,8 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     for (const auto& [number, other] : engine.by_id_)
         of_peer += other != &sa && other->state == IkeState::established && other->remote_id == sa.remote_id;
     if (of_peer >= engine.config_.limits.ike_sas_per_peer ||
-        (of_peer > 0 && sa.connection->uniqueness == Uniqueness::never)) {
+        (of_peer > 0 && sa.connection->uniqueness == Uniqueness::keep &&
+         find_notify(message.payloads, NotifyType::initial_contact) == nullptr)) {
         sa.connection.reset();
         return refused(NotifyType::authentication_failed,
                        text_of(sa.remote_id) + " has " + std::to_string(of_peer) + " IKE SAs already");
@@ -229,7 +230,9 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
         }
     }
     respond(sa, message.header, answer);
-    if (find_notify(message.payloads, NotifyType::initial_contact) != nullptr) forget_others(sa);
+    if (find_notify(message.payloads, NotifyType::initial_contact) != nullptr &&
+        sa.connection->uniqueness != Uniqueness::never)
+        forget_others(sa);
     settle_duplicates(sa);
 }
 

@@ -21,7 +21,8 @@ enum class StartAction : std::uint8_t {
     trap,   // policies stand at once, the first packet that needs SAs starts the negotiation
     start,  // negotiates at once, and again when it ends
 };
-/// What becomes of another IKE SA with a peer of the same identity (RFC 7296 2.4).
+/// What becomes of an older IKE SA with a peer of the same identity (RFC 7296 2.4): it goes; it stays, and the new one
+/// is refused unless the peer has begun afresh; or both stay, whatever the peer says.
 enum class Uniqueness : std::uint8_t { replace, keep, never };
 enum class AuthWay : std::uint8_t { shared_key, certificate, raw_key };
 
@@ -90,7 +91,6 @@ struct EngineConfig {
     unsigned retransmissions = 6;
     bool tells_keys = false;                      // each IKE SA's keys as a line of Wireshark's ikev2_decryption_table
     std::uint32_t old_inbound_grace_seconds = 5;  // how long packets that are under way find their old inbound SA
-    std::uint32_t nat_keepalive_seconds = 20;
 };
 
 }  // namespace torii::ike

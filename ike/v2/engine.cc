@@ -142,10 +142,9 @@ Actions Engine::tick(const Now& now) {
 
 /// Brings up whatever of the connection is to start by itself, or, of an operator's order, all of it.
 void Turn::start(const std::shared_ptr<const Connection>& connection, bool all) {
-    if (IkeSa* sa = established(*connection)) {
+    if (established(*connection) != nullptr) {
         for (const ChildConfig& child : connection->children)
             if (all || child.start == StartAction::start) want_child(connection, {.config = &child});
-        (void)sa;
         return;
     }
     for (const auto& [id, sa] : engine.by_id_)

@@ -137,23 +137,6 @@ IkeSa* Turn::established(const Connection& connection) const {
     return newest;
 }
 
-/// Every child that is to be up by itself and is not.
-void Turn::queue_children(IkeSa& sa) {
-    for (const ChildConfig& config : sa.connection->children) {
-        if (config.start != StartAction::start) continue;
-        const bool there =
-            std::ranges::any_of(sa.children, [&](const auto& child) { return child->config == &config; });
-        const bool waits = std::ranges::any_of(sa.queue, [&](const Task& task) {
-            const auto* create = std::get_if<CreateChild>(&task);
-            return create != nullptr && create->config == &config;
-        });
-        if (there || waits || (sa.first_child && sa.first_child->config == &config)) continue;
-        CreateChild task;
-        task.config = &config;
-        enqueue(sa, std::move(task));
-    }
-}
-
 void Turn::due_child(IkeSa& sa, ChildSa& child) {
     if (child.remove_inbound_at != Instant{}) {
         if (now.steady >= child.remove_inbound_at) {

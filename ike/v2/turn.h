@@ -54,7 +54,6 @@ struct Turn {
     /// So many seconds, less up to a tenth, so that SAs made together do not end together.
     Instant jittered(std::uint32_t seconds);
     Instant next_of(const IkeSa& sa) const;
-    void queue_children(IkeSa& sa);
     void due_child(IkeSa& sa, ChildSa& child);
     void begin(const Connection& connection);
     void start(const std::shared_ptr<const Connection>& connection, bool all = false);

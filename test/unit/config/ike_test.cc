@@ -70,7 +70,7 @@ TEST_CASE("a section ike reads into the connections that it says") {
     const Folder folder;
     folder.write("psk.txt", "20.0.0.2 between us\n");
     const auto file = read(folder, R"(ike = {
-    psk_file = "psk.txt"; retransmissions = 4; cookies_from = 0; nat_keepalive_seconds = 60; half_open_per_source = 5;
+    psk_file = "psk.txt"; retransmissions = 4; cookies_from = 0; half_open_per_source = 5;
     connections = (
         { name = "newyork"; local = "20.0.0.1"; remote = "20.0.0.2"; local_id = "tokyo.example.com";
           proposals = ["aes128gcm16-prfsha256-x25519", "aes256-sha256-modp2048"]; rekey_seconds = 3600;
@@ -88,7 +88,6 @@ TEST_CASE("a section ike reads into the connections that it says") {
     const auto loaded = config::load_ike(*file, made::context());
     REQUIRE(loaded);
     CHECK(loaded->retransmissions == 4);
-    CHECK(loaded->nat_keepalive_seconds == 60);
     CHECK(loaded->limits.cookies_from == 0);
     CHECK(loaded->limits.half_open_per_source == 5);
     REQUIRE(loaded->connections.size() == 2);
