@@ -356,8 +356,8 @@ std::vector<rpc::IkeLogLine> IkeDaemon::log(std::string_view connection, std::si
 }
 
 Result<std::string> IkeDaemon::ordered(Result<ike::Actions> actions, std::string_view did, std::string_view name) {
-    TORII_TRY(auto asked, std::move(actions));
-    perform(std::move(asked));
+    if (!actions) return std::unexpected(std::move(actions).error());
+    perform(std::move(*actions));
     arm();
     return std::string{did} + " " + std::string{name};
 }
