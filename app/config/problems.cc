@@ -18,7 +18,11 @@ void Problems::add(const std::string& path, std::string_view sentence) {
         around.resize(dot == around.npos ? 0 : dot);
     }
     wrong_.insert(path);
-    add(around.empty() ? 1 : lines_.at(around), path + " " + std::string{sentence});
+    std::string whole = path + " " + std::string{sentence};
+    // What a parser quotes of a value stays on its line.
+    for (char& c : whole)
+        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+    add(around.empty() ? 1 : lines_.at(around), whole);
 }
 
 bool Problems::under(const std::string& path) const {

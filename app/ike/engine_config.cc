@@ -250,7 +250,7 @@ private:
                                                       ": it ends no later than rekey_seconds = " +
                                                       std::to_string(out.rekey_seconds) + " asks for the next");
         if (out.ipcomp) problems_.add(path + ".ipcomp", "is not in this version: IKE negotiates no compression yet");
-        if (out.start != ike::StartAction::none && !around.local)
+        if (out.start != ike::StartAction::none && around.remote && !around.local)
             problems_.add(path + ".start", "wants an address to begin from: the connection's local is any");
         if (out.start != ike::StartAction::none && !around.remote)
             problems_.add(path + ".start", "wants a peer to begin with: the connection's remote is any");

@@ -26,7 +26,7 @@ TEST_CASE("each show command prints an aligned table") {
         {"sa",
          "0x00001001  out  20.0.0.1  20.0.0.2     esp/tunnel  aes-cbc 128 + hmac-sha256  mature        7     840"},
         {"policy",
-         "\n 2  out         0  10.0.1.0/24  10.0.2.0/24  any       PROTECT  esp/tunnel/20.0.0.1-20.0.0.2/require\n"},
+         "\n 2  out         0  10.0.1.0/24  10.0.2.0/24  any       PROTECT  spd    esp/tunnel/20.0.0.1-20.0.0.2/require\n"},
         {"policy", "\n\nEXEMPT FROM POLICY\nARP of the gateway itself passes.\n"},
         {"drops", "PACKETS  UNTOLD  REASON   CHECK\n      5       0  bad_icv  Compare the keys of both ends.\n"},
         {"stats",

@@ -28,7 +28,7 @@ TEST_CASE("show ike has a row for each IKE SA and for each connection without on
          "remote_nat":false,"initiator_spi":"0000000000000000","responder_spi":"0000000000000000","suite":"",
          "age_seconds":0,"rekey_in_seconds":0,"reauth_in_seconds":0,"silent_seconds":0,"children":0}])");
     CHECK(holds(out, "newyork     #7      established  initiator  20.0.0.1[4500]  20.0.0.2[61234] (NAT)         1"));
-    CHECK(holds(out, "45 s   12 min          -     2 s\n"));
+    CHECK(holds(out, "45 s  12 min 0 s          -     2 s\n"));
     CHECK(holds(out,
                 "tokyo.example.com by psk  newyork.example.com by psk  aes128gcm16-prfsha256-x25519  "
                 "0123456789abcdef 00000000000000ff\n"));
