@@ -149,7 +149,8 @@ void Turn::take_auth_response(IkeSa& sa, const Message& message) {
     if (!good) {
         tell(Tell::Level::error, &sa,
              "the peer is not " + text_of(sa.remote_id) + " (" + name_of(auth->method) + "): " + good.error().message);
-        return send_delete_ike(sa, {NotifyType::authentication_failed});  // 2.21.2
+        send_delete_ike(sa, {NotifyType::authentication_failed});  // 2.21.2
+        return restart(sa);
     }
     established_now(sa);
     settle_duplicates(sa);

@@ -27,6 +27,7 @@ Octets Cookies::compute(CryptoContext& crypto, std::uint8_t version, const Endpo
                         const Octets& nonce) const {
     Octets covered;
     Writer{covered}
+        .u16(static_cast<std::uint16_t>(nonce.size()))  // or a nonce's end could pass for an address's beginning
         .put(nonce)
         .put(remote.address.octets())
         .u16(remote.port)

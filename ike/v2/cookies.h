@@ -1,5 +1,5 @@
-// Stateless cookies against half-open floods (RFC 7296 2.6): <version of the secret> | HMAC-SHA-256(Ni | IPi | port |
-// SPIi | version). The secret changes every minute, and the one before it is still believed. Control thread.
+// Stateless cookies against half-open floods (RFC 7296 2.6): <version of the secret> | HMAC-SHA-256(|Ni| | Ni | IPi |
+// port | SPIi | version). The secret changes every minute, and the one before it is still believed. Control thread.
 #pragma once
 
 #include <array>

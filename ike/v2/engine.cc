@@ -277,16 +277,21 @@ Actions Engine::refused(ChildId number, const Error& why, const Now& now) {
     IkeSa& sa = *owner->second;
     ChildSa& child = *sa.child(number);
     turn.tell(Tell::Level::error, &sa, "the gateway does not take child " + child.config->name + ": " + why.message);
-    // Nothing of the transaction is there: neither its SAs nor, if it was the first to need them, its policies.
+    // Nothing of the transaction is there: neither its SAs nor, if it was the first to need them, its policies. And
+    // what it was to take away is there still.
     child.outbound_up = false;
-    child.inbound_up = false;
-    if (child.policies) {
+    child.pending_outbound.reset();
+    if (!child.outbound_later) child.inbound_up = false;
+    if (ChildSa* const old = child.took_over ? sa.child(*child.took_over) : nullptr) old->outbound_up = true;
+    if (child.policies && !child.outbound_later) {
         const auto pair = policies_.find(*child.policies);
         child.policies.reset();
         if (pair != policies_.end() && --pair->second.users == 0 && !pair->second.trapped) policies_.erase(pair);
     }
     child.state = ChildSa::State::deleting;
+    const ChildConfig* const config = child.config;
     turn.enqueue(sa, DeleteChildren{child.protocol, {child.inbound}});
+    turn.child_lost(sa, config);
     return turn.finish();
 }
 

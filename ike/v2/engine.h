@@ -98,6 +98,7 @@ private:
         std::int32_t priority = 0;
         Endpoints ends;  // outbound
         std::string connection, child;
+        Id peer;  // whose children the users are
     };
     using SelectorPair = std::pair<std::vector<Selector>, std::vector<Selector>>;  // outbound, inbound
     std::map<SelectorPair, PolicyPair> policies_;
@@ -114,7 +115,7 @@ private:
     std::uint32_t next_reqid_ = first_reqid;
     bool shutting_down_ = false;
     static constexpr unsigned most_complaints_a_second = 20;  // errors outside of IKE SAs: an answer to nobody's harm
-    unsigned complaints_ = 0;
+    unsigned complaints_ = 0, strangers_told_ = 0;
     Instant complaints_since_{};
 };
 

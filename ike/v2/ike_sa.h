@@ -58,7 +58,9 @@ struct ChildSa {
     /// with (RFC 7296 2.8: the responder of a rekey may not be heard yet by an initiator that has no answer).
     std::optional<control::SaSpec> pending_outbound;
     bool inbound_up = true, outbound_up = false;
-    std::optional<Endpoints> ends;  // outbound; what its SAs in the gateway are named by, wherever the peer is now
+    bool outbound_later = false;       // in a transaction of its own, behind the one with the inbound SA
+    std::optional<ChildId> took_over;  // whose outbound SA went in the transaction that brought this one
+    std::optional<Endpoints> ends;     // outbound; what its SAs in the gateway are named by, wherever the peer is now
     std::optional<std::pair<std::vector<Selector>, std::vector<Selector>>> policies;  // of the engine's, that it uses
     Octets lowest_nonce;  // of the exchange that made it: decides between twins (2.8.1)
     Instant created{}, rekey_at{}, expires_at{};

@@ -266,18 +266,19 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
 
     // Before anything is computed or kept: cookies, and what one source may have half open (2.6).
     const EngineLimits& limits = engine.config_.limits;
-    if (engine.half_open_ >= limits.cookies_from) {
+    const auto of_source = engine.half_open_by_source_.find(source_of(datagram.remote.address));
+    const std::size_t from_there = of_source == engine.half_open_by_source_.end() ? 0 : of_source->second;
+    // Of one address too, before it may have no more: else whoever sends in a peer's name locks him out.
+    if (engine.half_open_ >= limits.cookies_from || from_there >= limits.half_open_per_source / 2) {
         const Notify* cookie = find_notify(*payloads, NotifyType::cookie);
         if (cookie == nullptr || !engine.cookies_.is_ours(engine.crypto_, cookie->data, datagram.remote,
                                                           header.initiator_spi, nonce->value, now.steady))
-            return complain(
+            return answer_in_clear(
                 datagram, header,
                 notify(NotifyType::cookie, engine.cookies_.make(engine.crypto_, datagram.remote, header.initiator_spi,
                                                                 nonce->value, now.steady)));
     }
-    const auto of_source = engine.half_open_by_source_.find(datagram.remote.address);
-    if (engine.half_open_ >= limits.half_open ||
-        (of_source != engine.half_open_by_source_.end() && of_source->second >= limits.half_open_per_source))
+    if (engine.half_open_ >= limits.half_open || from_there >= limits.half_open_per_source)
         return tell(Tell::Level::warning, nullptr,
                     "IKE_SA_INIT of " + datagram.remote.text() + " is not answered: too many are half open");
 
@@ -295,8 +296,8 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
         return complain(datagram, header, notify(NotifyType::no_proposal_chosen));
     }
     if (choice->suite.ke != ke->method)  // 1.2
-        return complain(datagram, header,
-                        notify_u16(NotifyType::invalid_ke_payload, static_cast<std::uint16_t>(choice->suite.ke)));
+        return answer_in_clear(
+            datagram, header, notify_u16(NotifyType::invalid_ke_payload, static_cast<std::uint16_t>(choice->suite.ke)));
     auto exchange = KeyExchange::make(engine.crypto_, ke->method);
     if (!exchange) return complain(datagram, header, notify(NotifyType::no_proposal_chosen));
     const auto secret = (*exchange)->agree(ke->value);
@@ -342,7 +343,7 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
     sa.first_request = key;
     sa.counts_as_half_open = true;
     ++engine.half_open_;
-    ++engine.half_open_by_source_[datagram.remote.address];
+    ++engine.half_open_by_source_[source_of(datagram.remote.address)];
     sa.second_message = build_message(header_for(sa, ExchangeType::ike_sa_init, true, 0), answer);
     sa.last_response = {sa.second_message};
     sa.expected_request = 1;

@@ -35,7 +35,19 @@ Actions Turn::finish() {
 
 void Turn::touch(IkeSa& sa) { touched_.insert(sa.id); }
 
+void Turn::begin_second() {
+    if (now.steady - engine.complaints_since_ < Instant{1000}) return;
+    engine.complaints_since_ = now.steady;
+    engine.complaints_ = engine.strangers_told_ = 0;
+}
+
+Address Turn::source_of(const Address& address) { return address.is_v4() ? address : Prefix{address, 64}.base(); }
+
 void Turn::tell(Tell::Level level, const IkeSa* sa, std::string text) {
+    if (sa == nullptr && level != Tell::Level::error) {  // strangers' doing: they must not fill the log
+        begin_second();
+        if (++engine.strangers_told_ > Engine::most_complaints_a_second) return;
+    }
     actions.emplace_back(
         Tell{level, sa ? sa->id : IkeSaId{}, sa ? std::string{sa->connection_name()} : "", std::move(text)});
 }
@@ -83,7 +95,7 @@ void Turn::leave_half_open(IkeSa& sa) {
     if (!sa.counts_as_half_open) return;
     sa.counts_as_half_open = false;
     --engine.half_open_;
-    const auto source = engine.half_open_by_source_.find(sa.first_request->first.address);
+    const auto source = engine.half_open_by_source_.find(source_of(sa.first_request->first.address));
     if (source != engine.half_open_by_source_.end() && --source->second == 0) engine.half_open_by_source_.erase(source);
 }
 
@@ -108,7 +120,7 @@ void Turn::close(IkeSa& sa, const std::string& why) {
     std::vector<control::Operation> operations;
     while (!sa.children.empty()) remove(sa, *sa.children.front(), operations);
     apply(std::move(operations));
-    leave_half_open(sa);
+    // One that was refused counts as half open until it is forgotten, or failures would be kept without a limit.
     sa.state = IkeState::closed;
     sa.queue.clear();
     sa.outstanding.reset();

@@ -68,11 +68,21 @@ void Turn::receive_for(IkeSa& sa, const Datagram& datagram, const Split& taken) 
                               sa.outstanding->exchange != header.exchange
                         : !repeated && header.message_id != sa.expected_request)
         return;
+    // An IKE SA that has ended repeats its last answer and takes nothing new; and identities are proven once.
+    if (!header.response && !repeated &&
+        (sa.state == IkeState::closed ||
+         (header.exchange == ExchangeType::ike_auth && sa.state != IkeState::init_answered)))
+        return;
     const auto message = open(sa, taken);
     if (!message) return;
+    if (repeated) {  // 2.1: answered, and no sign of life, nor of a new address: anybody may send it again (2.4, 2.23)
+        for (const Octets& octets : sa.last_response)
+            actions.emplace_back(Send{sa.peer_behind_nat ? Datagram{datagram.local, datagram.remote, octets}
+                                                         : Datagram{sa.local, sa.remote, octets}});
+        return;
+    }
     sa.last_heard = now.steady;
     follow(sa, datagram);
-    if (repeated) return send(sa, sa.last_response);  // 2.1
     if (header.response)
         take_response(sa, *message);
     else
@@ -136,11 +146,12 @@ void Turn::take_request(IkeSa& sa, const Message& message) {
         old->second->outstanding->twin_ike == sa.id && old->second->state == IkeState::established)
         inherit(*old->second, sa);
     // A next request shows that our last answer has arrived: what it granted can be used.
-    std::vector<control::Operation> operations;
     for (const auto& child : sa.children)
-        if (child->pending_outbound && child->state == ChildSa::State::installed)
+        if (child->pending_outbound && child->state == ChildSa::State::installed) {
+            std::vector<control::Operation> operations;
             install_outbound(sa, *child, operations);
-    apply(std::move(operations));
+            apply(std::move(operations), child->id);
+        }
     switch (message.header.exchange) {
         case ExchangeType::ike_auth: return take_auth_request(sa, message);
         case ExchangeType::create_child_sa:
@@ -168,17 +179,19 @@ void Turn::take_response(IkeSa& sa, const Message& message) {
 }
 
 void Turn::complain(const Datagram& about, const Header& header, Notify what) {
-    if (now.steady - engine.complaints_since_ >= Instant{1000}) {
-        engine.complaints_since_ = now.steady;
-        engine.complaints_ = 0;
-    }
+    if (what.type == NotifyType::invalid_syntax) return;  // 3.10.1: only where a checksum was right
+    begin_second();
     if (++engine.complaints_ > Engine::most_complaints_a_second) return;
+    answer_in_clear(about, header, std::move(what));
+}
+
+void Turn::answer_in_clear(const Datagram& about, const Header& header, Notify what) {
     Header answer = header;
     answer.major = 2;
     answer.minor = 0;
+    answer.higher_version = false;  // 3.1
     answer.from_initiator = !header.from_initiator;
     answer.response = true;
-    if (header.exchange != ExchangeType::ike_sa_init) what.protocol = ProtocolId::none;
     actions.emplace_back(Send{{about.local, about.remote, build_message(answer, {std::move(what)})}});
 }
 

@@ -59,6 +59,7 @@ void Turn::detect_nat(IkeSa& sa, const Payloads& payloads) {
 /// does not move, since anybody on the path could send him elsewhere.
 void Turn::follow(IkeSa& sa, const Datagram& authentic) {
     if (sa.state == IkeState::init_answered) {  // the initiator's turn to 4500
+        if (!sa.peer_behind_nat && sa.remote.address != authentic.remote.address) return;  // somebody's copy of it
         sa.local = authentic.local;
         sa.remote = authentic.remote;
         return;

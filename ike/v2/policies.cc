@@ -93,6 +93,11 @@ Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKe
         child.config->life_seconds == 0 ? Instant{} : now.steady + Instant{child.config->life_seconds * 1000ll};
     child.ends = Endpoints{sa.local.address, sa.remote.address};
 
+    // By these names the gateway knows SAs, and by them one would be deleted for the other.
+    if (engine.child_of_sa_.contains(outbound_sa(sa, child)) || engine.child_of_sa_.contains(inbound_sa(sa, child)))
+        return fail(Errc::exists, "another child has an SA with SPI " + text_of(child.outbound) + " or " +
+                                      text_of(child.inbound) + " between these addresses");
+
     std::vector<control::Operation> operations, policies;
     TORII_CHECK(keep_policies(sa, child, policies));
     // A responder whose traffic has another way as yet keeps to it, until the initiator can be heard on the new one.
@@ -109,6 +114,7 @@ Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKe
         engine.waiting_[static_cast<std::uint32_t>(child.reqid)].push_back(child.id);
     } else {
         install_outbound(sa, child, operations);
+        if (replaces != nullptr && replaces->outbound_up) child.took_over = replaces->id;
         if (replaces != nullptr) remove_outbound(sa, *replaces, operations);
     }
     apply(std::move(operations), child.id);
@@ -136,6 +142,7 @@ void Turn::install_outbound(IkeSa&, ChildSa& child, std::vector<control::Operati
     operations.emplace_back(control::AddSa{std::move(*child.pending_outbound)});
     child.pending_outbound.reset();
     child.outbound_up = true;
+    child.outbound_later = engine.owner_of_child_.contains(static_cast<std::uint64_t>(child.id));
 }
 
 void Turn::remove_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
@@ -198,6 +205,10 @@ Result<void> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<co
     const auto found = engine.policies_.find(key);
     if (found != engine.policies_.end()) {
         Engine::PolicyPair& pair = found->second;
+        if (!child.we_initiated && pair.users > 0 && pair.peer != sa.remote_id)
+            return fail(Errc::exists, "the traffic " + text_of(child.traffic.local) + " === " +
+                                          text_of(child.traffic.remote) + " is that of " + text_of(pair.peer));
+        pair.peer = sa.remote_id;
         if (pair.ends != ends || pair.mode != child.mode) {  // the peer moved
             pair.ends = ends;
             pair.mode = child.mode;
@@ -221,6 +232,7 @@ Result<void> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<co
     pair.protocol = child.protocol;
     pair.connection = sa.connection->name;
     pair.child = child.config->name;
+    pair.peer = sa.remote_id;
     // A narrower pair stands in front of the trap that it came from.
     pair.priority = child.config->start == StartAction::trap ? 1 : 0;
     child.reqid = pair.reqid;

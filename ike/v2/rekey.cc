@@ -116,6 +116,8 @@ std::unique_ptr<IkeSa> Turn::successor(const IkeSa& old, bool initiator) const {
     made->mobike = old.mobike;
     made->established_at = now.steady;
     made->last_heard = now.steady;
+    made->requests_this_second = old.requests_this_second;  // or each rekey would buy as many again
+    made->second_began = old.second_began;
     made->reauth_at = old.reauth_at;  // rekeying proves nobody's identity anew (2.8.3)
     return made;
 }
@@ -131,6 +133,8 @@ void Turn::take_rekey_ike_request(IkeSa& sa, const Message& message) {
         (sa.outstanding && sa.outstanding->exchange != ExchangeType::informational && !ours_too) ||
         (sa.outstanding && sa.outstanding->task && std::holds_alternative<DeleteChildren>(*sa.outstanding->task)))
         return no(notify(NotifyType::temporary_failure), "something else is under way");
+    if (ours_too && sa.outstanding->twin_ike)
+        return no(notify(NotifyType::temporary_failure), "it has been rekeyed by the peer already");
     const auto* offered = find<Sa>(message.payloads);
     const auto* nonce = find<Nonce>(message.payloads);
     const auto* ke = find<Ke>(message.payloads);

@@ -72,6 +72,12 @@ struct Turn {
     void take_response(IkeSa& sa, const Message& message);
     /// An error outside of any IKE SA: few a second, and never to a response.
     void complain(const Datagram& about, const Header& header, Notify what);
+    /// The same however many there are, for what costs little and is smaller than what it answers: a flood must not
+    /// keep cookies from those who are there (2.6).
+    void answer_in_clear(const Datagram& about, const Header& header, Notify what);
+    void begin_second();  // of what strangers may make us say
+    /// What counts as one source: an IPv6 host has a whole /64 to speak from.
+    static Address source_of(const Address& address);
     Header header_for(const IkeSa& sa, ExchangeType exchange, bool response, std::uint32_t id) const;
     std::vector<Octets> seal(IkeSa& sa, const Header& header, const Payloads& payloads);
     void send(const IkeSa& sa, const std::vector<Octets>& datagrams);
