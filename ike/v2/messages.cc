@@ -138,7 +138,7 @@ void Turn::take_request(IkeSa& sa, const Message& message) {
     // A next request shows that our last answer has arrived: what it granted can be used.
     std::vector<control::Operation> operations;
     for (const auto& child : sa.children)
-        if (child->pending_outbound && child->state == ChildSa::State::installed)
+        if (child->pending_outbound && child->state != ChildSa::State::deleting)
             install_outbound(sa, *child, operations);
     apply(std::move(operations));
     switch (message.header.exchange) {
