@@ -49,6 +49,13 @@ void see_through_nat(std::vector<TrafficSelector>& selectors, const Address& see
         if (s.low == s.high && s.low.family() == seen.family()) s.low = s.high = seen;
 }
 
+bool was_deleted(const Payloads& answered, const Outstanding& what) {
+    const auto* chosen = find<Sa>(answered);
+    if (chosen == nullptr || chosen->proposals.size() != 1) return false;
+    const auto spi = spi_of(chosen->proposals[0].spi);
+    return spi && std::ranges::find(what.gone, *spi) != what.gone.end();
+}
+
 std::string both(const TrafficPair& pair) { return text_of(pair.local) + " === " + text_of(pair.remote); }
 
 }  // namespace
@@ -239,6 +246,14 @@ void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstan
             return;
         }
     }
+    if (was_deleted(message.payloads, what)) {  // the peer's Delete of the new one came in front of its response
+        tell(Tell::Level::info, &sa, "child " + task.config->name + ": the peer has deleted it already");
+        if (old != nullptr && old->remove_inbound_at == Instant{}) {
+            old->state = ChildSa::State::deleting;  // it is ours to end, since the peer granted its rekey (2.8)
+            enqueue(sa, DeleteChildren{old->protocol, {old->inbound}});
+        }
+        return child_lost(sa, task.config);
+    }
     if (task.rekeys && old == nullptr && !what.twin && find<Sa>(message.payloads) != nullptr) {
         // The peer deleted the old one meanwhile; the new one is as good as asked for without it.
         task.rekeys.reset();
@@ -415,6 +430,9 @@ void Turn::take_create_child_request(IkeSa& sa, const Message& message) {
         if (rekeyed->protocol != ProtocolId::esp && rekeyed->protocol != ProtocolId::ah)
             return no(notify(NotifyType::invalid_syntax), "REKEY_SA is neither of ESP nor of AH");
         old = spi ? sa.child_by_outbound(*spi, rekeyed->protocol) : nullptr;
+        if (old == nullptr && sa.outstanding && sa.outstanding->task &&
+            std::holds_alternative<CreateChild>(*sa.outstanding->task))  // it may be the one of a response under way
+            return no(notify(NotifyType::temporary_failure), "there is no such child SA as yet");
         if (old == nullptr || !old->inbound_up) {  // 2.25.1
             Notify missing = notify(NotifyType::child_sa_not_found);
             missing.protocol = rekeyed->protocol;

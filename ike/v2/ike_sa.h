@@ -114,7 +114,9 @@ struct Outstanding {
     /// The peer's rekey of the same SA, answered while ours was under way: its result, and its lowest nonce.
     std::optional<ChildId> twin;
     std::optional<IkeSaId> twin_ike;
-    bool twin_deleted = false;
+    /// Outbound SPIs that the peer deleted and we did not know: of what this request makes, should its Delete have been
+    /// quicker than its response.
+    std::vector<Spi> gone;
 };
 
 struct IkeSa {

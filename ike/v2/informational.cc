@@ -8,6 +8,7 @@ namespace torii::ike {
 namespace {
 
 constexpr Instant retry_child_after{10'000};
+constexpr std::size_t most_gone = 16;  // Deletes of unknown SPIs that one request remembers
 
 }  // namespace
 
@@ -75,6 +76,8 @@ void Turn::delete_children(IkeSa& sa, const Delete& asked, Payloads& answer) {
     std::vector<const ChildConfig*> lost;
     for (const std::uint32_t spi : asked.spis) {
         ChildSa* const child = sa.child_by_outbound(Spi{spi}, asked.protocol);
+        if (child == nullptr && sa.outstanding && sa.outstanding->gone.size() < most_gone)
+            sa.outstanding->gone.push_back(Spi{spi});
         if (child == nullptr || child->remove_inbound_at != Instant{})
             continue;  // 1.4.1, 2.25.1: not named in the answer
         const bool deleting = child->state == ChildSa::State::deleting;

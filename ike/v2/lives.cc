@@ -158,7 +158,7 @@ void Turn::due_child(IkeSa& sa, ChildSa& child) {
         }
         return;
     }
-    if (child.pending_outbound && child.state == ChildSa::State::installed &&
+    if (child.pending_outbound && child.state != ChildSa::State::deleting &&
         engine.traffic_.packets(inbound_sa(sa, child)) != 0) {
         std::vector<control::Operation> operations;
         install_outbound(sa, child, operations);
@@ -280,7 +280,7 @@ Instant Turn::next_of(const IkeSa& sa) const {
     for (const auto& child : sa.children) {
         consider(child->remove_inbound_at);
         if (child->remove_inbound_at != Instant{}) continue;
-        if (child->pending_outbound && child->state == ChildSa::State::installed)
+        if (child->pending_outbound && child->state != ChildSa::State::deleting)
             consider(now.steady + first_packet_look);
         if (child->state == ChildSa::State::installed || child->state == ChildSa::State::rekeying) {
             consider(child->rekey_at);

@@ -147,7 +147,7 @@ void Turn::take_request(IkeSa& sa, const Message& message) {
         inherit(*old->second, sa);
     // A next request shows that our last answer has arrived: what it granted can be used.
     for (const auto& child : sa.children)
-        if (child->pending_outbound && child->state == ChildSa::State::installed) {
+        if (child->pending_outbound && child->state != ChildSa::State::deleting) {
             std::vector<control::Operation> operations;
             install_outbound(sa, *child, operations);
             apply(std::move(operations), child->id);

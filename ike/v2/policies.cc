@@ -161,24 +161,32 @@ void Turn::remove(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& op
     engine.child_of_sa_.erase(inbound_sa(sa, child));
     engine.child_of_sa_.erase(outbound_sa(sa, child));
     std::erase_if(sa.children, [&](const auto& held) { return held.get() == &child; });
-    install_waiting(reqid, operations);
+    install_waiting(sa, reqid, operations);
 }
 
 /// One of these children has gone, or is on its way: what waits for a sign that the peer uses the new one needs none
-/// any more, be it of this IKE SA or of the next.
-void Turn::install_waiting(ReqId reqid, std::vector<control::Operation>& operations) {
+/// any more, be it of this IKE SA or of the next. Unless what went is a twin that lost (2.8.1): while the old one still
+/// sends, the peer may not have the answer that made the new one.
+void Turn::install_waiting(const IkeSa& sa, ReqId reqid, std::vector<control::Operation>& operations) {
     const auto waiting = engine.waiting_.find(static_cast<std::uint32_t>(reqid));
     if (waiting == engine.waiting_.end()) return;
-    for (const ChildId id : std::exchange(waiting->second, {})) {
+    if (std::ranges::any_of(sa.children,
+                            [&](const auto& child) { return child->reqid == reqid && child->outbound_up; }))
+        return;
+    // One is enough, the oldest: of those behind it the answer may be under way still.
+    auto& ids = waiting->second;
+    while (!ids.empty()) {
+        const ChildId id = ids.front();
+        ids.erase(ids.begin());
         const auto owner = engine.owner_of_child_.find(static_cast<std::uint64_t>(id));
         if (owner == engine.owner_of_child_.end()) continue;
         ChildSa* const child = owner->second->child(id);
-        if (child != nullptr && child->state == ChildSa::State::installed) {
-            install_outbound(*owner->second, *child, operations);
-            touch(*owner->second);
-        }
+        if (child == nullptr || child->state == ChildSa::State::deleting || !child->pending_outbound) continue;
+        install_outbound(*owner->second, *child, operations);
+        touch(*owner->second);
+        break;
     }
-    engine.waiting_.erase(static_cast<std::uint32_t>(reqid));
+    if (ids.empty()) engine.waiting_.erase(waiting);
 }
 
 /// The outbound SA goes at once, the inbound one once what is under way has arrived.
@@ -187,7 +195,7 @@ void Turn::retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& op
     if (child.state != ChildSa::State::replaced) child.state = ChildSa::State::deleting;
     if (child.remove_inbound_at == Instant{})
         child.remove_inbound_at = now.steady + Instant{engine.config_.old_inbound_grace_seconds * 1000ll};
-    install_waiting(child.reqid, operations);
+    install_waiting(sa, child.reqid, operations);
     touch(sa);
 }
 

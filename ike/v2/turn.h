@@ -132,7 +132,7 @@ struct Turn {
     void install_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
     void remove(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);  // `child` is gone afterwards
     void remove_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
-    void install_waiting(ReqId reqid, std::vector<control::Operation>& operations);
+    void install_waiting(const IkeSa& sa, ReqId reqid, std::vector<control::Operation>& operations);
     bool has_other_way(const ChildSa& child) const;
     void retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
     void apply(std::vector<control::Operation> operations, std::optional<ChildId> child = {});

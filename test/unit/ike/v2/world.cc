@@ -173,14 +173,18 @@ bool World::step(Instant limit) {
         perform(*due, due->engine->tick(now()));
         return true;
     }
-    Flight arrived = std::move(*flight);
-    flights.erase(flight);
+    deliver(static_cast<std::size_t>(flight - flights.begin()));
+    return true;
+}
+
+void World::deliver(std::size_t flight) {
+    Flight arrived = std::move(flights[flight]);
+    flights.erase(flights.begin() + static_cast<std::ptrdiff_t>(flight));
     // what was the sender's end is the receiver's other end
     Node* const node = owner(arrived.datagram.remote.address);
-    if (node == nullptr || !node->up) return true;
-    Datagram datagram{arrived.datagram.remote, arrived.datagram.local, std::move(arrived.datagram.octets)};
+    if (node == nullptr || !node->up) return;
+    const Datagram datagram{arrived.datagram.remote, arrived.datagram.local, std::move(arrived.datagram.octets)};
     perform(*node, node->engine->receive(datagram, now()));
-    return true;
 }
 
 void World::run(Instant time) {

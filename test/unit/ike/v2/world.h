@@ -74,6 +74,8 @@ public:
     void begin();
     /// Moves the clock to the next thing that happens; false when nothing does within `limit`.
     bool step(Instant limit);
+    /// Brings the flight of that place to its receiver now, whatever its time.
+    void deliver(std::size_t flight);
     /// Lets `time` pass.
     void run(Instant time);
     /// Until nothing is under way and no engine has anything due within `quiet`.
