@@ -36,6 +36,7 @@ std::string_view word_of(ike::IkeState state) {
         case ike::IkeState::auth_sent: return "connecting";
         case ike::IkeState::established: return "established";
         case ike::IkeState::rekeyed: return "rekeyed";
+        case ike::IkeState::closed: return "closed";
         default: return "deleting";
     }
 }
@@ -345,8 +346,8 @@ std::vector<rpc::IkeLogLine> IkeDaemon::log(std::string_view connection, std::si
 }
 
 Result<std::string> IkeDaemon::ordered(Result<ike::Actions> actions, std::string_view did, std::string_view name) {
-    TORII_TRY(auto asked, std::move(actions));
-    perform(std::move(asked));
+    if (!actions) return std::unexpected(std::move(actions).error());
+    perform(*std::move(actions));
     arm();
     return std::string{did} + " " + std::string{name};
 }
