@@ -13,7 +13,7 @@ WAYS = {'psk': ('20.0.0.1', '20.0.0.2'),
 MORE = """
     psk_file = "psk.txt";
     authorities = ["ca.pem"];
-    retransmit_milliseconds = 200;
+    retransmit_milliseconds = 300;
     retransmissions = 3;
 """
 SECRET = 'one secret of both'

@@ -19,6 +19,7 @@ from places import Network, Wrong
 from toriid import Toriid
 
 BUILD = os.environ['TORII_BUILD']
+HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def check(true, why):
@@ -93,6 +94,9 @@ class Scene:
         self.gateways[name] = Gateway(self.network, name, BUILD, file, control)
         self.stack.callback(self.gateways[name].process.kill)  # no more than a net: __exit__ ends it properly
         return self.gateways[name]
+
+    def gateway_file(self, name):
+        return os.path.join(self.folder, f'{name}.conf')
 
     def office(self, place, network, other, gateway):
         """One host with .5 in `network`, behind the port office0 of `gateway`."""
@@ -195,7 +199,7 @@ class Swan(Scene):
         self.prepare()
         self.torii = self.start('torii', TORII % {'connections': self.connections, 'more': self.more})
         self.start_swan()
-        self.torii.wait_until_ready()
+        self.torii.wait_until_ready(60)
 
     def prepare(self):
         """Files beside the configuration."""
