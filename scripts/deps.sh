@@ -9,10 +9,11 @@ cd "$(dirname "$0")/.."
 
 packages="g++ pkg-config meson ninja-build clang-format
   iproute2 ethtool iputils-ping iperf3 tcpdump tshark python3 python3-scapy python3-cryptography user-mode-linux busybox-static cpio
+  strongswan-charon strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins
   libdpdk-dev libconfig-dev catch2 zlib1g-dev libssl-dev libedit-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libcli11-dev
   libipsec-mb-dev"
-# The suite that uses one of these skips, with the reason, where it cannot be had.
-optional=" user-mode-linux tshark "
+# The suites that use these skip, with the reason, where they cannot be had.
+optional=" user-mode-linux tshark strongswan-charon strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins "
 [ "${1:-}" = --fuzz ] && packages="$packages clang-19 libclang-rt-19-dev"
 
 next_release=trixie
@@ -101,6 +102,10 @@ install_missing() {
     fi
   done
   [ ${#missing[@]} = 0 ] || apt install -y --no-install-recommends "${missing[@]}"
+  # The tests start strongSwan themselves, and Debian's service would take the machine's own ports 500 and 4500.
+  if [[ " ${missing[*]-} " == *" strongswan-charon "* ]] && [ -d /run/systemd/system ]; then
+    "${root[@]}" systemctl disable --now strongswan-starter
+  fi
 }
 
 anything_missing() {

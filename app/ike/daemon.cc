@@ -36,6 +36,7 @@ std::string_view word_of(ike::IkeState state) {
         case ike::IkeState::auth_sent: return "connecting";
         case ike::IkeState::established: return "established";
         case ike::IkeState::rekeyed: return "rekeyed";
+        case ike::IkeState::closed: return "closed";
         default: return "deleting";
     }
 }

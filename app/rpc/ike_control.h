@@ -32,7 +32,7 @@ struct IkeChildStatus {
 struct IkeStatus {
     std::string connection;
     std::uint32_t number = 0;  // of this IKE SA, never reused; 0: there is none
-    std::string state;         // "none", "connecting", "established", "rekeying", "deleting"
+    std::string state;         // "none", "connecting", "established", "rekeying", "rekeyed", "deleting", "closed"
     bool initiator = false;
     std::string local, remote;  // addresses; "any" where none is configured or known
     std::uint16_t local_port = 0, remote_port = 0;
