@@ -200,9 +200,10 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     }
     if (!sa.connection) return refused(NotifyType::authentication_failed, why);
 
-    std::size_t of_peer = 0;
+    std::size_t of_peer = 0;  // a peer that has begun afresh has none of them any more (2.4)
     for (const auto& [number, other] : engine.by_id_)
-        of_peer += other != &sa && other->state == IkeState::established && other->remote_id == sa.remote_id;
+        if (find_notify(message.payloads, NotifyType::initial_contact) == nullptr)
+            of_peer += other != &sa && other->state == IkeState::established && other->remote_id == sa.remote_id;
     if (of_peer >= engine.config_.limits.ike_sas_per_peer ||
         (of_peer > 0 && sa.connection->uniqueness == Uniqueness::keep &&
          find_notify(message.payloads, NotifyType::initial_contact) == nullptr)) {

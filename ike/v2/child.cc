@@ -145,7 +145,7 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     const auto* tsr = find<TsResponder>(answered);
     if (chosen == nullptr || tsi == nullptr || tsr == nullptr) {
         const Notify* error = first_error(answered);
-        if (error == nullptr) return failed("the answer has no SA", false);
+        if (error == nullptr) return failed("the answer has no SA, or no traffic selectors", true);
         std::string why = "the peer refuses it: " + name_of(error->type);
         if (error->type == NotifyType::ts_unacceptable) why += "; we asked for " + both(what.proposed);
         if (error->type == NotifyType::no_proposal_chosen)
@@ -299,7 +299,7 @@ Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_aut
     const auto* ke = find<Ke>(asked);
     if (offered == nullptr || tsi == nullptr || tsr == nullptr || (!in_auth && nonce == nullptr))
         return refuse(NotifyType::invalid_syntax, "a payload is missing");
-    if (sa.children.size() >= engine.config_.limits.children_per_ike_sa)
+    if (replaces == nullptr && sa.children.size() >= engine.config_.limits.children_per_ike_sa)
         return refuse(NotifyType::no_additional_sas, "there are " + std::to_string(sa.children.size()) + " children");
     const bool transport = find_notify(asked, NotifyType::use_transport_mode) != nullptr;
 

@@ -150,7 +150,7 @@ struct IkeSa {
     std::deque<Task> queue;
     std::vector<Octets> last_response;
     FragmentAssembly request_fragments, response_fragments;
-    bool peer_fragments = false;
+    bool fragments = false;  // both ends have said that they take them (RFC 7383 2.3)
 
     bool behind_nat = false, peer_behind_nat = false;  // 2.23
     bool mobike = false;

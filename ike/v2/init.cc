@@ -44,11 +44,18 @@ std::vector<std::shared_ptr<const Connection>> Turn::connections_between(const A
     return out;
 }
 
+/// RFC 7383 2.3: a responder does not know yet who speaks, and takes them if it would of anybody between these ends.
+bool Turn::takes_fragments(const IkeSa& sa) const {
+    if (sa.connection) return sa.connection->fragmentation;
+    return std::ranges::any_of(connections_between(sa.local.address, sa.remote.address),
+                               [](const auto& connection) { return connection->fragmentation; });
+}
+
 Payloads Turn::init_notifications(const IkeSa& sa) const {
     Payloads out;
     out.emplace_back(nat_detection(NotifyType::nat_detection_source_ip, sa, sa.local));
     out.emplace_back(nat_detection(NotifyType::nat_detection_destination_ip, sa, sa.remote));
-    out.emplace_back(notify(NotifyType::ikev2_fragmentation_supported));
+    if (takes_fragments(sa)) out.emplace_back(notify(NotifyType::ikev2_fragmentation_supported));
     Octets hashes;  // RFC 7427 4
     for (const SignatureHash hash :
          {SignatureHash::sha2_256, SignatureHash::sha2_384, SignatureHash::sha2_512, SignatureHash::identity})
@@ -59,7 +66,7 @@ Payloads Turn::init_notifications(const IkeSa& sa) const {
 
 void Turn::read_init_notifications(IkeSa& sa, const Payloads& payloads) {
     detect_nat(sa, payloads);
-    sa.peer_fragments = find_notify(payloads, NotifyType::ikev2_fragmentation_supported) != nullptr;
+    sa.fragments = takes_fragments(sa) && find_notify(payloads, NotifyType::ikev2_fragmentation_supported) != nullptr;
     if (const Notify* hashes = find_notify(payloads, NotifyType::signature_hash_algorithms)) {
         Reader in{hashes->data};
         while (in.size() >= 2) sa.peer_hashes.push_back(SignatureHash{*in.u16()});

@@ -75,12 +75,8 @@ void Turn::receive_for(IkeSa& sa, const Datagram& datagram, const Split& taken) 
         return;
     const auto message = open(sa, taken);
     if (!message) return;
-    if (repeated) {  // 2.1: answered, and no sign of life, nor of a new address: anybody may send it again (2.4, 2.23)
-        for (const Octets& octets : sa.last_response)
-            actions.emplace_back(Send{sa.peer_behind_nat ? Datagram{datagram.local, datagram.remote, octets}
-                                                         : Datagram{sa.local, sa.remote, octets}});
-        return;
-    }
+    // Answered, and no sign of life, nor of a new address: anybody may send it again (2.1, 2.4, 2.23).
+    if (repeated) return answer_again(sa, datagram);
     sa.last_heard = now.steady;
     follow(sa, datagram);
     if (header.response)
@@ -101,8 +97,8 @@ std::optional<Message> Turn::open(IkeSa& sa, const Split& taken) {
     const Header& header = taken.header;
     const bool repeated = !header.response && header.message_id + 1 == sa.expected_request;
     if (encrypted.fragments != 0) {
-        if (!sa.peer_fragments) return {};  // RFC 7383 2.3: only after both said so
-        if (repeated) {                     // 2.6.1: the first fragment alone asks for the answer again
+        if (!sa.fragments) return {};  // RFC 7383 2.3: only after both said so
+        if (repeated) {                // 2.6.1: the first fragment alone asks for the answer again
             if (encrypted.fragment != 1) return {};
             return Message{header, {}};
         }
@@ -209,7 +205,8 @@ Header Turn::header_for(const IkeSa& sa, ExchangeType exchange, bool response, s
 std::vector<Octets> Turn::seal(IkeSa& sa, const Header& header, const Payloads& payloads) {
     const PayloadType first = payloads.empty() ? PayloadType::none : type_of(payloads.front());
     const Octets inner = build_payloads(payloads);
-    if (sa.peer_fragments && inner.size() + 128 > uncut_octets(sa.remote.address)) {
+    if (sa.fragments && (!sa.connection || sa.connection->fragmentation) &&
+        inner.size() + 128 > uncut_octets(sa.remote.address)) {
         if (auto cut = sa.sealing->seal_fragments(header, first, inner, most_datagram_octets(sa.remote.address)))
             return std::move(*cut);
     }
@@ -225,6 +222,13 @@ std::vector<Octets> Turn::seal(IkeSa& sa, const Header& header, const Payloads& 
 
 void Turn::send(const IkeSa& sa, const std::vector<Octets>& datagrams) {
     for (const Octets& octets : datagrams) actions.emplace_back(Send{{sa.local, sa.remote, octets}});
+}
+
+/// 2.1, 2.23: to where the request came from now, since his NAT may have given the peer another port in between. He has
+/// not moved by that: anybody can send an old request again, from wherever he likes.
+void Turn::answer_again(const IkeSa& sa, const Datagram& repeated) {
+    const Endpoint& to = sa.peer_behind_nat && !sa.behind_nat ? repeated.remote : sa.remote;
+    for (const Octets& octets : sa.last_response) actions.emplace_back(Send{{sa.local, to, octets}});
 }
 
 void Turn::request(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Outstanding what) {

@@ -109,7 +109,7 @@ std::unique_ptr<IkeSa> Turn::successor(const IkeSa& old, bool initiator) const {
     made->connection = old.connection;
     made->local_id = old.local_id;
     made->remote_id = old.remote_id;
-    made->peer_fragments = old.peer_fragments;
+    made->fragments = old.fragments;
     made->peer_hashes = old.peer_hashes;
     made->behind_nat = old.behind_nat;
     made->peer_behind_nat = old.peer_behind_nat;

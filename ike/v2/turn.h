@@ -81,6 +81,7 @@ struct Turn {
     Header header_for(const IkeSa& sa, ExchangeType exchange, bool response, std::uint32_t id) const;
     std::vector<Octets> seal(IkeSa& sa, const Header& header, const Payloads& payloads);
     void send(const IkeSa& sa, const std::vector<Octets>& datagrams);
+    void answer_again(const IkeSa& sa, const Datagram& repeated);
     void request(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Outstanding what);
     void request_of(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Task task);
     void respond(IkeSa& sa, const Header& to, const Payloads& payloads);
@@ -98,6 +99,7 @@ struct Turn {
     void take_init_request(const Datagram& datagram, const Split& split);
     std::vector<std::shared_ptr<const Connection>> connections_between(const Address& local,
                                                                        const Address& remote) const;
+    bool takes_fragments(const IkeSa& sa) const;
     Payloads init_notifications(const IkeSa& sa) const;
     void read_init_notifications(IkeSa& sa, const Payloads& payloads);
     Result<void> make_ciphers(IkeSa& sa);

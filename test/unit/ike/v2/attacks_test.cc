@@ -277,7 +277,7 @@ TEST_CASE("identities are proven once: another IKE_AUTH in an IKE SA is not hear
 
 TEST_CASE("an SPI that another IKE SA's child uses is refused, so that no Delete takes the other's SA") {
     auto mine = connection(1, 2), other = connection(2, 1);
-    mine->uniqueness = other->uniqueness = Uniqueness::keep;
+    mine->uniqueness = other->uniqueness = Uniqueness::never;
     World world{34};
     world.add("tokyo", config_of({mine}));
     world.add("newyork", config_of({other}));
