@@ -167,6 +167,7 @@ constexpr std::size_t none = 1000;
 
 /// Every order of delivery; `lossy`: with each single message lost too.
 Tally enumerate(const Collision& collision, std::uint64_t seed, bool lossy = true) {
+    lossy = lossy && !sanitized;
     Tally tally;
     for (std::size_t lost = none; lost == none || (lossy && lost < tally.messages);
          lost = lost == none ? 0 : lost + 1) {

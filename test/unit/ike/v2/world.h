@@ -14,6 +14,13 @@
 
 namespace torii::ike::test {
 
+/// Sanitizers make a life ten times as long: the same code is walked, less often.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+
 /// What the gateway would hold. Refuses what the gateway refuses.
 class Sad : public Traffic {
 public:
