@@ -98,7 +98,8 @@ TEST_CASE("a cookie for one address and nonce is none for another address and a 
     for (unsigned i = 0; i < 12; ++i) longer.push_back(static_cast<std::byte>(0x20 + i));
     const Octets cookie = cookies.make(*crypto, {address_of(9), 500}, IkeSpi{5}, longer, Instant{1});
     Octets victim(longer.end() - 12, longer.end());
-    for (const std::byte b : address_of(9).octets()) victim.push_back(b);
+    const Address near = address_of(9);
+    for (const std::byte b : near.octets()) victim.push_back(b);
     CHECK(cookies.is_ours(*crypto, cookie, {address_of(9), 500}, IkeSpi{5}, longer, Instant{2}));
     CHECK(!cookies.is_ours(*crypto, cookie, {Address::from_octets(victim), 500}, IkeSpi{5}, nonce, Instant{2}));
 }
