@@ -36,9 +36,13 @@ def exchange(scene, octets=64):
     asked, answer = fresh_text(octets), fresh_text(octets)
     with scene.programs() as (near, far):
         for sender, receiver, text in ((near, far, asked), (far, near, answer)):
-            sender.sendto(text, receiver.getsockname())
-            got = heard(receiver)
-            check(got == text, f'{len(text)} octets were sent to {receiver.getsockname()}, and {got and len(got)} came, not the same')
+            for _ in range(3):  # a busy machine may lose one datagram, and not three in a row
+                sender.sendto(text, receiver.getsockname())
+                got = heard(receiver)
+                if got is not None:
+                    break
+            check(got == text, f'{len(text)} octets were sent to {receiver.getsockname()}, and {got and len(got)} came, not the same; '
+                               f'dropped so far: { {name: toriid.drops() for name, toriid in scene.toriids.items()} }')
     return asked, answer
 
 
@@ -87,8 +91,10 @@ def runs_as_printed(scene, form, scripts, **more):
 
 
 def dropped_since(scene, name, before):
+    """What was dropped since, but for what the machines' own kernels say to groups of hosts whenever they like (MLD)."""
     now = scene.toriids[name].drops()
-    return {reason: count - before.get(reason, 0) for reason, count in now.items() if count != before.get(reason, 0)}
+    return {reason: count - before.get(reason, 0) for reason, count in now.items()
+            if count != before.get(reason, 0) and reason != 'multicast'}
 
 
 def refused(scene, name, octets, reason, receiver=None):

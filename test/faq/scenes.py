@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 import packets
 from places import Network, Wrong, WireTap
@@ -125,9 +126,11 @@ class Scene:
             yield near, far
 
     def forget_wire(self):
-        """What the wires carried until now is nobody's business."""
-        for tap in self.taps.values():
-            tap.frames()
+        """What the wires carried until now is nobody's business, and the last words of connections are waited for."""
+        end = time.monotonic() + 3
+        time.sleep(0.1)
+        while self.carried() and time.monotonic() < end:
+            time.sleep(0.2)
 
     def carried(self, *interfaces):
         """The IP packets that these wires (all, if none is named) carried since the last look, fragments and all."""
