@@ -170,9 +170,10 @@ class Pings:
                     self.heard[int.from_bytes(octets[6:8], 'big')] += 1
 
     def answers(self):
-        """How often each was answered; 2 s after the last was asked nobody waits any more."""
+        """How often each was answered; 6 s after the last was asked nobody waits any more: by then IKE has sent again what a busy
+        machine lost."""
         self.threads[0].join()
-        self.end = time.monotonic() + 2
+        self.end = time.monotonic() + 6
         while 0 in self.heard and time.monotonic() < self.end:
             time.sleep(0.02)
         time.sleep(0.05)  # for a second answer
