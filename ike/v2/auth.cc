@@ -12,6 +12,8 @@ namespace torii::ike {
 namespace {
 
 constexpr Instant superseded_lives{5'000};
+/// A peer's first message that comes so soon after our own negotiation was sent before he knew how that ended.
+constexpr Instant crossing{1'000};
 constexpr std::size_t most_certificates = 8;  // of one message: a chain of six and two to spare
 
 Octets id_body(const Id& id) {
@@ -255,7 +257,7 @@ void Turn::established_now(IkeSa& sa) {
 /// 2.4: the peer has begun afresh, and remembers nothing of what was.
 void Turn::forget_others(IkeSa& sa) {
     for (const auto& [number, other] : engine.by_id_)
-        if (are_twins(sa, *other) && !(other->initiator && now.steady - other->established_at < Instant{10'000}))
+        if (are_twins(sa, *other) && !(other->initiator && sa.created < other->established_at + crossing))
             destroy(*other, "the peer has begun afresh (INITIAL_CONTACT)");
 }
 
