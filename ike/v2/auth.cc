@@ -271,7 +271,7 @@ void Turn::settle_duplicates(IkeSa& sa) {
             // ours.
             supersede(sa.established_at < other->established_at ? sa : *other,
                       sa.initiator ? superseded_lives : 2 * superseded_lives);
-        } else if (sa.created > other->established_at + crossing) {
+        } else if (sa.replaces || sa.created > other->established_at + crossing) {
             // Begun when the other one stood: a reauthentication from the other side, or a peer that lost it.
             supersede(*other, other->initiator ? superseded_lives : 2 * superseded_lives);
         } else if (IkeSa& loser = other->lowest_nonce < sa.lowest_nonce ? *other : sa; loser.initiator) {
