@@ -478,6 +478,29 @@ TEST_CASE("reauthentication makes the new before it ends the old (RFC 7296 2.8.3
     CHECK(talks(world));
 }
 
+TEST_CASE("a reauthentication stands, whichever end made the IKE SA before it (RFC 7296 2.8.3)") {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        World world = offices(StartAction::none, StartAction::none, seed);
+        up(world);
+        world.settle();
+        auto rekeyed = world[1].engine->rekey("to-1", world.now());  // the responder's own now
+        REQUIRE(rekeyed);
+        world.perform(world[1], std::move(*rekeyed));
+        world.settle();
+        const IkeSpi before = only(world[0])->spi_initiator;
+        auto again = world[0].engine->reauth("to-2", world.now());
+        REQUIRE(again);
+        world.perform(world[0], std::move(*again));
+        world.run(Instant{95'000});
+        INFO("seed " << seed);
+        check_up(world);
+        REQUIRE(only(world[0]) != nullptr);
+        CHECK(only(world[0])->initiator);
+        CHECK(only(world[0])->spi_initiator != before);
+        CHECK(talks(world));
+    }
+}
+
 TEST_CASE("the gateway does not take a child's SAs: the peer is told, and neither end keeps half of it") {
     World world = offices();
     world[0].sad.refuse_next = true;
