@@ -14,13 +14,6 @@ constexpr std::size_t child_nonce_octets = 32;
 
 bool is_key_exchange(const Transform& t) { return t.type == TransformType::ke; }
 
-KeMethod first_method(const std::vector<Proposal>& proposals) {
-    for (const Proposal& proposal : proposals)
-        for (const Transform& t : proposal.transforms)
-            if (is_key_exchange(t) && t.id != 0) return KeMethod{t.id};
-    return KeMethod::none;
-}
-
 Octets octets_of(Spi spi) {
     Octets out;
     Writer{out}.u32(static_cast<std::uint32_t>(spi));
@@ -59,6 +52,13 @@ bool was_deleted(const Payloads& answered, const Outstanding& what) {
 std::string both(const TrafficPair& pair) { return text_of(pair.local) + " === " + text_of(pair.remote); }
 
 }  // namespace
+
+KeMethod first_method(const std::vector<Proposal>& proposals) {
+    for (const Proposal& proposal : proposals)
+        for (const Transform& t : proposal.transforms)
+            if (is_key_exchange(t) && t.id != 0) return KeMethod{t.id};
+    return KeMethod::none;
+}
 
 TrafficPair configured_traffic(const ChildConfig& config, const Address& local, const Address& remote) {
     return {configured(config.local, local, config.ip_protocol, config.local_ports),

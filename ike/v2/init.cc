@@ -14,13 +14,6 @@ constexpr unsigned most_init_attempts = 5;  // cookies and other key exchange me
 constexpr Instant unauthenticated_error_wait{2'000};
 constexpr std::size_t nonce_octets = 32;  // half of the longest PRF key, and no less than 16 (2.10)
 
-KeMethod first_method(const std::vector<Proposal>& proposals) {
-    for (const Proposal& proposal : proposals)
-        for (const Transform& transform : proposal.transforms)
-            if (transform.type == TransformType::ke && transform.id != 0) return KeMethod{transform.id};
-    return KeMethod::none;
-}
-
 bool offers(const std::vector<Proposal>& proposals, KeMethod method) {
     return std::ranges::any_of(proposals, [method](const Proposal& proposal) {
         return std::ranges::any_of(proposal.transforms, [method](const Transform& t) {

@@ -175,6 +175,9 @@ private:
     ChildSa* last_granted_ = nullptr;
 };
 
+/// The key exchange that is offered first; none: there is none among these.
+KeMethod first_method(const std::vector<Proposal>& proposals);
+
 /// A response that says "no": the first error notification in it.
 const Notify* first_error(const Payloads& payloads);
 
