@@ -25,7 +25,7 @@ SUITES = {
     'daemon': ('daemon', 'release', 240),
     'faq': ('faq', 'release', 240),
     'interop': ('interop', 'release', 420),
-    'ike': ('ike', 'release', 240),
+    'ike': ('ike', 'release', 420),
     'bench-smoke': ('bench', 'release', 60),
     'demo': ('demo', 'release', 180),
 }
