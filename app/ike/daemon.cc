@@ -275,11 +275,9 @@ std::vector<rpc::IkeStatus> IkeDaemon::list() const {
         out.push_back(std::move(s));
     };
     for (const auto& connection : engine_.config().connections) {
-        const std::size_t before = out.size();
-        engine_.each([&](const ike::IkeSa& sa) {
-            if (sa.connection == connection) add(sa);
-        });
-        if (out.size() != before) continue;
+        const ike::IkeSas& held = engine_.of(*connection);
+        for (const auto& [id, sa] : held) add(*sa);
+        if (!held.empty()) continue;
         rpc::IkeStatus none;
         none.connection = connection->name;
         none.state = "none";
@@ -290,8 +288,7 @@ std::vector<rpc::IkeStatus> IkeDaemon::list() const {
         out.push_back(std::move(none));
     }
     engine_.each([&](const ike::IkeSa& sa) {  // who has not said yet who he is, and what outlived its connection
-        const auto& all = engine_.config().connections;
-        if (std::ranges::find(all, sa.connection) == all.end()) add(sa);
+        if (!engine_.has(sa.connection)) add(sa);
     });
     return out;
 }
@@ -330,10 +327,9 @@ std::vector<rpc::IkeChildStatus> IkeDaemon::children() const {
     for (const auto& connection : engine_.config().connections)
         for (const ike::ChildConfig& config : connection->children) {
             const std::size_t before = out.size();
-            engine_.each([&](const ike::IkeSa& sa) {
-                for (const auto& child : sa.children)
-                    if (child->config == &config) add(sa, *child);
-            });
+            for (const auto& [id, sa] : engine_.of(*connection))
+                for (const auto& child : sa->children)
+                    if (child->config == &config) add(*sa, *child);
             if (out.size() != before) continue;
             rpc::IkeChildStatus none;
             none.connection = connection->name;

@@ -10,7 +10,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <mutex>
+#include <string>
 
 #include "ike/crypto/openssl.h"
 
@@ -108,6 +110,31 @@ int provider_init(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISP
 
 }  // namespace
 
+struct CryptoContext::Found {
+    std::map<std::string, CipherPtr, std::less<>> ciphers;
+    std::map<std::pair<std::string, std::string>, MacContext> macs;
+};
+
+CryptoContext::CryptoContext(ossl_lib_ctx_st* library) : found_(std::make_unique<Found>()), library_(library) {}
+
+const EVP_CIPHER* CryptoContext::cipher(const char* name) {
+    auto known = found_->ciphers.find(name);
+    if (known == found_->ciphers.end())
+        known = found_->ciphers.emplace(name, EVP_CIPHER_fetch(library_, name, nullptr)).first;
+    return known->second.get();
+}
+
+EVP_MAC_CTX* CryptoContext::mac(const char* name, const char* parameter, const char* value) {
+    const auto key = std::pair<std::string, std::string>{name, value};
+    if (const auto known = found_->macs.find(key); known != found_->macs.end()) return known->second.get();
+    const MacPtr algorithm{EVP_MAC_fetch(library_, name, nullptr)};
+    MacContext made{algorithm ? EVP_MAC_CTX_new(algorithm.get()) : nullptr};
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(parameter, const_cast<char*>(value), 0),
+                                 OSSL_PARAM_construct_end()};
+    if (made && EVP_MAC_CTX_set_params(made.get(), params) != 1) made.reset();
+    return found_->macs.emplace(key, std::move(made)).first->second.get();
+}
+
 Result<std::unique_ptr<CryptoContext>> CryptoContext::system() {
     if (RAND_status() != 1) return openssl_failed("draw randomness: its generator is not seeded");
     return std::unique_ptr<CryptoContext>{new CryptoContext{nullptr}};
@@ -133,6 +160,7 @@ Result<std::unique_ptr<CryptoContext>> CryptoContext::deterministic(std::uint64_
 }
 
 CryptoContext::~CryptoContext() {
+    found_.reset();  // before the library that it was found in
     if (library_ == nullptr) return;
     for (auto provider = providers_.rbegin(); provider != providers_.rend(); ++provider)
         OSSL_PROVIDER_unload(*provider);

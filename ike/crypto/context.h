@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/secret_bytes.h"
 
+struct evp_cipher_st;
+struct evp_mac_ctx_st;
 struct ossl_lib_ctx_st;
 struct ossl_provider_st;
 
@@ -34,8 +36,16 @@ public:
     std::uint64_t below(std::uint64_t bound);
     ossl_lib_ctx_st* library() const { return library_; }
 
+    // What OpenSSL finds by its name, found once: looking for it takes longer than the short texts of IKE do. Both live
+    // as long as the context; null: OpenSSL here lacks it.
+    const evp_cipher_st* cipher(const char* name);
+    /// A MAC with its one parameter set, for whoever keys it next.
+    evp_mac_ctx_st* mac(const char* name, const char* parameter, const char* value);
+
 private:
-    explicit CryptoContext(ossl_lib_ctx_st* library) : library_(library) {}
+    struct Found;
+    explicit CryptoContext(ossl_lib_ctx_st* library);
+    std::unique_ptr<Found> found_;
     ossl_lib_ctx_st* library_;                  // owned; null: OpenSSL's default one, shared with the process
     std::vector<ossl_provider_st*> providers_;  // of a library of our own
 };

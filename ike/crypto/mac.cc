@@ -11,19 +11,14 @@ namespace {
 /// EVP's MAC `name` with its one parameter set to `value`.
 Result<SecretBytes> compute(CryptoContext& context, const char* name, const char* parameter, const char* value,
                             OctetView key, std::span<const OctetView> parts) {
-    const MacPtr algorithm{EVP_MAC_fetch(context.library(), name, nullptr)};
-    const MacContext mac{algorithm ? EVP_MAC_CTX_new(algorithm.get()) : nullptr};
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(parameter, const_cast<char*>(value), 0),
-                                 OSSL_PARAM_construct_end()};
+    EVP_MAC_CTX* const mac = context.mac(name, parameter, value);
     static constexpr unsigned char no_key[1]{};  // a null pointer would mean: the key of before
-    const bool ready =
-        mac && EVP_MAC_init(mac.get(), key.empty() ? no_key : octets(key.data()), key.size(), params) == 1;
-    bool well = ready;
-    for (const OctetView part : parts) well = well && EVP_MAC_update(mac.get(), octets(part.data()), part.size()) == 1;
+    bool well =
+        mac != nullptr && EVP_MAC_init(mac, key.empty() ? no_key : octets(key.data()), key.size(), nullptr) == 1;
+    for (const OctetView part : parts) well = well && EVP_MAC_update(mac, octets(part.data()), part.size()) == 1;
     std::size_t written = 0;
-    SecretBytes out{well ? EVP_MAC_CTX_get_mac_size(mac.get()) : 0};
-    if (!well || EVP_MAC_final(mac.get(), octets(out.octets().data()), &written, out.size()) != 1 ||
-        written != out.size())
+    SecretBytes out{well ? EVP_MAC_CTX_get_mac_size(mac) : 0};
+    if (!well || EVP_MAC_final(mac, octets(out.octets().data()), &written, out.size()) != 1 || written != out.size())
         return openssl_failed(std::string{"compute "} + name + " with " + value);
     return out;
 }
@@ -54,13 +49,13 @@ Result<SecretBytes> cmac(CryptoContext& context, OctetView key, std::span<const 
 }
 
 Result<SecretBytes> xcbc(CryptoContext& context, OctetView key, std::span<const OctetView> parts) {
-    const CipherPtr cipher{EVP_CIPHER_fetch(context.library(), "AES-128-CBC", nullptr)};
-    if (!cipher || key.size() != xcbc_octets) return openssl_failed("compute AES-XCBC");
+    const EVP_CIPHER* const cipher = context.cipher("AES-128-CBC");
+    if (cipher == nullptr || key.size() != xcbc_octets) return openssl_failed("compute AES-XCBC");
     std::array<SecretBytes, 3> subkeys;  // K1 for the blocks, K2 or K3 for the last of them
     for (std::size_t i = 0; i < subkeys.size(); ++i) {
         subkeys[i] = SecretBytes{xcbc_octets};
         std::ranges::fill(subkeys[i].octets(), static_cast<std::byte>(i + 1));
-        if (!chain(cipher.get(), key, subkeys[i].octets())) return openssl_failed("compute AES-XCBC");
+        if (!chain(cipher, key, subkeys[i].octets())) return openssl_failed("compute AES-XCBC");
     }
 
     std::size_t size = 0;
@@ -73,7 +68,7 @@ Result<SecretBytes> xcbc(CryptoContext& context, OctetView key, std::span<const 
     const auto last = text.octets().last(xcbc_octets);
     const auto mask = subkeys[whole ? 1 : 2].octets();
     for (std::size_t i = 0; i < xcbc_octets; ++i) last[i] ^= mask[i];
-    if (!chain(cipher.get(), subkeys[0].octets(), text.octets())) return openssl_failed("compute AES-XCBC");
+    if (!chain(cipher, subkeys[0].octets(), text.octets())) return openssl_failed("compute AES-XCBC");
     return SecretBytes{OctetView{last}};
 }
 

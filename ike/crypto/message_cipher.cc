@@ -36,12 +36,12 @@ struct Place {
 /// What all suites have in common: the form of SK and SKF. How the body is sealed and opened is the suite's.
 class FramedCipher : public MessageCipher {
 public:
-    FramedCipher(CryptoContext& context, const EncrInfo& encr, CipherPtr cipher, std::size_t icv_octets)
+    FramedCipher(CryptoContext& context, const EncrInfo& encr, const EVP_CIPHER* cipher, std::size_t icv_octets)
         : context_(context),
           iv_octets_(encr.iv_octets),
           block_octets_(encr.block_octets),
           icv_octets_(icv_octets),
-          cipher_(std::move(cipher)) {}
+          cipher_(cipher) {}
 
     Result<Octets> seal(const Header& header, PayloadType inner_first, OctetView inner) override {
         if (frame_octets({}) + padded(inner.size()) > limits::message_octets)
@@ -98,8 +98,7 @@ protected:
     CipherContext keyed(OctetView key, const std::byte* nonce, bool encrypt) const {
         CipherContext out{EVP_CIPHER_CTX_new()};
         if (!out ||
-            EVP_CipherInit_ex2(out.get(), cipher_.get(), octets(key.data()), octets(nonce), encrypt ? 1 : 0, nullptr) !=
-                1 ||
+            EVP_CipherInit_ex2(out.get(), cipher_, octets(key.data()), octets(nonce), encrypt ? 1 : 0, nullptr) != 1 ||
             EVP_CIPHER_CTX_set_padding(out.get(), 0) != 1)
             return nullptr;
         return out;
@@ -149,14 +148,14 @@ private:
         return out;
     }
 
-    CipherPtr cipher_;
+    const EVP_CIPHER* cipher_;  // the context's
 };
 
 /// RFC 5282: the IV of 8 octets counts, behind the salt it is the nonce.
 class AeadCipher final : public FramedCipher {
 public:
-    AeadCipher(CryptoContext& context, const EncrInfo& encr, CipherPtr cipher, OctetView sk_e)
-        : FramedCipher(context, encr, std::move(cipher), encr.icv_octets),
+    AeadCipher(CryptoContext& context, const EncrInfo& encr, const EVP_CIPHER* cipher, OctetView sk_e)
+        : FramedCipher(context, encr, cipher, encr.icv_octets),
           key_(sk_e.first(encr.key_octets)),
           salt_(sk_e.subspan(encr.key_octets)) {}
 
@@ -217,12 +216,9 @@ private:
 /// RFC 7296 3.14: encrypted in CBC mode under a random IV, then authenticated from the header on.
 class CbcCipher final : public FramedCipher {
 public:
-    CbcCipher(CryptoContext& context, const EncrInfo& encr, CipherPtr cipher, const IntegInfo& integ, OctetView sk_e,
-              OctetView sk_a)
-        : FramedCipher(context, encr, std::move(cipher), integ.icv_octets),
-          integ_(integ.id),
-          key_(sk_e),
-          integ_key_(sk_a) {}
+    CbcCipher(CryptoContext& context, const EncrInfo& encr, const EVP_CIPHER* cipher, const IntegInfo& integ,
+              OctetView sk_e, OctetView sk_a)
+        : FramedCipher(context, encr, cipher, integ.icv_octets), integ_(integ.id), key_(sk_e), integ_key_(sk_a) {}
 
 private:
     Result<Octets> next_iv() override {
@@ -290,19 +286,19 @@ Result<std::unique_ptr<MessageCipher>> MessageCipher::make(CryptoContext& contex
     if (name == nullptr) return fail(Errc::unsupported, name_of(suite.encr) + " protects no messages of ours");
     const std::size_t key_octets = static_cast<std::size_t>(encr->key_octets) + encr->salt_octets;
     if (sk_e.size() != key_octets) return wrong_key(std::string{encr->word}, sk_e.size(), key_octets);
-    CipherPtr cipher{EVP_CIPHER_fetch(context.library(), name, nullptr)};
-    if (!cipher) return openssl_failed(std::string{"run "} + name);
+    const EVP_CIPHER* const cipher = context.cipher(name);
+    if (cipher == nullptr) return openssl_failed(std::string{"run "} + name);
     if (encr->aead()) {
         if (suite.integ != IntegId::none || !sk_a.empty())
             return fail(Errc::bad_value, std::string{encr->word} + " takes no integrity beside it (RFC 7296 3.3)");
-        return std::make_unique<AeadCipher>(context, *encr, std::move(cipher), sk_e);
+        return std::make_unique<AeadCipher>(context, *encr, cipher, sk_e);
     }
     const IntegInfo* const integ = find(suite.integ);
     if (integ == nullptr)
         return fail(Errc::unsupported, std::string{encr->word} + " needs an integrity beside it, and " +
                                            name_of(suite.integ) + " is none of ours");
     if (sk_a.size() != integ->key_octets) return wrong_key(std::string{integ->word}, sk_a.size(), integ->key_octets);
-    return std::make_unique<CbcCipher>(context, *encr, std::move(cipher), *integ, sk_e, sk_a);
+    return std::make_unique<CbcCipher>(context, *encr, cipher, *integ, sk_e, sk_a);
 }
 
 }  // namespace torii::ike

@@ -59,7 +59,7 @@ struct Ke {
 struct Id {
     IdType type{};
     Octets data;
-    friend bool operator==(const Id&, const Id&) = default;
+    friend auto operator<=>(const Id&, const Id&) = default;
 };
 struct IdInitiator {
     Id id;

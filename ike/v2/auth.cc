@@ -186,7 +186,7 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
 
     std::string why = "no connection between " + sa.local.address.text() + " and " + sa.remote.address.text() +
                       " is for " + text_of(sa.remote_id) + (wanted ? " who asks for " + text_of(wanted->id) : "");
-    for (const auto& candidate : connections_between(sa.local.address, sa.remote.address)) {
+    for (const auto& candidate : engine.connections_.between(sa.local.address, sa.remote.address)) {
         const Id mine = candidate->local_id.value_or(id_of(sa.local.address));
         if (wanted != nullptr && !matches(wanted->id, mine)) continue;
         if (candidate->remote_id && !matches(*candidate->remote_id, sa.remote_id)) continue;
@@ -203,9 +203,9 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     if (!sa.connection) return refused(NotifyType::authentication_failed, why);
 
     std::size_t of_peer = 0;  // a peer that has begun afresh has none of them any more (2.4)
-    for (const auto& [number, other] : engine.by_id_)
-        if (find_notify(message.payloads, NotifyType::initial_contact) == nullptr)
-            of_peer += other != &sa && other->state == IkeState::established && other->remote_id == sa.remote_id;
+    if (find_notify(message.payloads, NotifyType::initial_contact) == nullptr)
+        for (const auto& [number, other] : engine.directory_.of(sa.remote_id))
+            of_peer += other != &sa && other->state == IkeState::established;
     if (of_peer >= engine.config_.limits.ike_sas_per_peer ||
         (of_peer > 0 && sa.connection->uniqueness == Uniqueness::keep &&
          find_notify(message.payloads, NotifyType::initial_contact) == nullptr)) {
@@ -243,6 +243,7 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
 void Turn::established_now(IkeSa& sa) {
     if (!sa.initiator) leave_half_open(sa);
     sa.state = IkeState::established;
+    engine.directory_.add(sa);
     sa.first_message.clear();
     sa.second_message.clear();
     sa.established_at = now.steady;
@@ -256,7 +257,7 @@ void Turn::established_now(IkeSa& sa) {
 
 /// 2.4: the peer has begun afresh, and remembers nothing of what was.
 void Turn::forget_others(IkeSa& sa) {
-    for (const auto& [number, other] : engine.by_id_)
+    for (const auto& [number, other] : engine.directory_.around(*sa.connection, sa.remote_id))
         if (are_twins(sa, *other) && !(other->initiator && sa.created < other->established_at + crossing))
             destroy(*other, "the peer has begun afresh (INITIAL_CONTACT)");
 }
@@ -264,7 +265,7 @@ void Turn::forget_others(IkeSa& sa) {
 /// The connection's uniqueness: of several IKE SAs with one peer one is kept. Both ends come to the same answer.
 void Turn::settle_duplicates(IkeSa& sa) {
     if (sa.connection->uniqueness != Uniqueness::replace || sa.superseded) return;
-    for (const auto& [number, other] : engine.by_id_) {
+    for (const auto& [number, other] : engine.directory_.around(*sa.connection, sa.remote_id)) {
         if (!are_twins(sa, *other) || other->superseded) continue;
         if (other->initiator == sa.initiator) {
             // One end made both: the newer one counts. It is the maker's to end the other; should he have lost it,

@@ -71,7 +71,7 @@ bool same(const Connection& a, const Connection& b) {
 }
 
 Engine::Engine(CryptoContext& crypto, EngineConfig config, const Traffic& traffic)
-    : crypto_(crypto), config_(std::move(config)), traffic_(traffic) {}
+    : crypto_(crypto), config_(std::move(config)), connections_(config_.connections), traffic_(traffic) {}
 Engine::~Engine() = default;
 
 const IkeSa* Engine::find(IkeSaId id) const {
@@ -105,7 +105,7 @@ void Turn::begin(const Connection& connection) {
             tell(Tell::Level::error, nullptr, trapped.error().message);
     }
     apply(std::move(operations));
-    if (starts) engine.starts_[connection.name] = {now.steady, 0};
+    if (starts) engine.starts_.set(connection.name, now.steady, 0);
 }
 
 Actions Engine::receive(const Datagram& datagram, const Now& now) {
@@ -115,20 +115,16 @@ Actions Engine::receive(const Datagram& datagram, const Now& now) {
 }
 
 Instant Engine::next_tick() const {
-    Instant next = timers_.empty() ? far_away * 1000 : timers_.begin()->first;
-    for (const auto& [name, start] : starts_) next = std::min(next, start.at);
-    return next;
+    const Instant next = timers_.empty() ? far_away * 1000 : timers_.begin()->first;
+    return std::min(next, starts_.next().value_or(next));
 }
 
 Actions Engine::tick(const Now& now) {
     Turn turn{*this, now};
-    std::vector<std::string> begun;
-    for (const auto& [name, start] : starts_)
-        if (start.at <= now.steady) begun.push_back(name);
-    for (const std::string& name : begun) {
-        starts_[name].at = now.steady + far_away;  // established() takes it off, destroy() sets it anew
-        for (const auto& connection : config_.connections)
-            if (connection->name == name) turn.start(connection);
+    for (const std::string& name : starts_.due(now.steady)) {
+        // established_now() takes it off, restart() sets it anew
+        starts_.set(name, now.steady + far_away, starts_.failures(name));
+        if (const auto connection = connections_.named(name)) turn.start(connection);
     }
     std::vector<IkeSaId> due;
     for (const auto& [at, id] : timers_) {
@@ -147,10 +143,7 @@ void Turn::start(const std::shared_ptr<const Connection>& connection, bool all) 
             if (all || child.start == StartAction::start) want_child(connection, {.config = &child});
         return;
     }
-    for (const auto& [id, sa] : engine.by_id_)
-        if (sa->connection == connection && sa->initiator &&
-            (sa->state == IkeState::init_sent || sa->state == IkeState::auth_sent))
-            return;
+    if (being_made(*connection) != nullptr) return;
     std::vector<CreateChild> wanted;
     for (const ChildConfig& child : connection->children)
         if (all || child.start == StartAction::start) {
@@ -174,11 +167,7 @@ std::pair<IkeSa*, ChildSa*> Turn::child_of(const control::SaId& id) const {
 /// Through the IKE SA that there is, or that is being made, or a new one.
 void Turn::want_child(const std::shared_ptr<const Connection>& connection, CreateChild task) {
     IkeSa* sa = established(*connection);
-    if (sa == nullptr)
-        for (const auto& [id, other] : engine.by_id_)
-            if (other->connection == connection && other->initiator &&
-                (other->state == IkeState::init_sent || other->state == IkeState::auth_sent))
-                sa = other;
+    if (sa == nullptr) sa = being_made(*connection);
     if (sa == nullptr) {
         if (auto begun = initiate(connection, std::move(task), false); !begun)
             tell(Tell::Level::error, nullptr, begun.error().message);
@@ -213,23 +202,22 @@ Actions Engine::acquire(const control::Event& event, const Policy* policy, const
     if (!event.request || shutting_down_) return {};
     CreateChild task;
     if (event.packet.protocol != 0) task.packet = event.packet;
-    for (const auto& [selectors, pair] : policies_) {
-        if (pair.reqid != event.request->reqid) continue;
-        for (const auto& connection : config_.connections)
-            for (const ChildConfig& child : connection->children)
-                if (connection->name == pair.connection && child.name == pair.child) {
-                    task.config = &child;
-                    turn.want_child(connection, std::move(task));
-                    return turn.finish();
-                }
+    if (const auto ours = policies_by_reqid_.find(static_cast<std::uint32_t>(event.request->reqid));
+        ours != policies_by_reqid_.end()) {
+        const auto connection = connections_.named(ours->second->connection);
+        if (connection == nullptr) return {};
+        for (const ChildConfig& child : connection->children)
+            if (child.name == ours->second->child) {
+                task.config = &child;
+                turn.want_child(connection, std::move(task));
+                return turn.finish();
+            }
         return {};
     }
     // An operator's policy: the connection with that peer, and its child for such traffic.
     if (policy == nullptr) return {};
     const TrafficPair asked = traffic_of(policy->selector);
-    for (const auto& connection : config_.connections) {
-        if (connection->remote && *connection->remote != event.sa.destination) continue;
-        if (connection->local && *connection->local != event.sa.source) continue;
+    for (const auto& connection : connections_.between(event.sa.source, event.sa.destination)) {
         if (!connection->remote) continue;  // nobody is called who is known by no address
         for (const ChildConfig& child : connection->children) {
             const bool protocol = (child.protocol == ProtocolId::ah) == (event.request->protocol == IpsecProtocol::ah);
@@ -286,7 +274,7 @@ Actions Engine::refused(ChildId number, const Error& why, const Now& now) {
     if (child.policies && !child.outbound_later) {
         const auto pair = policies_.find(*child.policies);
         child.policies.reset();
-        if (pair != policies_.end() && --pair->second.users == 0 && !pair->second.trapped) policies_.erase(pair);
+        if (pair != policies_.end() && --pair->second.users == 0 && !pair->second.trapped) erase_pair(pair);
     }
     child.state = ChildSa::State::deleting;
     const ChildConfig* const config = child.config;
@@ -315,8 +303,7 @@ Result<Actions> Engine::down(std::string_view name, const Now& now) {
     Turn turn{*this, now};
     if (what.child == nullptr) starts_.erase(what.connection->name);
     std::size_t ended = 0;
-    for (const auto& [id, sa] : std::map{by_id_}) {
-        if (sa->connection != what.connection) continue;
+    for (const auto& [id, sa] : IkeSas{directory_.of(*what.connection)}) {
         if (what.child != nullptr) {
             std::vector<Spi> spis;
             for (const auto& child : sa->children)
@@ -343,8 +330,8 @@ Result<Actions> Engine::rekey(std::string_view name, const Now& now) {
     TORII_TRY(const auto what, named(config_, name));
     Turn turn{*this, now};
     std::size_t begun = 0;
-    for (const auto& [id, sa] : std::map{by_id_}) {
-        if (sa->connection != what.connection || sa->state != IkeState::established) continue;
+    for (const auto& [id, sa] : IkeSas{directory_.of(*what.connection)}) {
+        if (sa->state != IkeState::established) continue;
         if (what.child == nullptr) {
             ++begun;
             if (!sa->waits_for<RekeyIke>()) turn.enqueue(*sa, RekeyIke{});
@@ -376,29 +363,25 @@ Actions Engine::configure(EngineConfig next, const Now& now) {
     Turn turn{*this, now};
     // An unchanged connection keeps the value that its SAs hold on to.
     for (auto& connection : next.connections)
-        for (const auto& old : config_.connections)
-            if (same(*old, *connection)) connection = old;
-    const auto stays = [&](const std::shared_ptr<const Connection>& connection) {
-        return std::ranges::find(next.connections, connection) != next.connections.end();
-    };
+        if (const auto old = connections_.named(connection->name); old && same(*old, *connection)) connection = old;
+    Connections following{next.connections};
     for (const auto& old : config_.connections) {
-        if (stays(old)) continue;
+        if (following.contains(old)) continue;
         starts_.erase(old->name);
-        for (const auto& [id, sa] : std::map{by_id_})
-            if (sa->connection == old) {
-                if (sa->state == IkeState::established)
-                    turn.send_delete_ike_now(*sa);
-                else if (sa->state != IkeState::deleting && sa->state != IkeState::closed)
-                    turn.destroy(*sa, "its connection is no longer configured");
-            }
+        for (const auto& [id, sa] : IkeSas{directory_.of(*old)}) {
+            if (sa->state == IkeState::established)
+                turn.send_delete_ike_now(*sa);
+            else if (sa->state != IkeState::deleting && sa->state != IkeState::closed)
+                turn.destroy(*sa, "its connection is no longer configured");
+        }
         std::vector<control::Operation> operations;
         turn.untrap(*old, operations);
         turn.apply(std::move(operations));
     }
-    const auto before = config_.connections;
+    std::swap(connections_, following);
     config_ = std::move(next);
     for (const auto& connection : config_.connections)
-        if (std::ranges::find(before, connection) == before.end()) turn.begin(*connection);
+        if (!following.contains(connection)) turn.begin(*connection);
     return turn.finish();
 }
 
@@ -406,7 +389,7 @@ Actions Engine::shut_down(const Now& now) {
     Turn turn{*this, now};
     shutting_down_ = true;
     starts_.clear();
-    for (const auto& [id, sa] : std::map{by_id_}) {
+    for (const auto& [id, sa] : IkeSas{by_id_}) {
         if (sa->state == IkeState::established) turn.send_delete_ike_now(*sa);
         turn.destroy(*sa, "the gateway ends");
     }

@@ -16,6 +16,7 @@
 #include "ike/v2/actions.h"
 #include "ike/v2/connection.h"
 #include "ike/v2/cookies.h"
+#include "ike/v2/directory.h"
 #include "ike/v2/ike_sa.h"
 
 namespace torii::ike {
@@ -66,6 +67,9 @@ public:
     bool owns(const Policy& policy) const;
     const IkeSa* find(IkeSaId id) const;
     void each(const std::function<void(const IkeSa&)>& visit) const;
+    const IkeSas& of(const Connection& connection) const { return directory_.of(connection); }
+    /// Whether it is one of the configuration's; false for null.
+    bool has(const SharedConnection& connection) const { return connection && connections_.contains(connection); }
     std::size_t size() const { return by_spi_.size(); }
     std::size_t half_open() const { return half_open_; }
     const EngineConfig& config() const { return config_; }
@@ -75,10 +79,12 @@ private:
 
     CryptoContext& crypto_;
     EngineConfig config_;
+    Connections connections_;
     const Traffic& traffic_;
     Cookies cookies_;
     std::unordered_map<std::uint64_t, std::unique_ptr<IkeSa>> by_spi_;  // by our own SPI
-    std::map<IkeSaId, IkeSa*> by_id_;
+    IkeSas by_id_;
+    IkeSaDirectory directory_;
     std::set<std::pair<Instant, IkeSaId>> timers_;
     /// Responder SAs by what opened them, so that a repeated IKE_SA_INIT request finds its answer.
     std::map<std::pair<Endpoint, IkeSpi>, IkeSaId> by_first_request_;
@@ -102,14 +108,12 @@ private:
     };
     using SelectorPair = std::pair<std::vector<Selector>, std::vector<Selector>>;  // outbound, inbound
     std::map<SelectorPair, PolicyPair> policies_;
+    std::unordered_map<std::uint32_t, const PolicyPair*> policies_by_reqid_;
+    void add_pair(const SelectorPair& selectors, PolicyPair pair);
+    void erase_pair(std::map<SelectorPair, PolicyPair>::iterator pair);
     /// Children whose outbound SA waits for a sign of the peer, by reqid.
     std::unordered_map<std::uint32_t, std::vector<ChildId>> waiting_;
-    /// Connections that are to be begun (again), and when.
-    struct Start {
-        Instant at{};
-        unsigned failures = 0;
-    };
-    std::map<std::string, Start> starts_;
+    Starts starts_;
     std::uint64_t next_id_ = 1;
     static constexpr std::uint32_t first_reqid = 0x10000;  // behind those that setkey may write, and automatic ones
     std::uint32_t next_reqid_ = first_reqid;

@@ -26,21 +26,10 @@ Octets smaller(const Octets& a, const Octets& b) { return std::min(a, b); }
 
 }  // namespace
 
-std::vector<std::shared_ptr<const Connection>> Turn::connections_between(const Address& local,
-                                                                         const Address& remote) const {
-    std::vector<std::shared_ptr<const Connection>> out;
-    for (const auto& connection : engine.config_.connections)
-        if (connection->remote == remote && (!connection->local || connection->local == local))
-            out.push_back(connection);
-    for (const auto& connection : engine.config_.connections)  // what is said of anybody counts behind what names him
-        if (!connection->remote && (!connection->local || connection->local == local)) out.push_back(connection);
-    return out;
-}
-
 /// RFC 7383 2.3: a responder does not know yet who speaks, and takes them if it would of anybody between these ends.
 bool Turn::takes_fragments(const IkeSa& sa) const {
     if (sa.connection) return sa.connection->fragmentation;
-    return std::ranges::any_of(connections_between(sa.local.address, sa.remote.address),
+    return std::ranges::any_of(engine.connections_.between(sa.local.address, sa.remote.address),
                                [](const auto& connection) { return connection->fragmentation; });
 }
 
@@ -282,7 +271,7 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
         return tell(Tell::Level::warning, nullptr,
                     "IKE_SA_INIT of " + datagram.remote.text() + " is not answered: too many are half open");
 
-    const auto connections = connections_between(datagram.local.address, datagram.remote.address);
+    const auto connections = engine.connections_.between(datagram.local.address, datagram.remote.address);
     std::vector<Proposal> ours;
     for (const auto& connection : connections)
         ours.insert(ours.end(), connection->proposals.begin(), connection->proposals.end());

@@ -1,5 +1,6 @@
 // IKE SAs come, grow old and go, and what is due when (RFC 7296 2.4, 2.8). What each message does is elsewhere.
 #include <algorithm>
+#include <ranges>
 
 #include "ike/v2/turn.h"
 
@@ -22,6 +23,7 @@ Actions Turn::finish() {
         if (sa.state == IkeState::dead) {
             leave_half_open(sa);
             if (sa.first_request) engine.by_first_request_.erase(*sa.first_request);
+            engine.directory_.remove(sa);
             engine.by_id_.erase(found);
             engine.by_spi_.erase(static_cast<std::uint64_t>(sa.our_spi()));
             continue;
@@ -58,6 +60,7 @@ IkeSa& Turn::add(std::unique_ptr<IkeSa> made) {
     sa.created = now.steady;
     if (sa.last_heard == Instant{}) sa.last_heard = now.steady;
     engine.by_id_.emplace(sa.id, &sa);
+    engine.directory_.add(sa);
     engine.by_spi_.emplace(static_cast<std::uint64_t>(sa.our_spi()), std::move(made));
     touch(sa);
     return sa;
@@ -136,17 +139,22 @@ void Turn::restart(const IkeSa& sa) {
     const bool wanted =
         std::ranges::any_of(connection.children, [](const ChildConfig& c) { return c.start == StartAction::start; });
     if (!wanted || established(connection) != nullptr) return;
-    Engine::Start& start = engine.starts_[connection.name];
-    const auto wait = std::min(first_restart * (std::int64_t{1} << std::min(start.failures, 10u)), longest_restart);
-    ++start.failures;
-    start.at = now.steady + wait + Instant{static_cast<std::int64_t>(engine.crypto_.below(500))};
+    const unsigned failures = engine.starts_.failures(connection.name);
+    const auto wait = std::min(first_restart * (std::int64_t{1} << std::min(failures, 10u)), longest_restart);
+    engine.starts_.set(connection.name,
+                       now.steady + wait + Instant{static_cast<std::int64_t>(engine.crypto_.below(500))}, failures + 1);
 }
 
 IkeSa* Turn::established(const Connection& connection) const {
-    IkeSa* newest = nullptr;
-    for (const auto& [id, sa] : engine.by_id_)
-        if (sa->connection.get() == &connection && sa->state == IkeState::established && !sa->superseded) newest = sa;
-    return newest;
+    for (const auto& [id, sa] : engine.directory_.of(connection) | std::views::reverse)  // the newest
+        if (sa->state == IkeState::established && !sa->superseded) return sa;
+    return nullptr;
+}
+
+IkeSa* Turn::being_made(const Connection& connection) const {
+    for (const auto& [id, sa] : engine.directory_.of(connection) | std::views::reverse)
+        if (sa->initiator && (sa->state == IkeState::init_sent || sa->state == IkeState::auth_sent)) return sa;
+    return nullptr;
 }
 
 void Turn::due_child(IkeSa& sa, ChildSa& child) {

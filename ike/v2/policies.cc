@@ -246,7 +246,7 @@ Result<void> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<co
     child.reqid = pair.reqid;
     child.policies = key;
     add_policies(key, pair, operations);
-    engine.policies_.emplace(key, std::move(pair));
+    engine.add_pair(key, std::move(pair));
     return {};
 }
 
@@ -273,18 +273,23 @@ void Turn::drop_policies(ChildSa& child, std::vector<control::Operation>& operat
     if (found->second.users > 0) --found->second.users;
     if (found->second.users != 0 || found->second.trapped) return;
     delete_policies(found->first, operations);
-    engine.policies_.erase(found);
+    engine.erase_pair(found);
 }
 
-Result<void> Turn::trap(const Connection& connection, const ChildConfig& config,
-                        std::vector<control::Operation>& operations) {
+/// The pair of policies that a trap of this child needs.
+Result<Engine::SelectorPair> Turn::trap_of(const Connection& connection, const ChildConfig& config) const {
     if (!connection.local || !connection.remote)
         return fail(Errc::bad_value, "child " + config.name + " of connection " + connection.name +
                                          " cannot be trapped: both `local` and `remote` must be addresses");
     const TrafficPair traffic = configured_traffic(config, *connection.local, *connection.remote);
     TORII_TRY(auto outbound, to_selectors(traffic.local, traffic.remote));
     TORII_TRY(auto inbound, to_selectors(traffic.remote, traffic.local));
-    const auto key = std::pair{std::move(outbound), std::move(inbound)};
+    return std::pair{std::move(outbound), std::move(inbound)};
+}
+
+Result<void> Turn::trap(const Connection& connection, const ChildConfig& config,
+                        std::vector<control::Operation>& operations) {
+    TORII_TRY(const auto key, trap_of(connection, config));
     if (const auto found = engine.policies_.find(key); found != engine.policies_.end()) {
         if (found->second.connection != connection.name || found->second.child != config.name)
             return fail(Errc::exists, "child " + config.name + " of connection " + connection.name +
@@ -302,25 +307,33 @@ Result<void> Turn::trap(const Connection& connection, const ChildConfig& config,
     pair.connection = connection.name;
     pair.child = config.name;
     add_policies(key, pair, operations);
-    engine.policies_.emplace(key, std::move(pair));
+    engine.add_pair(key, std::move(pair));
     return {};
 }
 
 void Turn::untrap(const Connection& connection, std::vector<control::Operation>& operations) {
-    for (auto it = engine.policies_.begin(); it != engine.policies_.end();) {
-        Engine::PolicyPair& pair = it->second;
-        if (pair.connection != connection.name || !pair.trapped) {
-            ++it;
-            continue;
-        }
-        pair.trapped = false;
-        if (pair.users != 0) {
-            ++it;
-            continue;
-        }
-        delete_policies(it->first, operations);
-        it = engine.policies_.erase(it);
+    for (const ChildConfig& config : connection.children) {
+        if (config.start != StartAction::trap || !config.makes_policies) continue;
+        const auto key = trap_of(connection, config);
+        const auto found = key ? engine.policies_.find(*key) : engine.policies_.end();
+        if (found == engine.policies_.end() || found->second.connection != connection.name) continue;
+        found->second.trapped = false;
+        if (found->second.users != 0) continue;
+        delete_policies(found->first, operations);
+        engine.erase_pair(found);
     }
+}
+
+// ---- the engine's books of them
+
+void Engine::add_pair(const SelectorPair& selectors, PolicyPair pair) {
+    const auto made = policies_.emplace(selectors, std::move(pair)).first;
+    policies_by_reqid_.emplace(static_cast<std::uint32_t>(made->second.reqid), &made->second);
+}
+
+void Engine::erase_pair(std::map<SelectorPair, PolicyPair>::iterator pair) {
+    policies_by_reqid_.erase(static_cast<std::uint32_t>(pair->second.reqid));
+    policies_.erase(pair);
 }
 
 }  // namespace torii::ike

@@ -48,6 +48,7 @@ struct Turn {
     void close(IkeSa& sa, const std::string& why);
     void restart(const IkeSa& sa);
     IkeSa* established(const Connection& connection) const;
+    IkeSa* being_made(const Connection& connection) const;  // ours, and not established yet
     void due(IkeSa& sa);
     void leave_half_open(IkeSa& sa);
     void set_lifetimes(IkeSa& sa);
@@ -97,8 +98,6 @@ struct Turn {
     void send_init(IkeSa& sa, KeMethod method);
     void take_init_response(IkeSa& sa, const Datagram& datagram, const Split& split);
     void take_init_request(const Datagram& datagram, const Split& split);
-    std::vector<std::shared_ptr<const Connection>> connections_between(const Address& local,
-                                                                       const Address& remote) const;
     bool takes_fragments(const IkeSa& sa) const;
     Payloads init_notifications(const IkeSa& sa) const;
     void read_init_notifications(IkeSa& sa, const Payloads& payloads);
@@ -143,6 +142,7 @@ struct Turn {
     void add_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
                       std::vector<control::Operation>& operations);
     void delete_policies(const Engine::SelectorPair& selectors, std::vector<control::Operation>& operations);
+    Result<Engine::SelectorPair> trap_of(const Connection& connection, const ChildConfig& config) const;
     Result<void> trap(const Connection& connection, const ChildConfig& config,
                       std::vector<control::Operation>& operations);
     void untrap(const Connection& connection, std::vector<control::Operation>& operations);
