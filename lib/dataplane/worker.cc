@@ -76,7 +76,7 @@ void Worker::carry() {
         if (captures_wire_) capture_arrived(*capture_, records_, parsed_);
         if (asks_filter(Hook::wire)) filter_arrived(*filter_, filter_counts_, parsed_, tagging_place());
         sort();                               // parsed_ -> encrypted_, clear_
-        while (!encrypted_.empty()) open();   // encrypted_ -> encrypted_ (nested), clear_, another worker
+        open_all();                           // encrypted_ -> clear_, another worker
         classify();                           // clear_ -> protect_, leaving_, parsed_ (out of a gif), control core
         while (!protect_.empty()) protect();  // protect_ -> protect_ (bundles), leaving_, another worker
         if (captures_wire_) capture_leaving(*capture_, records_, leaving_, tables_.hops);
@@ -294,6 +294,16 @@ void Worker::tell_of_timeout(Packet& first_fragment) {
 }
 
 // ---- open
+
+/// A flow's packets may need different numbers of rounds: what did not compress left IPComp out (RFC 3173 2.2). They go
+/// on in the order in which they came.
+void Worker::open_all() {
+    if (encrypted_.empty()) return;
+    bool uneven = !clear_.empty();
+    open();
+    for (; !encrypted_.empty(); uneven = true) open();  // nested
+    if (uneven) clear_.restore_order();
+}
 
 /// Drops: unknown_spi, unknown_cpi, encapsulation_mismatch, nested_too_deep, and those of find_inbound_sas, open_esp,
 /// open_ah and open_ipcomp.

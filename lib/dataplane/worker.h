@@ -98,6 +98,7 @@ private:
     void carry();
     void parse();
     void sort();
+    void open_all();
     void open();
     void classify();
     void protect();

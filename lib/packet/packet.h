@@ -5,6 +5,7 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstddef>
@@ -186,6 +187,8 @@ public:
             if (packets_[i]->drop == Drop::none) packets_[kept++] = packets_[i];
         size_ = kept;
     }
+    /// Those of one burst as they came; the packets of a burst lie one behind the other.
+    void restore_order() { std::sort(packets_.begin(), packets_.begin() + size_); }
 
 private:
     std::array<Packet*, capacity> packets_;

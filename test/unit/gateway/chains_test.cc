@@ -79,6 +79,24 @@ TEST_CASE("transport around a tunnel protects between the tunnel's ends, both wa
     CHECK(newyork.drops(Drop::policy_mismatch) == 0);
 }
 
+TEST_CASE("a burst's packets of one flow leave in the order in which they came, compressed or not (RFC 3173 2.2)") {
+    const std::string chain =
+        std::string{"ipcomp/tunnel/20.0.0.1-20.0.0.2/use"} + (GENERATE(false, true) ? " esp/transport//require" : "");
+    CAPTURE(chain);
+    const std::string setkey = "add 20.0.0.1 20.0.0.2 ipcomp 2 -m any -C deflate;" + sa(0x2001) + both(chain);
+    Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
+    tokyo.setkey(setkey);
+    newyork.setkey(setkey);
+    std::vector<Octets> sent, expected;
+    for (unsigned i = 0; i < 20; ++i) {  // the short ones do not compress
+        sent.push_back(datagram("10.0.1.5", "10.0.2.5", (i % 2 == 0 ? 60 : 1000) + i));
+        expected.push_back(after_hops(sent.back(), 2));
+    }
+    const auto wire = pass(tokyo, office, sent, world);
+    REQUIRE(wire.size() == sent.size());
+    CHECK(pass(newyork, world, wire, office) == expected);
+}
+
 TEST_CASE("a use request without SA is skipped and the others of its bundle still apply") {
     Wires tokyo{office_configuration()};
     tokyo.setkey(sa(0x2001, "-m tunnel -u 1") +
