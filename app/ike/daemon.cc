@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "app/log.h"
 #include "ike/v2/traffic.h"
@@ -134,6 +135,7 @@ void IkeDaemon::take(const control::Event& event) {
 
 void IkeDaemon::work() {
     work_.reset();
+    const Burst burst{*this};
     while (!datagrams_.empty()) {
         const ike::Datagram datagram = std::move(datagrams_.front());
         datagrams_.pop_front();
@@ -181,12 +183,24 @@ void IkeDaemon::shut_down() {
 
 // ---- what the engine asks for
 
+IkeDaemon::Burst::Burst(IkeDaemon& daemon) : daemon_(daemon), held_(daemon.control_.hold()) { ++daemon_.bursts_; }
+
+IkeDaemon::Burst::~Burst() {
+    daemon_.applying_ = true;
+    held_.reset();
+    daemon_.applying_ = false;
+    if (--daemon_.bursts_ != 0) return;
+    for (const ike::Datagram& datagram : std::exchange(daemon_.outbox_, {})) daemon_.send(datagram);
+}
+
 void IkeDaemon::perform(ike::Actions actions) {
+    const Burst burst{*this};
     for (ike::Action& action : actions) std::visit([this](auto& what) { perform(what); }, action);
 }
 
-void IkeDaemon::perform(ike::Send& send) {
-    const ike::Datagram& d = send.datagram;
+void IkeDaemon::perform(ike::Send& send) { outbox_.push_back(std::move(send.datagram)); }
+
+void IkeDaemon::send(const ike::Datagram& d) {
     const auto sent = control_.send_ike({d.local.address, d.remote.address, d.local.port, d.remote.port, d.octets});
     if (sent) return;
     ike::Tell tell{ike::Tell::Level::warning, {}, "", "to " + d.remote.text() + ": " + sent.error().message};

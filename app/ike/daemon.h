@@ -46,11 +46,23 @@ private:
         : control_(control), loop_(loop), engine_(crypto, std::move(config), *this) {}
     std::uint64_t packets(const control::SaId& sa) const override;
     ike::Now now() const;
+    /// Until it goes, what is applied takes effect together, and what is to be sent waits for that.
+    class Burst {
+    public:
+        explicit Burst(IkeDaemon& daemon);
+        ~Burst();
+        Burst(const Burst&) = delete;
+
+    private:
+        IkeDaemon& daemon_;
+        std::shared_ptr<void> held_;
+    };
     void take(const control::IkeDatagram& datagram);
     void take(const control::Event& event);
     void work();
     void perform(ike::Actions actions);
     void perform(ike::Send& send);
+    void send(const ike::Datagram& datagram);
     void perform(ike::Apply& apply);
     void perform(ike::Tell& tell);
     void arm();
@@ -64,7 +76,9 @@ private:
     std::deque<ike::Datagram> datagrams_;
     std::deque<control::Event> events_;
     std::optional<EventLoop::TimerId> work_, timer_;
-    bool applying_ = false;
+    std::vector<ike::Datagram> outbox_;
+    unsigned bursts_ = 0;
+    bool applying_ = false;  // what listeners are told of is our own doing
     std::deque<rpc::IkeLogLine> lines_;
     std::ofstream key_log_;
 };

@@ -25,6 +25,9 @@ public:
     /// error's message starts with the failing operation's `where`. Workers see the result as one change per SA and
     /// one change of the SPD.
     virtual Result<std::vector<Outcome>> apply(std::vector<Located> transaction) = 0;
+    /// Until the returned handle goes, workers do not see what is applied, and listeners are not told: many
+    /// transactions, each of which may fail by itself, are one change of the SPD then, which is what costs.
+    virtual std::shared_ptr<void> hold() = 0;
 
     /// In order of creation; false from `visit` ends the walk.
     virtual void each_sa(const std::function<bool(const SaView&)>& visit) const = 0;

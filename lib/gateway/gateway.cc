@@ -6,6 +6,8 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "gateway/devargs.h"
 
@@ -416,6 +418,21 @@ Result<void> Gateway::set(std::string_view name, std::string_view value) {
 Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Located> transaction) {
     Journal journal;
     TORII_TRY(auto outcomes, database_->apply(std::move(transaction), {unix_now(), now_}, journal));
+    if (holds_ == 0)
+        take_effect(journal);
+    else
+        std::ranges::move(journal, std::back_inserter(unpublished_));
+    return outcomes;
+}
+
+std::shared_ptr<void> Gateway::hold() {
+    ++holds_;
+    return {this, [](Gateway* gateway) {
+                if (--gateway->holds_ == 0) gateway->take_effect(std::exchange(gateway->unpublished_, {}));
+            }};
+}
+
+void Gateway::take_effect(const Journal& journal) {
     publisher_->publish(journal, *database_);
     send_what_waited(journal);
     for (const Change& change : journal)
@@ -426,7 +443,6 @@ Result<std::vector<control::Outcome>> Gateway::apply(std::vector<control::Locate
     remember_keepalives(journal);
     remember_filter_counts();
     tell(journal);
-    return outcomes;
 }
 
 }  // namespace torii

@@ -47,6 +47,7 @@ public:
 
     // ---- the control seam
     Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override;
+    std::shared_ptr<void> hold() override;
     void each_sa(const std::function<bool(const control::SaView&)>& visit) const override;
     Result<void> with_sa(const control::SaId& id,
                          const std::function<void(const control::SaView&)>& visit) const override;
@@ -128,6 +129,7 @@ private:
     void serve_local(rte_mbuf* mbuf);
     void await_neighbour(rte_mbuf* mbuf, SteadyTime now);
     void await_sa(rte_mbuf* mbuf, SteadyTime now);
+    void take_effect(const Journal& journal);
     void send_what_waited(const Journal& journal);
     void drop_what_waited(SteadyTime now);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
@@ -217,6 +219,8 @@ private:
     WorkerCounters control_counters_;           // drops on the control core
     std::array<Counter, drop_count> untold_{};  // of the drops that senders are told of: those where they were not
 
+    Journal unpublished_;  // while somebody holds
+    unsigned holds_ = 0;
     bool running_ = false, hops_changed_ = false;
     HopIndex host_hop_{};
     std::vector<HopIndex> gif_hops_;                       // by port number - max_ports

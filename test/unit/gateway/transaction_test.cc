@@ -258,3 +258,28 @@ TEST_CASE("a larval SA opens nothing and carries nothing") {
     CHECK(tokyo.drops(Drop::unknown_spi) == 1);
     tokyo.setkey("flush;");
 }
+
+TEST_CASE("what is applied while somebody holds takes effect at once when he lets go, but for what was refused") {
+    Offices offices;
+    Wires& tokyo = offices.tokyo;
+    Told told{tokyo};
+    auto held = tokyo.gateway().hold();
+    auto held_twice = tokyo.gateway().hold();
+    tokyo.setkey("spddelete 10.0.1.0/24 10.0.2.0/24 any -P out;");
+    CHECK(refusal_of(tokyo, "spdflush; delete 20.0.0.1 20.0.0.2 esp 0x9999;") != "it was not refused");
+    tokyo.setkey("spdadd 10.0.1.0/24 10.0.2.0/24 any -P out discard;");
+    tokyo.setkey("add 20.0.0.1 20.0.0.2 esp 0x3001 -m tunnel -E aes-gcm-16 \"a key of twenty oct.\";");
+    tokyo.setkey("delete 20.0.0.1 20.0.0.2 esp 0x3001;");
+    CHECK(offices.talk());
+    held_twice.reset();
+    CHECK(offices.talk());
+    CHECK(told.count(Told::Kind::policy_added) == 0);
+    held.reset();
+    CHECK(told.count(Told::Kind::policy_added) == 1);
+    CHECK(told.count(Told::Kind::sa_deleted) == 1);
+    CHECK(pass(tokyo, office, {outbound}, world).empty());
+    CHECK(tokyo.drops(Drop::policy_discard) == 1);
+    tokyo.setkey("spdupdate 10.0.1.0/24 10.0.2.0/24 any -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;");
+    CHECK(offices.talk());
+    CHECK(tokyo.buffers_missing() == 0);
+}

@@ -25,6 +25,7 @@ public:
     std::size_t transactions = 0;  // applied
     std::uint32_t next_policy_id = 1;
 
+    std::shared_ptr<void> hold() override { return nullptr; }
     Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override {
         if (auto possible = check(transaction); !possible) return std::unexpected(possible.error());
         std::vector<control::Outcome> outcomes;
