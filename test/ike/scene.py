@@ -44,11 +44,6 @@ class Gateway(Toriid):
         rows = json.loads(self.torii('show', 'ike', '--json'))
         return [r for r in rows if r['number'] and r['state'] != 'closed' and connection in (None, r['connection'])]
 
-    def children(self, connection=None):
-        """The pairs of SAs that there are."""
-        rows = json.loads(self.torii('show', 'child', '--json'))
-        return [r for r in rows if r['number'] and connection in (None, r['connection'])]
-
     def ike_log(self):
         return self.torii('show', 'ike-log')
 
