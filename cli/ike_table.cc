@@ -50,7 +50,8 @@ std::string child_spi(const Value& row) {
 }
 
 std::string child_transform(const Value& row) {
-    return row["protocol"].text + (row["in_udp"].truth() ? "-udp/" : "/") + row["mode"].text;
+    return row["protocol"].text + (row["in_udp"].truth() ? "-udp" : "") + (row["ipcomp"].truth() ? "+ipcomp/" : "/") +
+           row["mode"].text;
 }
 
 template <Name member>

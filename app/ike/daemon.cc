@@ -309,6 +309,7 @@ std::vector<rpc::IkeChildStatus> IkeDaemon::children() const {
         s.protocol = child.protocol == ike::ProtocolId::ah ? "ah" : "esp";
         s.mode = torii::name_of(child.mode);
         s.in_udp = sa.uses_udp();
+        s.ipcomp = child.ipcomp.has_value();
         s.inbound_spi = static_cast<std::uint32_t>(child.inbound);
         s.outbound_spi = static_cast<std::uint32_t>(child.outbound);
         s.suite = ike::text_of(child.suite);

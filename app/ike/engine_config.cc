@@ -249,7 +249,6 @@ private:
             problems_.add(path + ".life_seconds", "is " + std::to_string(out.life_seconds) +
                                                       ": it ends no later than rekey_seconds = " +
                                                       std::to_string(out.rekey_seconds) + " asks for the next");
-        if (out.ipcomp) problems_.add(path + ".ipcomp", "is not in this version: IKE negotiates no compression yet");
         if (out.start != ike::StartAction::none && around.remote && !around.local)
             problems_.add(path + ".start", "wants an address to begin from: the connection's local is any");
         if (out.start != ike::StartAction::none && !around.remote)

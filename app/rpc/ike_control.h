@@ -19,7 +19,7 @@ struct IkeChildStatus {
     std::uint32_t ike = 0;     // the number of the IKE SA it belongs to
     std::string state;         // "none", "trap", "negotiating", "installed", "rekeying", "old", "deleting"
     std::string protocol, mode;
-    bool in_udp = false;
+    bool in_udp = false, ipcomp = false;
     std::uint32_t inbound_spi = 0, outbound_spi = 0;
     std::string suite;                       // "aes128gcm16-x25519-noesn"
     std::vector<std::string> local, remote;  // traffic selectors: "10.0.1.0/24", "10.0.1.5[tcp/110]"

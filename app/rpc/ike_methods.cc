@@ -58,6 +58,7 @@ Json json_of(const IkeChildStatus& child) {
             {"protocol", child.protocol},
             {"mode", child.mode},
             {"in_udp", child.in_udp},
+            {"ipcomp", child.ipcomp},
             {"inbound_spi", child.inbound_spi},
             {"outbound_spi", child.outbound_spi},
             {"suite", child.suite},

@@ -85,6 +85,7 @@ private:
     /// Every child by its number and by what its SAs are called in the gateway.
     std::unordered_map<std::uint64_t, IkeSa*> owner_of_child_;
     std::map<control::SaId, ChildId> child_of_sa_;
+    Cpis cpis_;
     std::map<Address, std::size_t> half_open_by_source_;
     std::size_t half_open_ = 0;
 
@@ -95,6 +96,7 @@ private:
         bool trapped = false;  // stays without users
         Mode mode{};
         ProtocolId protocol{};
+        bool ipcomp = false;
         std::int32_t priority = 0;
         Endpoints ends;  // outbound
         std::string connection, child;

@@ -15,6 +15,7 @@
 #include "ike/message/fragments.h"
 #include "ike/v2/actions.h"
 #include "ike/v2/connection.h"
+#include "ike/v2/ipcomp.h"
 
 namespace torii::ike {
 
@@ -50,6 +51,7 @@ struct ChildSa {
     Spi inbound{}, outbound{};  // inbound: ours, chosen by us
     Suite suite;
     Mode mode = Mode::tunnel;
+    std::optional<Compression> ipcomp;  // inside its ESP or AH, which is in transport mode then
     TrafficPair traffic;
     ReqId reqid{};
     State state = State::installed;
@@ -75,7 +77,7 @@ struct CreateChild {
     std::optional<Spi> rekeys;             // the inbound SPI of the child that it replaces
     std::optional<PacketSelector> packet;  // what asked for it: its own selector goes first (2.9)
     std::optional<TrafficPair> traffic;    // instead of the configuration's: of a rekey, or of an operator's policy
-    ReqId reqid{};                         // of an operator's policy; 0: the engine's own
+    ReqId reqid{}, ipcomp_reqid{};         // of an operator's policy; 0: the engine's own
     KeMethod method = KeMethod::none;      // after INVALID_KE_PAYLOAD: the one that is wanted
 };
 struct RekeyIke {
@@ -106,11 +108,12 @@ struct Outstanding {
     Octets nonce;
     std::unique_ptr<KeyExchange> key_exchange;
     std::vector<Proposal> offered;
-    Spi spi{};               // of the child's inbound SA
-    IkeSpi ike_spi{};        // of the new IKE SA
-    TrafficPair proposed;    // what we sent as TSi and TSr
-    bool transport = false;  // we asked for it
-    std::string refusal;     // an error that nobody authenticated: the reason, should no better answer come
+    Spi spi{};                    // of the child's inbound SA
+    IkeSpi ike_spi{};             // of the new IKE SA
+    TrafficPair proposed;         // what we sent as TSi and TSr
+    bool transport = false;       // we asked for it
+    std::optional<CpiLease> cpi;  // that we offered
+    std::string refusal;          // an error that nobody authenticated: the reason, should no better answer come
     /// The peer's rekey of the same SA, answered while ours was under way: its result, and its lowest nonce.
     std::optional<ChildId> twin;
     std::optional<IkeSaId> twin_ike;
@@ -198,6 +201,13 @@ bool is_legal(IkeState state, bool response, ExchangeType exchange);
 /// What the SAs of a child are called in the gateway.
 control::SaId inbound_sa(const IkeSa& sa, const ChildSa& child);
 control::SaId outbound_sa(const IkeSa& sa, const ChildSa& child);
+/// The same of its IPComp SAs; it has them.
+control::SaId inbound_ipcomp(const IkeSa& sa, const ChildSa& child);
+control::SaId outbound_ipcomp(const IkeSa& sa, const ChildSa& child);
+/// All of them, two or four.
+std::vector<control::SaId> sas_of(const IkeSa& sa, const ChildSa& child);
+/// The gateway has that one no more.
+void note_gone(const IkeSa& sa, ChildSa& child, const control::SaId& gone);
 std::string text_of(Spi spi);  // 0x0000abcd
 /// What a child's configuration says of its traffic; without prefixes the ends themselves.
 TrafficPair configured_traffic(const ChildConfig& config, const Address& local, const Address& remote);

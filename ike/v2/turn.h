@@ -127,6 +127,12 @@ struct Turn {
     void take_create_child_request(IkeSa& sa, const Message& message);
     void take_create_child_response(IkeSa& sa, const Message& message, Outstanding what);
 
+    // ---- ipcomp.cc
+    void offer_ipcomp(const ChildConfig& config, Payloads& payloads, Outstanding& what);
+    Result<std::optional<Compression>> agreed_ipcomp(const Payloads& answered, Outstanding& what, ReqId reqid);
+    std::optional<Compression> grant_ipcomp(const IkeSa& sa, const ChildConfig& config, const Payloads& asked,
+                                            ReqId reqid);
+
     // ---- policies.cc: children in the gateway
     /// `lazily`: what it sends with waits for a sign of the peer. `replaces`: whose outbound SA goes as the new one
     /// comes.
@@ -138,10 +144,13 @@ struct Turn {
     bool has_other_way(const ChildSa& child) const;
     void retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
     void apply(std::vector<control::Operation> operations, std::optional<ChildId> child = {});
-    Result<void> keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+    /// True: policies that were there have changed, and SAs of before fit them no more.
+    Result<bool> keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
     void drop_policies(ChildSa& child, std::vector<control::Operation>& operations);
     void add_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
                       std::vector<control::Operation>& operations);
+    void update_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
+                         std::vector<control::Operation>& operations);
     void delete_policies(const Engine::SelectorPair& selectors, std::vector<control::Operation>& operations);
     Result<void> trap(const Connection& connection, const ChildConfig& config,
                       std::vector<control::Operation>& operations);
@@ -177,6 +186,12 @@ private:
 
 /// The key exchange that is offered first; none: there is none among these.
 KeMethod first_method(const std::vector<Proposal>& proposals);
+
+// ---- ipcomp.cc: the IPComp SAs of a child that has some, as they come and go with the others
+void add_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+void add_outbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+void remove_outbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+void remove_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
 
 /// A response that says "no": the first error notification in it.
 const Notify* first_error(const Payloads& payloads);

@@ -170,6 +170,35 @@ def logs_keys(scene):
     check('20.0.0.1' in (told := read_by(*keys)) and '20.0.0.2' in told, f'tshark reads {told!r} with {len(keys) // 2} keys')
 
 
+def compresses(scene):
+    """Both files say `ipcomp = true` from here on. A ping's thousand octets count up and start again."""
+    for city, gateway in scene.gateways.items():
+        with open(scene.gateway_file(city), 'r+', encoding='ascii') as file:
+            text = file.read().replace('name = "offices";', 'name = "offices"; ipcomp = true;')
+            file.seek(0)
+            file.write(text)
+        gateway.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: not scene.tokyo.ike('newyork') and not scene.newyork.ike('tokyo'), 'the changed connections go on')
+    scene.ping('office-tokyo', '10.0.2.5', count=1)
+    scene.agreed()
+    for gateway in scene.gateways.values():
+        pairs = wait_for(lambda g=gateway: [p for p in g.children() if p['state'] == 'installed'], 'no child')
+        check(len(pairs) == 1 and pairs[0]['ipcomp'], f'the child does not compress: {pairs}')
+        check(gateway.torii('setkey', '-D').count('C: deflate') == 2, 'the SAD has not two SAs of IPComp')
+    scene.tap.frames()
+    scene.network.inside('office-tokyo', 'ping', '-n', '-c', '3', '-i', '0.1', '-W', '2', '-s', '1000', '10.0.2.5')
+    lengths = [len(frame) for frame in scene.tap.frames() if frame[12:14] == b'\x08\x00' and frame[23] == 50]
+    check(len(lengths) == 6 and max(lengths) < 500, f'ESP on the wire has {lengths} octets: it is not compressed')
+    with scene.flood('office-newyork', '10.0.1.5'):
+        scene.tokyo.torii('ike', 'rekey', 'newyork/offices')
+        wait_for(lambda: any(p['state'] == 'installed' and p['inbound_spi'] != pairs[0]['outbound_spi'] for p in scene.tokyo.children()),
+                 'no new SAs', 1.5)
+    scene.tokyo.torii('ike', 'down', 'newyork')
+    for gateway in scene.gateways.values():
+        wait_for(lambda g=gateway: 'No SAD entries' in g.torii('setkey', '-D'), 'SAs are left')
+    scene.ping('office-newyork', '10.0.1.5', count=1)
+
+
 def says_goodbye(scene):
     scene.agreed()
     scene.tokyo.close()
@@ -190,6 +219,8 @@ def cases(scene):
     yield case('a gateway that lost its power comes back with its own first packet, and its peer forgets the old SAs', comes_back)
     yield case('a gateway whose peer lost his power finds out by itself, and its next packet begins anew', notices)
     yield case('a psk.txt that others may read is refused, with the words chmod 600', refuses_open_secrets)
+    yield case('with ipcomp = true ESP on the wire is a fraction of what it carries; it is rekeyed in a flood and deleted with ESP',
+               compresses)
     yield case('a gateway that is stopped tells its peer, who keeps nothing', says_goodbye)
 
 

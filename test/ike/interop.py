@@ -26,7 +26,7 @@ def torii_connection(name):
     us, peer = WAYS[name]
     files = f'auth = "certificate"; certificate = "{name}.pem"; key = "{name}.key";' if name != 'psk' else ''
     return f"""{{ name = "{name}"; local = "20.0.0.1"; remote = "20.0.0.2"; local_id = "{us}"; remote_id = "{peer}"; {files} dpd_seconds = 1;
-        children = ( {{ name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; proposals = ["aes128gcm16-x25519"]; }} ); }}"""
+        children = ( {{ name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; ipcomp = true; proposals = ["aes128gcm16-x25519"]; }} ); }}"""
 
 
 def swan_connection(name, us=None, peer=None):
@@ -189,6 +189,15 @@ def reauthenticates(scene):
     scene.both_ways()
 
 
+def does_without_ipcomp(scene):
+    """Every child of these offers it; the kernel-libipsec of strongSwan knows none, so that charon answers without."""
+    _, pair = scene.have('psk')
+    check(not pair['ipcomp'] and pair['mode'] == 'tunnel', f'it should be ESP alone: {pair}')
+    check('C: deflate' not in scene.torii.torii('setkey', '-D'), 'there are SAs of IPComp')
+    check('IPCOMP_SUPPORTED' in scene.swan.said() or 'IPCOMP' in scene.swan.said(), 'strongSwan was not offered any')
+    scene.both_ways()
+
+
 def deletes(scene, side):
     ike, _ = scene.have('psk')
     if side == 'torii':
@@ -259,6 +268,7 @@ def cases(scene):
         yield case(f'{name} gives the child new keys in a flood of pings, and none is lost (RFC 7296 2.8)', rekeys_child, side)
         yield case(f'{name} gives the IKE SA new keys, the child moves over, and no ping is lost (RFC 7296 2.18)', rekeys_ike, side)
         yield case(f'{name} deletes the child and then the IKE SA, and the other side follows (RFC 7296 1.4.1)', deletes, side)
+    yield case('Torii offers IPComp to a strongSwan that has none, and the child does without (RFC 7296 2.22)', does_without_ipcomp)
     yield case('Torii proves itself again to strongSwan, the new IKE SA first, and no ping is lost (RFC 7296 2.8.3)', reauthenticates)
     for side, name in names.items():
         for kind, words in (('ecdsa', 'an ECDSA certificate of P-256'), ('rsa', 'an RSA certificate')):

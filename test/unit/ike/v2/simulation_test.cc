@@ -48,6 +48,7 @@ std::string complaint(World& world) {
             if (sa.outstanding || !sa.queue.empty()) wrong = node.name + " still waits for something";
             for (const auto& child : sa.children) {
                 sas += child->inbound_up + child->outbound_up;
+                if (child->ipcomp) sas += child->ipcomp->inbound_up + child->ipcomp->outbound_up;
                 if (child->state != ChildSa::State::installed)
                     wrong = node.name + " holds a child in state " + std::string{name_of(child->state)};
                 if (child->pending_outbound) wrong = node.name + " has a child that never sends";
@@ -76,6 +77,9 @@ std::string live(std::uint64_t seed) {
             c->children[0].proposals = {
                 *parse_child_proposal(ProtocolId::esp, "aes128gcm16-x25519", LegacyAlgorithms::refused)};
     }
+    std::mt19937_64 kinds{seed};  // a generator of its own: the lives of before stay as they were
+    mine->children[0].ipcomp = kinds() % 3 == 0;
+    other->children[0].ipcomp = kinds() % 3 == 0;
     if (mine->children[0].proposals != other->children[0].proposals)
         other->children[0].proposals = mine->children[0].proposals;
     world.add("a", config_of({mine}));

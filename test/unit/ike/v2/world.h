@@ -31,8 +31,8 @@ public:
     };
     Result<void> apply(std::vector<control::Operation> operations);
     std::uint64_t packets(const control::SaId& sa) const override;
-    /// The SA that a packet to `destination` would leave by: the newest of the first policy's that has its reqid.
-    Entry* outbound(const PacketSelector& packet);
+    /// The SA that a packet would leave by for one request of its policy: the newest between `ends` that has its reqid.
+    Entry* outbound(const Request& request, const Endpoints& ends);
     Entry* inbound(const control::SaId& id);
     const Policy* policy(Direction direction, const PacketSelector& packet) const;
     std::size_t size() const { return sas_.size(); }
@@ -110,6 +110,8 @@ public:
     std::map<Address, std::size_t> addresses;
 
 private:
+    Sad::Entry* receives(Node& receiver, const control::SaSpec& out);
+
     std::vector<std::unique_ptr<Node>> nodes_;
     std::vector<EngineConfig> configs_;
     std::uint64_t seed_;
