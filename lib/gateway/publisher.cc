@@ -6,6 +6,12 @@
 
 namespace torii {
 
+namespace {
+
+Endpoints ends_of(const SaEntry& sa) { return {sa.spec.id.source, sa.spec.id.destination}; }
+
+}  // namespace
+
 Result<std::unique_ptr<Publisher>> Publisher::make(const Settings& settings, const CryptoBook& crypto,
                                                    Surroundings surroundings) {
     TORII_TRY(auto inbound, Arena<InboundSa>::make(most_sas));
@@ -56,13 +62,19 @@ void Publisher::publish(const Journal& journal, const Database& database) {
     // What replaces an SA is there before the SA goes, so that no packet in between finds neither.
     for (const auto& [serial, sa] : touched)
         if (stays(sa)) show(*sa);
+    for (const Change& change : journal)
+        if (change.kind == Change::Kind::sa_moved && stays(change.sa)) move(*change.sa, change.place.ends);
     for (const auto& [serial, sa] : touched)
         if (!stays(sa)) hide(*sa);
     const bool policies_changed = std::ranges::any_of(journal, [](const Change& c) { return c.policy != nullptr; });
     if (policies_changed) publish_policies(journal, database, affected);
-    for (const auto& [serial, sa] : touched) collect(*sa, sa->spec.reqid, affected);
-    for (const Change& change : journal)
-        if (change.kind == Change::Kind::sa_kept) collect(*change.sa, change.before.reqid, affected);
+    for (const auto& [serial, sa] : touched) collect(*sa, ends_of(*sa), sa->spec.reqid, affected);
+    for (const Change& change : journal) {
+        if (change.kind == Change::Kind::sa_kept)
+            collect(*change.sa, ends_of(*change.sa), change.before.reqid, affected);
+        if (change.kind == Change::Kind::sa_moved)
+            collect(*change.sa, change.place.ends, change.sa->spec.reqid, affected);
+    }
     // Cells leave the SAs that went before those may be freed, and reach the new ones.
     for (auto& [id, how] : affected)
         if (const auto at = policies_.find(id); at != policies_.end()) refresh(at->second, how, database);

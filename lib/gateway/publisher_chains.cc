@@ -84,10 +84,9 @@ void Publisher::remove_policy(const PolicyPtr& policy) {
     policies_.erase(at);
 }
 
-/// Every policy that may use this SA, or may have while it had `reqid`.
-void Publisher::collect(const SaEntry& entry, ReqId reqid, AffectedPolicies& affected) const {
+/// Every policy that may use this SA between `ends`, where it is or was, or may have while it had `reqid`.
+void Publisher::collect(const SaEntry& entry, const Endpoints& ends, ReqId reqid, AffectedPolicies& affected) const {
     if (!entry.outbound) return;
-    const Endpoints ends{entry.spec.id.source, entry.spec.id.destination};
     for (const ReqId wanted : std::set{ReqId{}, reqid})
         for (auto [at, end] = by_wants_.equal_range({ends, wanted}); at != end; ++at)
             affected[at->second].all_pairs = true;

@@ -43,6 +43,27 @@ std::uint8_t alignment_mask(const control::SaSpec& spec) {
     return static_cast<std::uint8_t>(std::max<unsigned>(info(spec.cipher).block_octets, 4) - 1);
 }
 
+std::uint8_t form_of(const control::SaSpec& spec) { return spec.udp ? form_in_udp : form_bare; }
+
+OutboundPath path_of(const control::SaSpec& spec) {
+    OutboundPath path;
+    const auto protocol = static_cast<IpProtocol>(spec.id.protocol);
+    path.outer = spec.id.destination.is_v4()
+                     ? outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(), protocol)
+                     : outer_header(spec.id.source, spec.id.destination, protocol);
+    if (spec.udp) path.udp = {spec.udp->source_port, spec.udp->destination_port};
+    return path;
+}
+
+/// Where workers may find the SA: at one address, or for a while at two.
+std::vector<Address> places_of(const InboundSa& sa) {
+    const MovedEnds* const moved = sa.moved.load(std::memory_order_relaxed);
+    if (moved == nullptr) return {sa.destination};
+    std::vector<Address> out{moved->now.destination};
+    if (moved->before && moved->before->destination != out[0]) out.push_back(moved->before->destination);
+    return out;
+}
+
 /// How long the SA's headers are. ESP and AH in their old forms have no sequence number; the 32-bit IV of the former
 /// stands in its place, and is used as one by the suite that derives IVs (RFC 1829).
 template <class Sa>
@@ -60,6 +81,7 @@ void shape_headers(const control::SaSpec& spec, Sa& sa) {
 Database::Builder Publisher::builder() {
     return {.build = [this](SaEntry& entry) { return build(entry); },
             .discard = [this](SaEntry& entry) { release(entry); },
+            .may_move = [this](const SaEntry& entry, const control::MoveSa& move) { return may_move(entry, move); },
             .admit = [this](Policy& policy) { return admit(policy); },
             .dismiss = [this](const Policy& policy) { dismiss(policy); },
             .is_port = [this](const std::string& port) { return surroundings_.port_named(port).has_value(); }};
@@ -120,7 +142,7 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.owner = static_cast<std::uint8_t>(entry.worker);
     sa.mode = spec.mode;
     sa.extended_sequence = spec.extended_sequence;
-    sa.in_udp = spec.udp.has_value();
+    sa.forms.store(form_of(spec), std::memory_order_relaxed);
     sa.ordered_padding = spec.padding == control::Padding::sequential && !spec.old;  // RFC 1829 asks for none
     if (spec.id.destination.is_v4()) std::memcpy(&sa.destination_ipv4, spec.id.destination.raw().data(), 4);
     sa.destination = spec.id.destination;
@@ -149,13 +171,9 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.extended_sequence = spec.extended_sequence;
     sa.padding = spec.padding;
     sa.tfc_octets = spec.tfc_octets;
-    if (spec.udp) sa.udp = {spec.udp->source_port, spec.udp->destination_port};
     sa.serial = entry.serial;
     sa.family = spec.id.destination.family();
-    const auto protocol = static_cast<IpProtocol>(spec.id.protocol);
-    sa.outer = spec.id.destination.is_v4()
-                   ? outer_header(spec.id.source.v4_number(), spec.id.destination.v4_number(), protocol)
-                   : outer_header(spec.id.source, spec.id.destination, protocol);
+    sa.first_path = path_of(spec);
 }
 
 /// What settings make of the SA's headers; workers may be using it.
@@ -177,22 +195,26 @@ void Publisher::release(SaEntry& entry) {
     const bool keyed = has_keys(entry.spec);
     if (entry.inbound) {
         if (keyed) crypto_.erase(*suite, entry.inbound->key);
+        delete entry.inbound->moved.load(std::memory_order_relaxed);
         inbound_.give_back(std::exchange(entry.inbound, nullptr));
     }
     if (entry.outbound) {
         if (keyed) crypto_.erase(*suite, entry.outbound->key);
+        delete entry.outbound->moved_path.load(std::memory_order_relaxed);
         outbound_.give_back(std::exchange(entry.outbound, nullptr));
     }
 }
 
-void Publisher::index(InboundSa& sa) {
+void Publisher::index(InboundSa& sa, const Address& destination) {
     auto* const now = const_cast<SpiIndex*>(tables_.sad.load());  // the one writer
-    if (now->insert(sa)) return;
+    if (now->insert(sa, destination)) return;
     // A bucket is full: a larger table, with everything that is published, takes its place.
     for (std::size_t buckets = now->buckets() * 2;; buckets *= 2) {
         auto larger = std::make_unique<SpiIndex>(buckets * 2, settings_.seed);
-        bool all = larger->insert(sa);
-        now->each([&](InboundSa& published) { all = all && larger->insert(published); });
+        bool all = larger->insert(sa, destination);
+        now->each([&](InboundSa& published) {
+            for (const Address& place : places_of(published)) all = all && larger->insert(published, place);
+        });
         if (!all) continue;
         Tables::publish<SpiIndex>(tables_.sad, std::move(larger), *retired_);
         return;
@@ -218,11 +240,66 @@ void Publisher::show(SaEntry& entry) {
     if (entry.inbound) entry.inbound->reqid.store(entry.spec.reqid, std::memory_order_relaxed);
     if (std::exchange(entry.shown, true)) return;
     show_path(entry);
-    if (entry.inbound && is_on_the_wire(entry.spec)) index(*entry.inbound);
+    if (entry.inbound && is_on_the_wire(entry.spec)) index(*entry.inbound, entry.inbound->destination);
 }
 
 void Publisher::hide(SaEntry& entry) {
-    if (entry.inbound && entry.shown) const_cast<SpiIndex*>(tables_.sad.load())->remove(*entry.inbound);
+    if (!entry.inbound || !entry.shown) return;
+    for (const Address& place : places_of(*entry.inbound))
+        const_cast<SpiIndex*>(tables_.sad.load())->remove(*entry.inbound, place);
+}
+
+// ---- SAs that move
+
+/// What comes in goes on coming in, and what goes out goes out; and the headers keep their length.
+Result<void> Publisher::may_move(const SaEntry& entry, const control::MoveSa& move) const {
+    const control::SaId& id = entry.spec.id;
+    if (move.destination.family() != id.destination.family())
+        return fail(Errc::unsupported, "an SA moves between addresses of one family");
+    if (entry.state == control::SaState::larval) return fail(Errc::bad_value, "an SA without keys is nowhere yet");
+    if (move.udp && id.protocol != IpsecProtocol::esp) return fail(Errc::bad_value, "UDP carries ESP alone (RFC 3948)");
+    const bool to_us = surroundings_.is_own(move.destination);
+    if (to_us != (entry.inbound != nullptr) || surroundings_.is_own(move.source) != (entry.outbound != nullptr))
+        return fail(Errc::bad_value,
+                    "an SA that comes in moves to an address of ours, and one that goes out to another");
+    if (to_us && move.udp && move.udp->destination_port != nat_traversal_port)
+        return fail(Errc::unsupported, "ESP in UDP comes in at port 4500 here");
+    return {};
+}
+
+/// The SA is where its spec says now, and was between `before`. Workers take one value or the other, each whole; what
+/// comes in is taken at both ends until settle().
+void Publisher::move(SaEntry& entry, const Endpoints& before) {
+    const Endpoints now{entry.spec.id.source, entry.spec.id.destination};
+    if (entry.outbound) {
+        const auto* const was =
+            entry.outbound->moved_path.exchange(new OutboundPath{path_of(entry.spec)}, std::memory_order_acq_rel);
+        entry.outbound->has_moved.store(true, std::memory_order_release);
+        if (was != nullptr) retired_->add(std::unique_ptr<const OutboundPath>{was});
+        entry.path_mtu = 0;  // of another path
+        show_path(entry);
+    }
+    if (!entry.inbound) return;
+    entry.inbound->forms.fetch_or(form_of(entry.spec), std::memory_order_relaxed);
+    set_ends(*entry.inbound, {now, before});
+    if (is_on_the_wire(entry.spec)) index(*entry.inbound, now.destination);
+}
+
+void Publisher::settle(SaEntry& entry) {
+    entry.moved_at = {};
+    if (!entry.inbound) return;
+    entry.inbound->forms.store(form_of(entry.spec), std::memory_order_relaxed);
+    set_ends(*entry.inbound, {{entry.spec.id.source, entry.spec.id.destination}, std::nullopt});
+}
+
+/// Where nobody looks for the SA any more it is found no more.
+void Publisher::set_ends(InboundSa& sa, const MovedEnds& ends) {
+    const auto places = places_of(sa);
+    const auto* const was = sa.moved.exchange(new MovedEnds{ends}, std::memory_order_acq_rel);
+    if (was != nullptr) retired_->add(std::unique_ptr<const MovedEnds>{was});
+    const auto left = places_of(sa);
+    for (const Address& place : places)
+        if (std::ranges::find(left, place) == left.end()) const_cast<SpiIndex*>(tables_.sad.load())->remove(sa, place);
 }
 
 }  // namespace torii
