@@ -376,5 +376,10 @@ Result<std::string> IkeDaemon::rekey(std::string_view name) {
 Result<std::string> IkeDaemon::reauth(std::string_view name) {
     return ordered(engine_.reauth(name, now()), "reauthenticating", name);
 }
+Result<std::string> IkeDaemon::move(std::string_view name, std::string_view address) {
+    const auto local = Address::parse(address);
+    if (!local) return fail(Errc::bad_value, std::string{address} + " is no address");
+    return ordered(engine_.move(name, *local, now()), "moving", name);
+}
 
 }  // namespace torii

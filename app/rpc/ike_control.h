@@ -73,6 +73,8 @@ public:
     virtual Result<std::string> down(std::string_view name) = 0;
     virtual Result<std::string> rekey(std::string_view name) = 0;
     virtual Result<std::string> reauth(std::string_view name) = 0;
+    /// To another address of ours, with its children (RFC 4555).
+    virtual Result<std::string> move(std::string_view name, std::string_view address) = 0;
 };
 
 }  // namespace torii::rpc

@@ -65,7 +65,7 @@ bool same(const Connection& a, const Connection& b) {
     const auto values = [](const Connection& c) {
         return std::tie(c.name, c.fingerprint, c.local, c.remote, c.local_id, c.remote_id, c.local_auth, c.remote_auth,
                         c.allow_sha1, c.proposals, c.rekey_seconds, c.reauth_seconds, c.dpd_seconds, c.uniqueness,
-                        c.fragmentation, c.mobike, c.children);
+                        c.fragmentation, c.mobike, c.other_locals, c.children);
     };
     return values(a) == values(b);
 }
@@ -366,6 +366,15 @@ Result<Actions> Engine::rekey(std::string_view name, const Now& now) {
             }
     }
     if (begun == 0) return fail(Errc::not_found, std::string{name} + " is not up");
+    return turn.finish();
+}
+
+Result<Actions> Engine::move(std::string_view name, const Address& local, const Now& now) {
+    TORII_TRY(const auto what, named(config_, name));
+    Turn turn{*this, now};
+    IkeSa* sa = turn.established(*what.connection);
+    if (sa == nullptr) return fail(Errc::not_found, what.connection->name + " is not up");
+    TORII_CHECK(turn.move_local(*sa, local));
     return turn.finish();
 }
 

@@ -55,6 +55,8 @@ public:
     Result<Actions> down(std::string_view name, const Now& now);
     Result<Actions> rekey(std::string_view name, const Now& now);
     Result<Actions> reauth(std::string_view name, const Now& now);
+    /// To another address of ours, children and all (RFC 4555). Errors besides: unsupported, bad_value: it cannot.
+    Result<Actions> move(std::string_view name, const Address& local, const Now& now);
     /// Connections that stand in `next` unchanged go on; others end, new ones begin.
     Actions configure(EngineConfig next, const Now& now);
     /// Deletes everything, by Delete messages that nobody waits for.

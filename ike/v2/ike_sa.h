@@ -16,6 +16,7 @@
 #include "ike/v2/actions.h"
 #include "ike/v2/connection.h"
 #include "ike/v2/ipcomp.h"
+#include "ike/v2/mobike.h"
 
 namespace torii::ike {
 
@@ -91,7 +92,15 @@ struct DeleteIke {
     std::optional<NotifyType> why;  // told to the peer in front: AUTHENTICATION_FAILED (2.21.2)
 };
 struct Liveness {};
-using Task = std::variant<CreateChild, RekeyIke, DeleteChildren, DeleteIke, Liveness>;
+struct UpdateAddresses {  // RFC 4555 3.5: we are elsewhere
+    unsigned number = 0;  // which of our moves
+    Way former;
+};
+struct CheckRoute {  // RFC 4555 3.7: is the peer where he says
+    Way way;
+    Octets cookie;
+};
+using Task = std::variant<CreateChild, RekeyIke, DeleteChildren, DeleteIke, Liveness, UpdateAddresses, CheckRoute>;
 std::string name_of(const Task& task);
 
 struct IkeSa;
@@ -113,6 +122,7 @@ struct Outstanding {
     TrafficPair proposed;         // what we sent as TSi and TSr
     bool transport = false;       // we asked for it
     std::optional<CpiLease> cpi;  // that we offered
+    bool by_other_ways = false;   // sent there as well, since the usual one finds no answer
     std::string refusal;          // an error that nobody authenticated: the reason, should no better answer come
     /// The peer's rekey of the same SA, answered while ours was under way: its result, and its lowest nonce.
     std::optional<ChildId> twin;
@@ -156,7 +166,13 @@ struct IkeSa {
     bool fragments = false;  // both ends have said that they take them (RFC 7383 2.3)
 
     bool behind_nat = false, peer_behind_nat = false;  // 2.23
-    bool mobike = false;
+    // MOBIKE (RFC 4555)
+    bool mobike = false;                  // both ends have said so
+    bool began = false;                   // we are the initiator of the first of the IKE SAs that this one replaces
+    std::vector<Address> peer_addresses;  // all that he has told of, and the one that he began with
+    Octets seen_as;                       // how the peer last saw us: the hash of our address behind our NAT
+    unsigned moves = 0;
+    std::size_t ways_tried = 0;
     bool peer_takes_initial_contact = false;
 
     std::vector<std::unique_ptr<ChildSa>> children;

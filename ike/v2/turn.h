@@ -174,6 +174,27 @@ struct Turn {
     void delete_children(IkeSa& sa, const Delete& asked, Payloads& answer);
     void child_lost(IkeSa& sa, const ChildConfig* config);
 
+    // ---- mobike.cc: RFC 4555
+    void append_mobike(const IkeSa& sa, const Payloads* asked, Payloads& payloads);
+    void read_mobike(IkeSa& sa, const Payloads& payloads);
+    bool goes_to_4500(const IkeSa& sa, const Payloads& answered) const;
+    std::vector<Address> own_addresses(const IkeSa& sa) const;
+    std::vector<Way> other_ways(const IkeSa& sa) const;
+    void try_other_way(IkeSa& sa, Outstanding& what);
+    void answered_by(IkeSa& sa, const Way& way);
+    void go_to(IkeSa& sa, const Way& way);
+    Result<void> move_local(IkeSa& sa, const Address& local);
+    void send_update_addresses(IkeSa& sa, const UpdateAddresses& task);
+    void send_check_route(IkeSa& sa, CheckRoute task);
+    void ask_how_seen(const IkeSa& sa, Payloads& payloads) const;
+    void append_nat_detection(const IkeSa& sa, const Way& way, Payloads& payloads) const;
+    void detect_nat_on(IkeSa& sa, const Payloads& payloads, const Way& way);
+    bool take_mobike_response(IkeSa& sa, const Message& message, const Task& task);
+    void hear_mobike(IkeSa& sa, const Payloads& asked, Payloads& answer);
+    void pass_on_move(const IkeSa& from, IkeSa& to);
+    void move_children(IkeSa& sa);
+    void move_child(IkeSa& sa, ChildSa& child, const Endpoints& ends, std::vector<control::Operation>& operations);
+
     // ---- nat.cc
     Notify nat_detection(NotifyType type, const IkeSa& sa, const Endpoint& end) const;
     void detect_nat(IkeSa& sa, const Payloads& payloads);
@@ -182,6 +203,7 @@ struct Turn {
 private:
     std::set<IkeSaId> touched_;
     ChildSa* last_granted_ = nullptr;
+    std::optional<Way> way_;  // by which the message at hand came
 };
 
 /// The key exchange that is offered first; none: there is none among these.

@@ -164,11 +164,11 @@ class Pings:
                 if octets[0] == 0 and octets[4:6] == struct.pack('!H', self.number):
                     self.heard[int.from_bytes(octets[6:8], 'big')] += 1
 
-    def answers(self):
+    def answers(self, seconds=6):
         """How often each was answered; 6 s after the last was asked nobody waits any more: by then IKE has sent again what a busy
-        machine lost."""
+        machine lost. Where some must be lost less is enough."""
         self.threads[0].join()
-        self.end = time.monotonic() + 6
+        self.end = time.monotonic() + seconds
         while 0 in self.heard and time.monotonic() < self.end:
             time.sleep(0.02)
         time.sleep(0.05)  # for a second answer

@@ -57,6 +57,8 @@ TEST_CASE("IKE's commands ask for what they are called with, and need a name to 
         CHECK_FALSE(parsed({"ike", what}));
         CHECK_FALSE(parsed({"ike", what, "newyork", "osaka"}));
     }
+    CHECK(parsed({"ike", "move", "newyork", "30.0.0.1"})->command->method == "ike.move");
+    CHECK_FALSE(parsed({"ike", "move", "newyork"}));
     CHECK(parsed({"show", "ike"})->command->method == "ike.list");  // and not ike-log, of which it is a beginning
     const auto log = parsed({"show", "ike-log", "newyork", "-n", "7"});
     REQUIRE(log);

@@ -23,6 +23,8 @@ Result<void> Sad::apply(std::vector<control::Operation> operations) {
                 return fail(Errc::bad_key_length, "an SA without keys");
             Entry entry{std::move(add->spec), 0, ++order_};
             sas_.emplace(id, std::move(entry));
+        } else if (const auto* to = std::get_if<control::MoveSa>(&operation)) {
+            TORII_CHECK(move(*to));
         } else if (const auto* del = std::get_if<control::DeleteSa>(&operation)) {
             if (sas_.erase(del->id) == 0) return fail(Errc::not_found, "there is no such SA");
         } else if (const auto* policy = std::get_if<control::AddPolicy>(&operation)) {
@@ -44,6 +46,20 @@ Result<void> Sad::apply(std::vector<control::Operation> operations) {
             if (erased == 0) return fail(Errc::not_found, "there is no such policy");
         }
     }
+    return {};
+}
+
+Result<void> Sad::move(const control::MoveSa& to) {
+    auto node = sas_.extract(to.id);
+    if (node.empty()) return fail(Errc::not_found, "there is no such SA to be moved");
+    Entry& entry = node.mapped();
+    entry.former.push_back(to.id.destination);
+    entry.spec.id.source = to.source;
+    entry.spec.id.destination = to.destination;
+    entry.spec.udp = to.udp;
+    node.key() = entry.spec.id;
+    if (sas_.contains(node.key())) return fail(Errc::exists, "there is such an SA");
+    sas_.insert(std::move(node));
     return {};
 }
 
@@ -237,8 +253,10 @@ bool World::ping(std::size_t from, std::size_t to, const PacketSelector& packet)
 /// is a NAT's.
 Sad::Entry* World::receives(Node& receiver, const control::SaSpec& out) {
     for (const auto& [id, entry] : receiver.sad.sas()) {
-        const bool arrives = addresses.contains(out.id.destination) ? id.destination == out.id.destination
-                                                                    : addresses.contains(id.destination);
+        const bool arrives =
+            addresses.contains(out.id.destination)
+                ? id.destination == out.id.destination || std::ranges::count(entry.former, out.id.destination) != 0
+                : addresses.contains(id.destination);
         if (id.spi == out.id.spi && id.protocol == out.id.protocol && arrives && owner(id.destination) == &receiver &&
             entry.spec.mode == out.mode && entry.spec.cipher_key.same_as(out.cipher_key) &&
             entry.spec.auth_key.same_as(out.auth_key))

@@ -28,6 +28,7 @@ public:
         control::SaSpec spec;
         std::uint64_t packets = 0;
         std::uint64_t order = 0;
+        std::vector<Address> former{};  // where it came in before it moved: taken still
     };
     Result<void> apply(std::vector<control::Operation> operations);
     std::uint64_t packets(const control::SaId& sa) const override;
@@ -42,6 +43,8 @@ public:
     bool refuse_next = false;
 
 private:
+    Result<void> move(const control::MoveSa& to);
+
     std::map<control::SaId, Entry> sas_;
     std::vector<Policy> policies_;
     std::uint64_t order_ = 0;
