@@ -259,7 +259,8 @@ Result<void> Publisher::may_move(const SaEntry& entry, const control::MoveSa& mo
     if (entry.state == control::SaState::larval) return fail(Errc::bad_value, "an SA without keys is nowhere yet");
     if (move.udp && id.protocol != IpsecProtocol::esp) return fail(Errc::bad_value, "UDP carries ESP alone (RFC 3948)");
     const bool to_us = surroundings_.is_own(move.destination);
-    if (to_us != (entry.inbound != nullptr) || surroundings_.is_own(move.source) != (entry.outbound != nullptr))
+    const bool from_us = !to_us || surroundings_.is_own(move.source);  // as in build()
+    if (to_us != (entry.inbound != nullptr) || from_us != (entry.outbound != nullptr))
         return fail(Errc::bad_value,
                     "an SA that comes in moves to an address of ours, and one that goes out to another");
     if (to_us && move.udp && move.udp->destination_port != nat_traversal_port)
