@@ -128,23 +128,29 @@ void Turn::try_other_way(IkeSa& sa, Outstanding& what) {
     for (const Octets& octets : what.datagrams) actions.emplace_back(Send{{way.local, way.remote, octets}});
 }
 
-/// An authentic answer came by another way than the usual one, which had found none.
+/// An authentic answer came to what was sent by other ways too, since the usual one had found none. To an
+/// UPDATE_SA_ADDRESSES it says only that this way is good: which of the copies the peer took for our new place, and so
+/// where he believes us, nobody knows, and he is told once more.
 void Turn::answered_by(IkeSa& sa, const Way& way) {
-    if (!sa.outstanding || !sa.outstanding->by_other_ways || way == way_of(sa)) return;
+    if (!sa.outstanding || !sa.outstanding->by_other_ways) return;
+    const auto& task = sa.outstanding->task;
+    const bool is_update = task && std::holds_alternative<UpdateAddresses>(*task);
     const std::vector<Way> ways = other_ways(sa);
-    if (std::ranges::find(ways, way) != ways.end()) go_to(sa, way);
+    const bool is_another = std::ranges::find(ways, way) != ways.end();
+    if (is_another || (is_update && way == way_of(sa))) go_to(sa, way);
 }
 
 /// 3.5, the initiator's first steps. Its children follow once the peer has agreed.
 void Turn::go_to(IkeSa& sa, const Way& way) {
-    if (way == way_of(sa) && sa.waits_for<UpdateAddresses>()) return;
-    tell(Tell::Level::info, &sa,
+    const auto is_update = [](const Task& task) { return std::holds_alternative<UpdateAddresses>(task); };
+    if (way == way_of(sa) && std::ranges::any_of(sa.queue, is_update)) return;
+    tell(way == way_of(sa) ? Tell::Level::debug : Tell::Level::info, &sa,
          "goes from " + sa.local.text() + " - " + sa.remote.text() + " to " + way.local.text() + " - " +
              way.remote.text());
     const Way former = way_of(sa);
     sa.local = way.local;
     sa.remote = way.remote;
-    std::erase_if(sa.queue, [](const Task& task) { return std::holds_alternative<UpdateAddresses>(task); });
+    std::erase_if(sa.queue, is_update);
     sa.queue.push_front(UpdateAddresses{++sa.moves, former});
     pump(sa);
 }

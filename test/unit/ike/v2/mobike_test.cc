@@ -368,6 +368,29 @@ TEST_CASE("two moves in a row end at the second, whatever is lost (RFC 4555 3.5)
     }
 }
 
+TEST_CASE("of an UPDATE_SA_ADDRESSES that went by several ways nobody knows which was taken: it is said again") {
+    World world = two_homes(false, {second_of_newyork});
+    bring_up(world);
+    bool arrived = false, lost = false;
+    world.tap = [&](Datagram& d) {  // a copy by another way is the first that arrives, and its answer is lost
+        const auto opened = open(world, d);
+        if (opened && find_notify(opened->payloads, NotifyType::update_sa_addresses) != nullptr && !arrived) {
+            arrived = d.remote.address == second_of_newyork;
+            return arrived;
+        }
+        if (!arrived || lost || d.local.address != second_of_newyork) return true;
+        lost = true;
+        return false;
+    };
+    move_tokyo(world, second_of_tokyo);
+    world.run(Instant{60'000});
+    INFO(world.tail(40));
+    CHECK((arrived && lost));
+    CHECK(held(world, 0).remote == held(world, 1).local);
+    CHECK(held(world, 0).local == held(world, 1).remote);
+    CHECK(disagreement(world, 1, 1) == "");
+}
+
 TEST_CASE("a move meets a rekey of either kind by either end, and both come to their end (RFC 4555 3.5)") {
     for (const std::string what : {"to-2", "offices-2", "to-1", "offices-1"})
         for (unsigned delay = 0; delay < 6; ++delay)
