@@ -50,7 +50,8 @@ std::string child_spi(const Value& row) {
 }
 
 std::string child_transform(const Value& row) {
-    return row["protocol"].text + (row["in_udp"].truth() ? "-udp/" : "/") + row["mode"].text;
+    return row["protocol"].text + (row["in_udp"].truth() ? "-udp" : "") + (row["ipcomp"].truth() ? "+ipcomp/" : "/") +
+           row["mode"].text;
 }
 
 template <Name member>
@@ -192,20 +193,34 @@ std::vector<Command> ike_show_commands() {
 }
 
 std::vector<Command> ike_deed_commands() {
-    return {deed("up", "begins to negotiate a connection, or one of its children",
-                 "Begins to negotiate all children of a connection, or the one behind the slash, and says what it "
-                 "began. `show ike` and `show ike-log` tell how it went.",
-                 "ike.up", {"torii ike up newyork", "torii ike up newyork/offices"}),
-            deed("down", "ends a connection, or one of its children",
-                 "Ends an IKE SA with all its children, or one child, and tells the peer. What is to start by itself "
-                 "stays down until `ike up`.",
-                 "ike.down", {"torii ike down newyork", "torii ike down newyork/offices"}),
-            deed("rekey", "gives an IKE SA or a child new keys now",
-                 "Negotiates new keys before their time; no packet is lost by it.", "ike.rekey",
-                 {"torii ike rekey newyork", "torii ike rekey newyork/offices"}),
-            deed("reauth", "has both sides prove again who they are",
-                 "Makes a new IKE SA with all its children, from the beginning, and then ends the old one.",
-                 "ike.reauth", {"torii ike reauth newyork"})};
+    return {
+        deed("up", "begins to negotiate a connection, or one of its children",
+             "Begins to negotiate all children of a connection, or the one behind the slash, and says what it "
+             "began. `show ike` and `show ike-log` tell how it went.",
+             "ike.up", {"torii ike up newyork", "torii ike up newyork/offices"}),
+        deed("down", "ends a connection, or one of its children",
+             "Ends an IKE SA with all its children, or one child, and tells the peer. What is to start by itself "
+             "stays down until `ike up`.",
+             "ike.down", {"torii ike down newyork", "torii ike down newyork/offices"}),
+        deed("rekey", "gives an IKE SA or a child new keys now",
+             "Negotiates new keys before their time; no packet is lost by it.", "ike.rekey",
+             {"torii ike rekey newyork", "torii ike rekey newyork/offices"}),
+        deed("reauth", "has both sides prove again who they are",
+             "Makes a new IKE SA with all its children, from the beginning, and then ends the old one.", "ike.reauth",
+             {"torii ike reauth newyork"}),
+        {.words = {"ike", "move"},
+         .action = Action::ask,
+         .summary = "takes an IKE SA and its children to another address of ours",
+         .manual = "With `mobike = true` at both ends, of a connection that we began: tells the peer that we are at "
+                   "ADDRESS, which is `local` or one of `other_locals`. SAs, keys and numbers stay, and no packet is "
+                   "lost while both addresses work.",
+         .examples = {"torii ike move newyork 30.0.0.1"},
+         .method = "ike.move",
+         .argument = {"NAME ADDRESS"},
+         .options = {json_option},
+         .parameters = {{"name"}, {"address"}},
+         .needed = 2,
+         .views = {{"", "", {{{"DONE"}, text<"done">}}}}}};
 }
 
 }  // namespace torii::cli

@@ -90,6 +90,15 @@ std::string set_end(File& f, const Value& value) {
 }
 
 template <auto member>
+std::string add_end(File& f, const Value& value) {
+    const auto address = Address::parse(value.text);
+    if (!address || address->is_unspecified() || address->is_multicast())
+        return ": an end is one host's address, as in 30.0.0.1";
+    field_of(f, member).push_back(*address);
+    return {};
+}
+
+template <auto member>
 std::string add_network(File& f, const Value& value) {
     auto& added = field_of(f, member).emplace_back();
     const auto prefix = Prefix::parse(value.text);
@@ -360,6 +369,15 @@ const Setting rows[] = {
      .example = "true",
      .meaning = "Let either side change its address while the SAs live (RFC 4555).",
      .take = set<&Connection::mobike>},
+    {.path = "ike.connections.[].other_locals",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["30.0.0.1"])",
+     .meaning = "Our other addresses to which the SAs may move: tried when the peer does not answer, and by order."},
+    {.path = "ike.connections.[].other_locals.[]",
+     .example = R"("30.0.0.1")",
+     .meaning = "One address of ours.",
+     .take = add_end<&Connection::other_locals>},
     {.path = "ike.connections.[].legacy",
      .kind = Kind::flag,
      .fallback = "false",

@@ -320,6 +320,7 @@ std::vector<rpc::IkeChildStatus> IkeDaemon::children() const {
         s.protocol = child.protocol == ike::ProtocolId::ah ? "ah" : "esp";
         s.mode = torii::name_of(child.mode);
         s.in_udp = sa.uses_udp();
+        s.ipcomp = child.ipcomp.has_value();
         s.inbound_spi = static_cast<std::uint32_t>(child.inbound);
         s.outbound_spi = static_cast<std::uint32_t>(child.outbound);
         s.suite = ike::text_of(child.suite);
@@ -384,6 +385,11 @@ Result<std::string> IkeDaemon::rekey(std::string_view name) {
 }
 Result<std::string> IkeDaemon::reauth(std::string_view name) {
     return ordered(engine_.reauth(name, now()), "reauthenticating", name);
+}
+Result<std::string> IkeDaemon::move(std::string_view name, std::string_view address) {
+    const auto local = Address::parse(address);
+    if (!local) return fail(Errc::bad_value, std::string{address} + " is no address");
+    return ordered(engine_.move(name, *local, now()), "moving", name);
 }
 
 }  // namespace torii

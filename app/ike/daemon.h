@@ -40,6 +40,7 @@ public:
     Result<std::string> down(std::string_view name) override;
     Result<std::string> rekey(std::string_view name) override;
     Result<std::string> reauth(std::string_view name) override;
+    Result<std::string> move(std::string_view name, std::string_view address) override;
 
 private:
     IkeDaemon(control::ControlPlane& control, EventLoop& loop, ike::CryptoContext& crypto, ike::EngineConfig config)

@@ -121,7 +121,7 @@ private:
             problems_.add(path + ".remote", "is " + out->remote->text() + ", of another family than the local end");
         if (out->local && out->local == out->remote)
             problems_.add(path + ".remote", "is the local end: the gateway is not its own peer");
-        if (out->mobike) problems_.add(path + ".mobike", "is not in this version: peers keep their addresses");
+        addresses_to_move_to(path, *out);
         files_.clear();
         out->shared_keys = shared_keys_;
         out->trust = trust_;
@@ -139,6 +139,16 @@ private:
         }
         out->fingerprint = digest_of(common_files_ + files_);
         return out;
+    }
+
+    void addresses_to_move_to(const std::string& path, const Connection& out) {
+        if (out.other_locals.empty()) return;
+        if (!out.mobike || !out.local)
+            return problems_.add(path + ".other_locals", "are for `mobike = true` and a connection with a local end");
+        for (const Address& address : out.other_locals)
+            if (address.family() != out.local->family() || address == out.remote)
+                problems_.add(path + ".other_locals",
+                              "has " + address.text() + ", which is of another family than local, or the peer's");
     }
 
     std::optional<ike::Id> id(const std::string& words, const std::string& path) {
@@ -242,6 +252,9 @@ private:
             problems_.add(path, "is transport mode, between the two ends alone: neither local nor remote goes with it");
         if (!out.local.empty() && !out.remote.empty() && families_of(out.local) != families_of(out.remote))
             problems_.add(path + ".remote", "has networks of another family than local");
+        if (around.mobike && (out.mode == Mode::transport || !out.makes_policies))
+            problems_.add(path,
+                          "cannot move with its connection (mobike): that is for tunnels whose policies IKE makes");
         const bool asks_for_ports = !out.local_ports.is_any() || !out.remote_ports.is_any();
         if (asks_for_ports && (!out.ip_protocol || !has_ports(*out.ip_protocol)))
             problems_.add(path, "has ports of no protocol: ip_protocol says which, as in ip_protocol = \"tcp\"");
@@ -249,7 +262,6 @@ private:
             problems_.add(path + ".life_seconds", "is " + std::to_string(out.life_seconds) +
                                                       ": it ends no later than rekey_seconds = " +
                                                       std::to_string(out.rekey_seconds) + " asks for the next");
-        if (out.ipcomp) problems_.add(path + ".ipcomp", "is not in this version: IKE negotiates no compression yet");
         if (out.start != ike::StartAction::none && around.remote && !around.local)
             problems_.add(path + ".start", "wants an address to begin from: the connection's local is any");
         if (out.start != ike::StartAction::none && !around.remote)

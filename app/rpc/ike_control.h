@@ -19,7 +19,7 @@ struct IkeChildStatus {
     std::uint32_t ike = 0;     // the number of the IKE SA it belongs to
     std::string state;         // "none", "trap", "negotiating", "installed", "rekeying", "old", "deleting"
     std::string protocol, mode;
-    bool in_udp = false;
+    bool in_udp = false, ipcomp = false;
     std::uint32_t inbound_spi = 0, outbound_spi = 0;
     std::string suite;                       // "aes128gcm16-x25519-noesn"
     std::vector<std::string> local, remote;  // traffic selectors: "10.0.1.0/24", "10.0.1.5[tcp/110]"
@@ -73,6 +73,8 @@ public:
     virtual Result<std::string> down(std::string_view name) = 0;
     virtual Result<std::string> rekey(std::string_view name) = 0;
     virtual Result<std::string> reauth(std::string_view name) = 0;
+    /// To another address of ours, with its children (RFC 4555).
+    virtual Result<std::string> move(std::string_view name, std::string_view address) = 0;
 };
 
 }  // namespace torii::rpc

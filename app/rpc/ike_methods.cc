@@ -58,6 +58,7 @@ Json json_of(const IkeChildStatus& child) {
             {"protocol", child.protocol},
             {"mode", child.mode},
             {"in_udp", child.in_udp},
+            {"ipcomp", child.ipcomp},
             {"inbound_spi", child.inbound_spi},
             {"outbound_spi", child.outbound_spi},
             {"suite", child.suite},
@@ -131,6 +132,13 @@ std::span<const IkeMethod> ike_methods() {
                   "has both sides prove again who they are, the new IKE SA before the old one goes",
                   {"name"},
                   run_deed<&IkeControl::reauth>},
+        IkeMethod{"ike.move",
+                  "takes an IKE SA and its children to another address of ours",
+                  {"name", "address"},
+                  [](IkeControl& ike, Params params) -> Result<WipedString> {
+                      TORII_TRY(const std::string done, ike.move(params[0], params[1]));
+                      return text_of({{"done", done}});
+                  }},
     };
     return table;
 }

@@ -126,6 +126,7 @@ void Turn::send_auth(IkeSa& sa) {
     payloads.emplace_back(std::move(*auth));
     if (!sa.replaces && established(connection) == nullptr)
         payloads.emplace_back(notify(NotifyType::initial_contact));  // 2.4
+    append_mobike(sa, nullptr, payloads);
     Outstanding what;
     if (sa.first_child) ask_for_child(sa, *sa.first_child, payloads, what, true);
     request(sa, ExchangeType::ike_auth, payloads, std::move(what));
@@ -155,6 +156,7 @@ void Turn::take_auth_response(IkeSa& sa, const Message& message) {
         return restart(sa);
     }
     established_now(sa);
+    read_mobike(sa, message.payloads);
     settle_duplicates(sa);
     if (what.spi != Spi{}) {
         if (ChildSa* child = take_child(sa, message.payloads, what, true); child == nullptr)
@@ -224,6 +226,8 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     append_certificates(*sa.connection, answer);
     answer.emplace_back(std::move(*own));
     established_now(sa);
+    read_mobike(sa, message.payloads);
+    append_mobike(sa, &message.payloads, answer);
     if (find<Sa>(message.payloads) != nullptr) {  // else it is childless (RFC 6023)
         auto granted = grant_child(sa, message.payloads, true, nullptr);
         if (granted) {

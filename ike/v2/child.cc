@@ -49,6 +49,9 @@ bool was_deleted(const Payloads& answered, const Outstanding& what) {
     return spi && std::ranges::find(what.gone, *spi) != what.gone.end();
 }
 
+/// Policies that are not ours to change ask for a bundle: without IPComp its SAs would serve nobody.
+bool must_compress(const ChildConfig& config) { return config.ipcomp && !config.makes_policies; }
+
 std::string both(const TrafficPair& pair) { return text_of(pair.local) + " === " + text_of(pair.remote); }
 
 }  // namespace
@@ -107,6 +110,7 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
     payloads.emplace_back(TsInitiator{what.proposed.local});
     payloads.emplace_back(TsResponder{what.proposed.remote});
     if (what.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));  // 1.3.1
+    offer_ipcomp(config, payloads, what);
 }
 
 void Turn::send_create_child(IkeSa& sa, CreateChild task) {
@@ -120,6 +124,7 @@ void Turn::send_create_child(IkeSa& sa, CreateChild task) {
         task.config = old->config;
         task.traffic = old->traffic;
         task.reqid = old->reqid;
+        if (old->ipcomp) task.ipcomp_reqid = old->ipcomp->reqid;
         Notify rekeyed = notify(NotifyType::rekey_sa);
         rekeyed.protocol = old->protocol;
         rekeyed.spi = octets_of(old->inbound);  // 1.3.3: the one that we expect in inbound packets
@@ -168,6 +173,9 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     const bool transport = find_notify(answered, NotifyType::use_transport_mode) != nullptr;
     if (what.transport && !transport) return failed("the peer wants tunnel mode", true);
     if (!what.transport && transport) return failed("the peer wants transport mode", true);
+    auto ipcomp = agreed_ipcomp(answered, what, task.ipcomp_reqid);
+    if (!ipcomp) return failed(ipcomp.error().message, true);
+    if (!*ipcomp && must_compress(config)) return failed("the policies ask for IPComp, and the peer takes none", true);
 
     SecretBytes secret;
     const Octets* nonce_initiator = &sa.nonce_initiator;
@@ -196,6 +204,7 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     child->outbound = *spi;
     child->suite = *suite;
     child->mode = transport ? Mode::transport : Mode::tunnel;
+    child->ipcomp = std::move(*ipcomp);
     child->traffic = {tsi->selectors, tsr->selectors};
     if (transport && sa.uses_udp()) {
         see_through_nat(child->traffic.local, sa.local.address);
@@ -335,6 +344,11 @@ Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_aut
             why = "AH does not pass the NAT between us";
             continue;
         }
+        if (must_compress(candidate) && !offered_cpi(asked)) {
+            reason = NotifyType::no_proposal_chosen;
+            why = "the policies of child " + candidate.name + " ask for IPComp, and the peer offers none";
+            continue;
+        }
         auto found =
             choose(candidate.proposals, offered->proposals, {ke != nullptr ? ke->method : KeMethod::none, in_auth});
         if (!found) {
@@ -389,6 +403,8 @@ Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_aut
     child->traffic = traffic;
     child->lowest_nonce = std::min(nonce_initiator, nonce_responder);
     if (replaces != nullptr) child->reqid = replaces->reqid;
+    child->ipcomp =
+        grant_ipcomp(sa, *config, asked, replaces != nullptr && replaces->ipcomp ? replaces->ipcomp->reqid : ReqId{});
     const Mode mode = child->mode;
     Proposal answer = choice->chosen;
     answer.spi = octets_of(child->inbound);
@@ -407,6 +423,7 @@ Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_aut
         out.emplace_back(TsResponder{traffic.local});
     }
     if (mode == Mode::transport) out.emplace_back(notify(NotifyType::use_transport_mode));
+    if ((*installed)->ipcomp) out.emplace_back(ipcomp_supported((*installed)->ipcomp->inbound.cpi()));
     last_granted_ = *installed;
     return out;
 }

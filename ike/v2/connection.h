@@ -67,6 +67,7 @@ struct Connection {
     Uniqueness uniqueness = Uniqueness::replace;
     bool fragmentation = true;
     bool mobike = false;
+    std::vector<Address> other_locals;  // ours, to which it may move (RFC 4555)
     std::vector<ChildConfig> children;
 };
 /// Whether a reload changes nothing about it.

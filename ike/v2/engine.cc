@@ -65,7 +65,7 @@ bool same(const Connection& a, const Connection& b) {
     const auto values = [](const Connection& c) {
         return std::tie(c.name, c.fingerprint, c.local, c.remote, c.local_id, c.remote_id, c.local_auth, c.remote_auth,
                         c.allow_sha1, c.proposals, c.rekey_seconds, c.reauth_seconds, c.dpd_seconds, c.uniqueness,
-                        c.fragmentation, c.mobike, c.children);
+                        c.fragmentation, c.mobike, c.other_locals, c.children);
     };
     return values(a) == values(b);
 }
@@ -84,8 +84,10 @@ void Engine::each(const std::function<void(const IkeSa&)>& visit) const {
 }
 
 bool Engine::owns(const Policy& policy) const {
-    return policy.owner == PolicyOwner::spd && policy.requests.size() == 1 &&
-           static_cast<std::uint32_t>(policy.requests[0].reqid) >= first_reqid;
+    return policy.owner == PolicyOwner::spd && !policy.requests.empty() &&
+           std::ranges::all_of(policy.requests, [](const Request& request) {
+               return static_cast<std::uint32_t>(request.reqid) >= first_reqid;
+           });
 }
 
 Actions Engine::begin(const Now& now) {
@@ -215,18 +217,21 @@ Actions Engine::acquire(const control::Event& event, const Policy* policy, const
         return {};
     }
     // An operator's policy: the connection with that peer, and its child for such traffic.
-    if (policy == nullptr) return {};
+    const auto bundle = policy == nullptr ? std::nullopt : bundle_of(*policy);
+    if (!bundle) return {};
     const TrafficPair asked = traffic_of(policy->selector);
     for (const auto& connection : connections_.between(event.sa.source, event.sa.destination)) {
         if (!connection->remote) continue;  // nobody is called who is known by no address
         for (const ChildConfig& child : connection->children) {
-            const bool protocol = (child.protocol == ProtocolId::ah) == (event.request->protocol == IpsecProtocol::ah);
-            if (child.makes_policies || child.mode != event.request->mode || !protocol) continue;
+            const bool protocol = (child.protocol == ProtocolId::ah) == (bundle->protocol == IpsecProtocol::ah);
+            if (child.makes_policies || child.mode != bundle->mode || !protocol || child.ipcomp != bundle->ipcomp)
+                continue;
             const TrafficPair ours = configured_traffic(child, event.sa.source, event.sa.destination);
             if (narrow(asked.local, ours.local).empty() || narrow(asked.remote, ours.remote).empty()) continue;
             task.config = &child;
             task.traffic = TrafficPair{narrow(asked.local, ours.local), narrow(asked.remote, ours.remote)};
-            task.reqid = event.request->reqid;
+            task.reqid = bundle->reqid;
+            task.ipcomp_reqid = bundle->ipcomp_reqid;
             turn.want_child(connection, std::move(task));
             return turn.finish();
         }
@@ -245,10 +250,7 @@ Actions Engine::expired(const control::SaId& id, bool hard, const Now& now) {
         turn.rekey_child(*sa, *child);
         return turn.finish();
     }
-    if (inbound_sa(*sa, *child) == id)
-        child->inbound_up = false;
-    else
-        child->outbound_up = false;
+    note_gone(*sa, *child, id);
     if (child->state == ChildSa::State::installed || child->state == ChildSa::State::rekeying) {
         const ChildConfig* config = child->config;
         child->state = ChildSa::State::deleting;
@@ -270,7 +272,11 @@ Actions Engine::refused(ChildId number, const Error& why, const Now& now) {
     child.outbound_up = false;
     child.pending_outbound.reset();
     if (!child.outbound_later) child.inbound_up = false;
-    if (ChildSa* const old = child.took_over ? sa.child(*child.took_over) : nullptr) old->outbound_up = true;
+    if (child.ipcomp) child.ipcomp->inbound_up = child.inbound_up, child.ipcomp->outbound_up = false;
+    if (ChildSa* const old = child.took_over ? sa.child(*child.took_over) : nullptr) {
+        old->outbound_up = true;
+        if (old->ipcomp) old->ipcomp->outbound_up = true;
+    }
     if (child.policies && !child.outbound_later) {
         const auto pair = policies_.find(*child.policies);
         child.policies.reset();
@@ -347,6 +353,15 @@ Result<Actions> Engine::rekey(std::string_view name, const Now& now) {
             }
     }
     if (begun == 0) return fail(Errc::not_found, std::string{name} + " is not up");
+    return turn.finish();
+}
+
+Result<Actions> Engine::move(std::string_view name, const Address& local, const Now& now) {
+    TORII_TRY(const auto what, named(config_, name));
+    Turn turn{*this, now};
+    IkeSa* sa = turn.established(*what.connection);
+    if (sa == nullptr) return fail(Errc::not_found, what.connection->name + " is not up");
+    TORII_CHECK(turn.move_local(*sa, local));
     return turn.finish();
 }
 

@@ -56,6 +56,8 @@ public:
     Result<Actions> down(std::string_view name, const Now& now);
     Result<Actions> rekey(std::string_view name, const Now& now);
     Result<Actions> reauth(std::string_view name, const Now& now);
+    /// To another address of ours, children and all (RFC 4555). Errors besides: unsupported, bad_value: it cannot.
+    Result<Actions> move(std::string_view name, const Address& local, const Now& now);
     /// Connections that stand in `next` unchanged go on; others end, new ones begin.
     Actions configure(EngineConfig next, const Now& now);
     /// Deletes everything, by Delete messages that nobody waits for.
@@ -91,6 +93,7 @@ private:
     /// Every child by its number and by what its SAs are called in the gateway.
     std::unordered_map<std::uint64_t, IkeSa*> owner_of_child_;
     std::map<control::SaId, ChildId> child_of_sa_;
+    Cpis cpis_;
     std::map<Address, std::size_t> half_open_by_source_;
     std::size_t half_open_ = 0;
 
@@ -101,6 +104,7 @@ private:
         bool trapped = false;  // stays without users
         Mode mode{};
         ProtocolId protocol{};
+        bool ipcomp = false;
         std::int32_t priority = 0;
         Endpoints ends;  // outbound
         std::string connection, child;

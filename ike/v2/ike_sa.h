@@ -15,6 +15,8 @@
 #include "ike/message/fragments.h"
 #include "ike/v2/actions.h"
 #include "ike/v2/connection.h"
+#include "ike/v2/ipcomp.h"
+#include "ike/v2/mobike.h"
 
 namespace torii::ike {
 
@@ -50,6 +52,7 @@ struct ChildSa {
     Spi inbound{}, outbound{};  // inbound: ours, chosen by us
     Suite suite;
     Mode mode = Mode::tunnel;
+    std::optional<Compression> ipcomp;  // inside its ESP or AH, which is in transport mode then
     TrafficPair traffic;
     ReqId reqid{};
     State state = State::installed;
@@ -75,7 +78,7 @@ struct CreateChild {
     std::optional<Spi> rekeys;             // the inbound SPI of the child that it replaces
     std::optional<PacketSelector> packet;  // what asked for it: its own selector goes first (2.9)
     std::optional<TrafficPair> traffic;    // instead of the configuration's: of a rekey, or of an operator's policy
-    ReqId reqid{};                         // of an operator's policy; 0: the engine's own
+    ReqId reqid{}, ipcomp_reqid{};         // of an operator's policy; 0: the engine's own
     KeMethod method = KeMethod::none;      // after INVALID_KE_PAYLOAD: the one that is wanted
 };
 struct RekeyIke {
@@ -89,7 +92,15 @@ struct DeleteIke {
     std::optional<NotifyType> why;  // told to the peer in front: AUTHENTICATION_FAILED (2.21.2)
 };
 struct Liveness {};
-using Task = std::variant<CreateChild, RekeyIke, DeleteChildren, DeleteIke, Liveness>;
+struct UpdateAddresses {  // RFC 4555 3.5: we are elsewhere
+    unsigned number = 0;  // which of our moves
+    Way former;
+};
+struct CheckRoute {  // RFC 4555 3.7: is the peer where he says
+    Way way;
+    Octets cookie;
+};
+using Task = std::variant<CreateChild, RekeyIke, DeleteChildren, DeleteIke, Liveness, UpdateAddresses, CheckRoute>;
 std::string name_of(const Task& task);
 
 struct IkeSa;
@@ -106,11 +117,13 @@ struct Outstanding {
     Octets nonce;
     std::unique_ptr<KeyExchange> key_exchange;
     std::vector<Proposal> offered;
-    Spi spi{};               // of the child's inbound SA
-    IkeSpi ike_spi{};        // of the new IKE SA
-    TrafficPair proposed;    // what we sent as TSi and TSr
-    bool transport = false;  // we asked for it
-    std::string refusal;     // an error that nobody authenticated: the reason, should no better answer come
+    Spi spi{};                    // of the child's inbound SA
+    IkeSpi ike_spi{};             // of the new IKE SA
+    TrafficPair proposed;         // what we sent as TSi and TSr
+    bool transport = false;       // we asked for it
+    std::optional<CpiLease> cpi;  // that we offered
+    bool by_other_ways = false;   // sent there as well, since the usual one finds no answer
+    std::string refusal;          // an error that nobody authenticated: the reason, should no better answer come
     /// The peer's rekey of the same SA, answered while ours was under way: its result, and its lowest nonce.
     std::optional<ChildId> twin;
     std::optional<IkeSaId> twin_ike;
@@ -153,7 +166,13 @@ struct IkeSa {
     bool fragments = false;  // both ends have said that they take them (RFC 7383 2.3)
 
     bool behind_nat = false, peer_behind_nat = false;  // 2.23
-    bool mobike = false;
+    // MOBIKE (RFC 4555)
+    bool mobike = false;                  // both ends have said so
+    bool began = false;                   // we are the initiator of the first of the IKE SAs that this one replaces
+    std::vector<Address> peer_addresses;  // all that he has told of, and the one that he began with
+    Octets seen_as;                       // how the peer last saw us: the hash of our address behind our NAT
+    unsigned moves = 0;
+    std::size_t ways_tried = 0;
     bool peer_takes_initial_contact = false;
 
     std::vector<std::unique_ptr<ChildSa>> children;
@@ -198,6 +217,13 @@ bool is_legal(IkeState state, bool response, ExchangeType exchange);
 /// What the SAs of a child are called in the gateway.
 control::SaId inbound_sa(const IkeSa& sa, const ChildSa& child);
 control::SaId outbound_sa(const IkeSa& sa, const ChildSa& child);
+/// The same of its IPComp SAs; it has them.
+control::SaId inbound_ipcomp(const IkeSa& sa, const ChildSa& child);
+control::SaId outbound_ipcomp(const IkeSa& sa, const ChildSa& child);
+/// All of them, two or four.
+std::vector<control::SaId> sas_of(const IkeSa& sa, const ChildSa& child);
+/// The gateway has that one no more.
+void note_gone(const IkeSa& sa, ChildSa& child, const control::SaId& gone);
 std::string text_of(Spi spi);  // 0x0000abcd
 /// What a child's configuration says of its traffic; without prefixes the ends themselves.
 TrafficPair configured_traffic(const ChildConfig& config, const Address& local, const Address& remote);

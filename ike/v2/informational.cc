@@ -12,7 +12,11 @@ constexpr std::size_t most_gone = 16;  // Deletes of unknown SPIs that one reque
 
 }  // namespace
 
-void Turn::send_liveness(IkeSa& sa) { request_of(sa, ExchangeType::informational, {}, Liveness{}); }
+void Turn::send_liveness(IkeSa& sa) {
+    Payloads payloads;
+    ask_how_seen(sa, payloads);
+    request_of(sa, ExchangeType::informational, payloads, Liveness{});
+}
 
 void Turn::send_delete_children(IkeSa& sa, const DeleteChildren& task) {
     Delete payload{task.protocol, {}};
@@ -59,8 +63,9 @@ void Turn::take_informational_request(IkeSa& sa, const Message& message) {
             why = "the peer does not believe that we are " + text_of(sa.local_id);
         }
     }
+    if (!end) hear_mobike(sa, message.payloads, answer);
     respond(sa, message.header, answer);
-    if (!end) return;
+    if (!end) return pump(sa);
     if (sa.outstanding && sa.outstanding->twin_ike) {
         // The peer saw no twin of its own rekey, or won: its new IKE SA is the one (2.8.2, 2.25.2).
         if (const auto twin = engine.by_id_.find(*sa.outstanding->twin_ike);
@@ -105,8 +110,8 @@ void Turn::child_lost(IkeSa& sa, const ChildConfig* config) {
     enqueue(sa, std::move(task));
 }
 
-void Turn::take_informational_response(IkeSa& sa, const Message&, Outstanding what) {
-    if (!what.task) return;
+void Turn::take_informational_response(IkeSa& sa, const Message& message, Outstanding what) {
+    if (!what.task || take_mobike_response(sa, message, *what.task)) return;
     if (std::holds_alternative<DeleteIke>(*what.task)) return destroy(sa, "deleted");
     const auto* children = std::get_if<DeleteChildren>(&*what.task);
     if (children == nullptr) return;

@@ -219,7 +219,7 @@ void Turn::take_init_response(IkeSa& sa, const Datagram& datagram, const Split& 
     sa.lowest_nonce = smaller(sa.nonce_initiator, sa.nonce_responder);
     sa.outstanding.reset();
     read_init_notifications(sa, *payloads);
-    if (sa.uses_udp()) {  // 2.23: from now on by port 4500
+    if (sa.uses_udp() || goes_to_4500(sa, *payloads)) {  // 2.23: from now on by port 4500
         sa.local.port = natt_port;
         if (sa.remote.port == ike_port) sa.remote.port = natt_port;
     }

@@ -18,6 +18,12 @@ std::size_t uncut_octets(const Address& remote) { return remote.is_v4() ? 1280 -
 
 constexpr Instant longest_interval{60'000};
 
+/// An end waits for no beginning, and a move for nothing.
+bool is_urgent(const Task& task) {
+    return std::holds_alternative<DeleteIke>(task) || std::holds_alternative<DeleteChildren>(task) ||
+           std::holds_alternative<UpdateAddresses>(task) || std::holds_alternative<CheckRoute>(task);
+}
+
 }  // namespace
 
 const Notify* first_error(const Payloads& payloads) {
@@ -76,13 +82,16 @@ void Turn::receive_for(IkeSa& sa, const Datagram& datagram, const Split& taken) 
     const auto message = open(sa, taken);
     if (!message) return;
     // Answered, and no sign of life, nor of a new address: anybody may send it again (2.1, 2.4, 2.23).
+    way_ = Way{datagram.local, datagram.remote};
     if (repeated) return answer_again(sa, datagram);
     sa.last_heard = now.steady;
     follow(sa, datagram);
-    if (header.response)
+    if (header.response) {
+        answered_by(sa, *way_);
         take_response(sa, *message);
-    else
+    } else {
         take_request(sa, *message);
+    }
 }
 
 /// Nothing: not authentic, not all there yet, or refused (and answered).
@@ -228,7 +237,8 @@ void Turn::send(const IkeSa& sa, const std::vector<Octets>& datagrams) {
 /// not moved by that: anybody can send an old request again, from wherever he likes.
 void Turn::answer_again(const IkeSa& sa, const Datagram& repeated) {
     const Endpoint& to = sa.peer_behind_nat && !sa.behind_nat ? repeated.remote : sa.remote;
-    for (const Octets& octets : sa.last_response) actions.emplace_back(Send{{sa.local, to, octets}});
+    const Way way = sa.mobike ? *way_ : Way{sa.local, to};
+    for (const Octets& octets : sa.last_response) actions.emplace_back(Send{{way.local, way.remote, octets}});
 }
 
 void Turn::request(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Outstanding what) {
@@ -251,7 +261,10 @@ void Turn::request_of(IkeSa& sa, ExchangeType exchange, const Payloads& payloads
 void Turn::respond(IkeSa& sa, const Header& to, const Payloads& payloads) {
     sa.last_response = seal(sa, header_for(sa, to.exchange, true, to.message_id), payloads);
     sa.expected_request = to.message_id + 1;
-    send(sa, sa.last_response);
+    if (sa.mobike && way_)  // RFC 7296 2.11: where the request came from, wherever the SA is (RFC 4555 3.5)
+        for (const Octets& octets : sa.last_response) actions.emplace_back(Send{{way_->local, way_->remote, octets}});
+    else
+        send(sa, sa.last_response);
     touch(sa);
 }
 
@@ -267,6 +280,7 @@ void Turn::retransmit(IkeSa& sa) {
                                : what.refusal);
     }
     send(sa, what.datagrams);
+    try_other_way(sa, what);
     const auto wait = Instant{engine.config_.retransmit_milliseconds} * (std::int64_t{1} << std::min(what.sent, 16u));
     ++what.sent;
     what.next = now.steady + std::min(wait, longest_interval);
@@ -276,8 +290,7 @@ void Turn::enqueue(IkeSa& sa, Task task) {
     if (sa.queue.size() >= engine.config_.limits.queued_requests)
         return tell(Tell::Level::warning, &sa,
                     name_of(task) + " is not done: " + std::to_string(sa.queue.size()) + " others wait already");
-    // An end waits for no beginning.
-    if (std::holds_alternative<DeleteIke>(task) || std::holds_alternative<DeleteChildren>(task))
+    if (is_urgent(task))
         sa.queue.push_front(std::move(task));
     else
         sa.queue.push_back(std::move(task));
@@ -287,9 +300,7 @@ void Turn::enqueue(IkeSa& sa, Task task) {
 void Turn::pump(IkeSa& sa) {
     const bool may = sa.state == IkeState::established || sa.state == IkeState::rekeyed;
     while (may && !sa.outstanding && !sa.queue.empty()) {
-        const bool urgent = std::holds_alternative<DeleteIke>(sa.queue.front()) ||
-                            std::holds_alternative<DeleteChildren>(sa.queue.front());
-        if (!urgent && now.steady < sa.not_before) break;
+        if (!is_urgent(sa.queue.front()) && now.steady < sa.not_before) break;
         Task task = std::move(sa.queue.front());
         sa.queue.pop_front();
         if (auto* create = std::get_if<CreateChild>(&task)) {
@@ -301,6 +312,10 @@ void Turn::pump(IkeSa& sa) {
         } else if (auto* end = std::get_if<DeleteIke>(&task)) {
             send_delete_ike(sa, *end);
             break;
+        } else if (const auto* move = std::get_if<UpdateAddresses>(&task)) {
+            send_update_addresses(sa, *move);
+        } else if (auto* check = std::get_if<CheckRoute>(&task)) {
+            send_check_route(sa, std::move(*check));
         } else {
             send_liveness(sa);
         }

@@ -64,13 +64,12 @@ void Turn::follow(IkeSa& sa, const Datagram& authentic) {
         sa.remote = authentic.remote;
         return;
     }
-    if (sa.remote == authentic.remote || sa.behind_nat || !sa.peer_behind_nat) return;
+    // With MOBIKE it is the initiator who says where he is (2.23, RFC 4555 3.8).
+    if (sa.remote == authentic.remote || sa.behind_nat || !sa.peer_behind_nat || sa.mobike) return;
     tell(Tell::Level::info, &sa, "the peer moved from " + sa.remote.text() + " to " + authentic.remote.text());
     sa.remote = authentic.remote;
     sa.local = authentic.local;
-    // An SA's sequence number may not start again under its key, so its traffic moves to SAs of new keys.
-    for (const auto& child : sa.children)
-        if (child->state == ChildSa::State::installed) rekey_child(sa, *child);
+    move_children(sa);
 }
 
 }  // namespace torii::ike

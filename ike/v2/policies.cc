@@ -22,7 +22,7 @@ control::SaSpec spec_of(const IkeSa& sa, const ChildSa& child, bool inbound, Sec
     const ChildConfig& config = *child.config;
     control::SaSpec spec;
     spec.id = inbound ? inbound_id(sa, child) : outbound_id(sa, child);
-    spec.mode = child.mode;
+    spec.mode = child.ipcomp ? Mode::transport : child.mode;
     spec.reqid = child.reqid;
     spec.replay_octets = (config.replay_packets + 7) / 8;
     spec.cyclic_sequence = false;
@@ -48,20 +48,26 @@ control::SaSpec spec_of(const IkeSa& sa, const ChildSa& child, bool inbound, Sec
     return spec;
 }
 
-Policy policy_for(const Selector& selector, Direction direction, ProtocolId protocol, Mode mode, ReqId reqid,
-                  const Endpoints& ends, std::int32_t priority) {
+/// With IPComp the bundle that bundle_of() knows: the first request is the innermost.
+Policy policy_for(const Selector& selector, Direction direction, const auto& pair) {
     Request request;
-    request.protocol = ipsec(protocol);
-    request.mode = mode;
+    request.protocol = pair.ipcomp ? IpsecProtocol::ipcomp : ipsec(pair.protocol);
+    request.mode = pair.mode;
     request.level = Level::unique;
-    request.reqid = reqid;
-    if (mode == Mode::tunnel)
+    request.reqid = pair.reqid;
+    const Endpoints& ends = pair.ends;
+    if (pair.mode == Mode::tunnel)
         request.endpoints = direction == Direction::outbound ? ends : Endpoints{ends.destination, ends.source};
     Policy policy;
     policy.direction = direction;
     policy.selector = selector;
     policy.action = PolicyAction::protect;
-    policy.priority = priority;
+    policy.priority = pair.priority;
+    policy.requests.push_back(request);
+    if (!pair.ipcomp) return policy;
+    request.protocol = ipsec(pair.protocol);
+    request.mode = Mode::transport;
+    request.endpoints.reset();
     policy.requests.push_back(request);
     return policy;
 }
@@ -94,20 +100,22 @@ Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKe
     child.ends = Endpoints{sa.local.address, sa.remote.address};
 
     // By these names the gateway knows SAs, and by them one would be deleted for the other.
-    if (engine.child_of_sa_.contains(outbound_sa(sa, child)) || engine.child_of_sa_.contains(inbound_sa(sa, child)))
+    if (std::ranges::any_of(sas_of(sa, child), [&](const auto& id) { return engine.child_of_sa_.contains(id); }))
         return fail(Errc::exists, "another child has an SA with SPI " + text_of(child.outbound) + " or " +
                                       text_of(child.inbound) + " between these addresses");
 
     std::vector<control::Operation> operations, policies;
-    TORII_CHECK(keep_policies(sa, child, policies));
+    TORII_TRY(const bool changed, keep_policies(sa, child, policies));
+    if (child.policies && child.ipcomp) child.ipcomp->reqid = child.reqid;
     // A responder whose traffic has another way as yet keeps to it, until the initiator can be heard on the new one.
-    lazily = lazily || (!child.we_initiated && has_other_way(child));
+    lazily = !changed && (lazily || (!child.we_initiated && has_other_way(child)));
     auto& [mine, my_auth, theirs, their_auth] = keys;
     if (!child.we_initiated) {
         std::swap(mine, theirs);
         std::swap(my_auth, their_auth);
     }
     operations.emplace_back(control::AddSa{spec_of(sa, child, true, std::move(theirs), std::move(their_auth))});
+    add_inbound_ipcomp(sa, child, operations);
     std::ranges::move(policies, std::back_inserter(operations));
     child.pending_outbound = spec_of(sa, child, false, std::move(mine), std::move(my_auth));
     if (lazily) {
@@ -120,13 +128,12 @@ Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKe
     apply(std::move(operations), child.id);
     sa.children.push_back(std::move(made));
     engine.owner_of_child_.emplace(static_cast<std::uint64_t>(child.id), &sa);
-    engine.child_of_sa_.emplace(inbound_sa(sa, child), child.id);
-    engine.child_of_sa_.emplace(outbound_sa(sa, child), child.id);
+    for (const control::SaId& id : sas_of(sa, child)) engine.child_of_sa_.emplace(id, child.id);
     tell(Tell::Level::info, &sa,
          "child " + child.config->name + " " + ike::name_of(child.protocol) + " " +
              std::string{torii::name_of(child.mode)} + ", " + text_of(child.traffic.local) +
-             " === " + text_of(child.traffic.remote) + ", " + text_of(child.suite) + ", SPIs " +
-             text_of(child.inbound) + " in, " + text_of(child.outbound) + " out");
+             " === " + text_of(child.traffic.remote) + ", " + text_of(child.suite) + (child.ipcomp ? ", IPComp" : "") +
+             ", SPIs " + text_of(child.inbound) + " in, " + text_of(child.outbound) + " out");
     touch(sa);
     return &child;
 }
@@ -137,8 +144,9 @@ bool Turn::has_other_way(const ChildSa& child) const {
     return pair != engine.policies_.end() && pair->second.users > 1;
 }
 
-void Turn::install_outbound(IkeSa&, ChildSa& child, std::vector<control::Operation>& operations) {
+void Turn::install_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
     if (!child.pending_outbound) return;
+    add_outbound_ipcomp(sa, child, operations);
     operations.emplace_back(control::AddSa{std::move(*child.pending_outbound)});
     child.pending_outbound.reset();
     child.outbound_up = true;
@@ -147,6 +155,7 @@ void Turn::install_outbound(IkeSa&, ChildSa& child, std::vector<control::Operati
 
 void Turn::remove_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
     child.pending_outbound.reset();
+    remove_outbound_ipcomp(sa, child, operations);
     if (!child.outbound_up) return;
     operations.emplace_back(control::DeleteSa{outbound_sa(sa, child)});
     child.outbound_up = false;
@@ -154,12 +163,12 @@ void Turn::remove_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Opera
 
 void Turn::remove(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
     remove_outbound(sa, child, operations);
+    remove_inbound_ipcomp(sa, child, operations);
     if (child.inbound_up) operations.emplace_back(control::DeleteSa{inbound_sa(sa, child)});
     const ReqId reqid = child.reqid;
     drop_policies(child, operations);
     engine.owner_of_child_.erase(static_cast<std::uint64_t>(child.id));
-    engine.child_of_sa_.erase(inbound_sa(sa, child));
-    engine.child_of_sa_.erase(outbound_sa(sa, child));
+    for (const control::SaId& id : sas_of(sa, child)) engine.child_of_sa_.erase(id);
     std::erase_if(sa.children, [&](const auto& held) { return held.get() == &child; });
     install_waiting(sa, reqid, operations);
 }
@@ -201,13 +210,13 @@ void Turn::retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& op
 
 // ---- policies
 
-Result<void> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
+Result<bool> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
     TORII_TRY(auto outbound, to_selectors(child.traffic.local, child.traffic.remote));
     TORII_TRY(auto inbound, to_selectors(child.traffic.remote, child.traffic.local));
     if (outbound.empty() || inbound.empty())
         return fail(Errc::bad_value, "no traffic is of one family and protocol at both ends: " +
                                          text_of(child.traffic.local) + " === " + text_of(child.traffic.remote));
-    if (!child.config->makes_policies) return {};
+    if (!child.config->makes_policies) return false;
     const Endpoints ends{sa.local.address, sa.remote.address};
     const auto key = std::pair{outbound, inbound};
     const auto found = engine.policies_.find(key);
@@ -217,20 +226,18 @@ Result<void> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<co
             return fail(Errc::exists, "the traffic " + text_of(child.traffic.local) + " === " +
                                           text_of(child.traffic.remote) + " is that of " + text_of(pair.peer));
         pair.peer = sa.remote_id;
-        if (pair.ends != ends || pair.mode != child.mode) {  // the peer moved
+        // the peer moved, or does not compress as the trap, or the last one, did
+        const bool changed = pair.ends != ends || pair.mode != child.mode || pair.ipcomp != child.ipcomp.has_value();
+        if (changed) {
             pair.ends = ends;
             pair.mode = child.mode;
-            for (const Selector& s : outbound)
-                operations.emplace_back(control::UpdatePolicy{
-                    policy_for(s, Direction::outbound, child.protocol, child.mode, pair.reqid, ends, pair.priority)});
-            for (const Selector& s : inbound)
-                operations.emplace_back(control::UpdatePolicy{
-                    policy_for(s, Direction::inbound, child.protocol, child.mode, pair.reqid, ends, pair.priority)});
+            pair.ipcomp = child.ipcomp.has_value();
+            update_policies(key, pair, operations);
         }
         ++pair.users;
         child.reqid = pair.reqid;
         child.policies = key;
-        return {};
+        return changed;
     }
     Engine::PolicyPair pair;
     pair.reqid = ReqId{engine.next_reqid_++};
@@ -238,6 +245,7 @@ Result<void> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<co
     pair.mode = child.mode;
     pair.ends = ends;
     pair.protocol = child.protocol;
+    pair.ipcomp = child.ipcomp.has_value();
     pair.connection = sa.connection->name;
     pair.child = child.config->name;
     pair.peer = sa.remote_id;
@@ -247,17 +255,23 @@ Result<void> Turn::keep_policies(const IkeSa& sa, ChildSa& child, std::vector<co
     child.policies = key;
     add_policies(key, pair, operations);
     engine.add_pair(key, std::move(pair));
-    return {};
+    return false;
 }
 
 void Turn::add_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
                         std::vector<control::Operation>& operations) {
     for (const Selector& s : selectors.second)
-        operations.emplace_back(control::AddPolicy{
-            policy_for(s, Direction::inbound, pair.protocol, pair.mode, pair.reqid, pair.ends, pair.priority)});
+        operations.emplace_back(control::AddPolicy{policy_for(s, Direction::inbound, pair)});
     for (const Selector& s : selectors.first)
-        operations.emplace_back(control::AddPolicy{
-            policy_for(s, Direction::outbound, pair.protocol, pair.mode, pair.reqid, pair.ends, pair.priority)});
+        operations.emplace_back(control::AddPolicy{policy_for(s, Direction::outbound, pair)});
+}
+
+void Turn::update_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
+                           std::vector<control::Operation>& operations) {
+    for (const Selector& s : selectors.first)
+        operations.emplace_back(control::UpdatePolicy{policy_for(s, Direction::outbound, pair)});
+    for (const Selector& s : selectors.second)
+        operations.emplace_back(control::UpdatePolicy{policy_for(s, Direction::inbound, pair)});
 }
 
 void Turn::delete_policies(const Engine::SelectorPair& selectors, std::vector<control::Operation>& operations) {

@@ -114,6 +114,9 @@ std::unique_ptr<IkeSa> Turn::successor(const IkeSa& old, bool initiator) const {
     made->behind_nat = old.behind_nat;
     made->peer_behind_nat = old.peer_behind_nat;
     made->mobike = old.mobike;
+    made->began = old.began;
+    made->peer_addresses = old.peer_addresses;
+    made->moves = old.moves;
     made->established_at = now.steady;
     made->last_heard = now.steady;
     made->requests_this_second = old.requests_this_second;  // or each rekey would buy as many again
@@ -260,6 +263,7 @@ void Turn::inherit(IkeSa& from, IkeSa& to) {
         if (!std::holds_alternative<RekeyIke>(task) && !std::holds_alternative<Liveness>(task))
             to.queue.push_back(std::move(task));
     from.queue.clear();
+    pass_on_move(from, to);
     from.state = IkeState::rekeyed;
     from.expires_at = now.steady + replaced_lives;
     tell(Tell::Level::info, &to, "replaces IKE SA " + std::to_string(static_cast<std::uint64_t>(from.id)));

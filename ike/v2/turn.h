@@ -126,6 +126,12 @@ struct Turn {
     void take_create_child_request(IkeSa& sa, const Message& message);
     void take_create_child_response(IkeSa& sa, const Message& message, Outstanding what);
 
+    // ---- ipcomp.cc
+    void offer_ipcomp(const ChildConfig& config, Payloads& payloads, Outstanding& what);
+    Result<std::optional<Compression>> agreed_ipcomp(const Payloads& answered, Outstanding& what, ReqId reqid);
+    std::optional<Compression> grant_ipcomp(const IkeSa& sa, const ChildConfig& config, const Payloads& asked,
+                                            ReqId reqid);
+
     // ---- policies.cc: children in the gateway
     /// `lazily`: what it sends with waits for a sign of the peer. `replaces`: whose outbound SA goes as the new one
     /// comes.
@@ -137,10 +143,13 @@ struct Turn {
     bool has_other_way(const ChildSa& child) const;
     void retire(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
     void apply(std::vector<control::Operation> operations, std::optional<ChildId> child = {});
-    Result<void> keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+    /// True: policies that were there have changed, and SAs of before fit them no more.
+    Result<bool> keep_policies(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
     void drop_policies(ChildSa& child, std::vector<control::Operation>& operations);
     void add_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
                       std::vector<control::Operation>& operations);
+    void update_policies(const Engine::SelectorPair& selectors, const Engine::PolicyPair& pair,
+                         std::vector<control::Operation>& operations);
     void delete_policies(const Engine::SelectorPair& selectors, std::vector<control::Operation>& operations);
     Result<Engine::SelectorPair> trap_of(const Connection& connection, const ChildConfig& config) const;
     Result<void> trap(const Connection& connection, const ChildConfig& config,
@@ -165,6 +174,27 @@ struct Turn {
     void delete_children(IkeSa& sa, const Delete& asked, Payloads& answer);
     void child_lost(IkeSa& sa, const ChildConfig* config);
 
+    // ---- mobike.cc: RFC 4555
+    void append_mobike(const IkeSa& sa, const Payloads* asked, Payloads& payloads);
+    void read_mobike(IkeSa& sa, const Payloads& payloads);
+    bool goes_to_4500(const IkeSa& sa, const Payloads& answered) const;
+    std::vector<Address> own_addresses(const IkeSa& sa) const;
+    std::vector<Way> other_ways(const IkeSa& sa) const;
+    void try_other_way(IkeSa& sa, Outstanding& what);
+    void answered_by(IkeSa& sa, const Way& way);
+    void go_to(IkeSa& sa, const Way& way);
+    Result<void> move_local(IkeSa& sa, const Address& local);
+    void send_update_addresses(IkeSa& sa, const UpdateAddresses& task);
+    void send_check_route(IkeSa& sa, CheckRoute task);
+    void ask_how_seen(const IkeSa& sa, Payloads& payloads) const;
+    void append_nat_detection(const IkeSa& sa, const Way& way, Payloads& payloads) const;
+    void detect_nat_on(IkeSa& sa, const Payloads& payloads, const Way& way);
+    bool take_mobike_response(IkeSa& sa, const Message& message, const Task& task);
+    void hear_mobike(IkeSa& sa, const Payloads& asked, Payloads& answer);
+    void pass_on_move(const IkeSa& from, IkeSa& to);
+    void move_children(IkeSa& sa);
+    void move_child(IkeSa& sa, ChildSa& child, const Endpoints& ends, std::vector<control::Operation>& operations);
+
     // ---- nat.cc
     Notify nat_detection(NotifyType type, const IkeSa& sa, const Endpoint& end) const;
     void detect_nat(IkeSa& sa, const Payloads& payloads);
@@ -173,10 +203,17 @@ struct Turn {
 private:
     std::set<IkeSaId> touched_;
     ChildSa* last_granted_ = nullptr;
+    std::optional<Way> way_;  // by which the message at hand came
 };
 
 /// The key exchange that is offered first; none: there is none among these.
 KeMethod first_method(const std::vector<Proposal>& proposals);
+
+// ---- ipcomp.cc: the IPComp SAs of a child that has some, as they come and go with the others
+void add_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+void add_outbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+void remove_outbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+void remove_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
 
 /// A response that says "no": the first error notification in it.
 const Notify* first_error(const Payloads& payloads);

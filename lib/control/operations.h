@@ -92,6 +92,14 @@ struct AddSa {
 struct UpdateSa {  // the SA of the same id must be there; keys and lifetimes are replaced
     SaSpec spec;
 };
+/// The SA's ends are elsewhere from now on: its addresses, of the family they were of, and how it goes in UDP. All else
+/// goes on, sequence number and window above all, which would be spent under its key otherwise. What is on its way to
+/// where it was is taken for a few seconds more.
+struct MoveSa {
+    SaId id;  // as it is called now
+    Address source, destination;
+    std::optional<UdpEncapsulation> udp;
+};
 struct GetSpi {  // makes a larval SA, which lives for net.key.larval_lifetime; `spi` 0: the gateway chooses
     SaId id;
     Mode mode = Mode::any;
@@ -132,8 +140,8 @@ struct ChangeFilter {
     FilterAction otherwise{};  // set_default: for what no rule matches
 };
 
-using Operation = std::variant<AddSa, UpdateSa, GetSpi, DeleteSa, DeleteAllSas, FlushSas, AddPolicy, UpdatePolicy,
-                               DeletePolicy, FlushPolicies, DeleteSocketPolicy, ChangeFilter>;
+using Operation = std::variant<AddSa, UpdateSa, MoveSa, GetSpi, DeleteSa, DeleteAllSas, FlushSas, AddPolicy,
+                               UpdatePolicy, DeletePolicy, FlushPolicies, DeleteSocketPolicy, ChangeFilter>;
 
 /// Where an operation came from, for errors: "FILE:12". Empty: not from a text.
 struct Located {

@@ -14,7 +14,7 @@ namespace torii {
 /// `header_octets`.
 inline unsigned overhead(const OutboundSa& sa, Mode mode, Family family, unsigned ip_octets, unsigned header_octets) {
     switch (sa.protocol) {
-        case IpsecProtocol::esp: return esp_overhead(sa, mode, ip_octets, header_octets) + sa.udp_octets();
+        case IpsecProtocol::esp: return esp_overhead(sa, mode, ip_octets, header_octets) + sa.path().udp_octets();
         case IpsecProtocol::ah: return ah_overhead(sa, mode, family);
         case IpsecProtocol::ipcomp: return ipcomp_overhead(sa, mode);
     }

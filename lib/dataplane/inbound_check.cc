@@ -5,7 +5,7 @@
 namespace torii {
 
 bool answers(const InboundSa& sa, const Request& request, const Endpoints& ends) {
-    return sa.protocol == request.protocol && sa.destination == ends.destination && sa.source == ends.source &&
+    return sa.protocol == request.protocol && sa.is_between(ends) &&
            (sa.mode == Mode::any || sa.mode == request.mode) &&
            (request.level != Level::unique || sa.reqid.load(std::memory_order_relaxed) == request.reqid);
 }

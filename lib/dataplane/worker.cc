@@ -313,7 +313,7 @@ void Worker::open() {
     for (Packet& p : encrypted_.live()) {
         if (p.inbound_sa == nullptr && !may_go_without_sa(p)) [[unlikely]] {
             continue;
-        } else if (p.inbound_sa != nullptr && p.inbound_sa->in_udp != p.in_udp) [[unlikely]] {
+        } else if (p.inbound_sa != nullptr && !p.inbound_sa->comes(p.in_udp)) [[unlikely]] {
             Batch::drop(p, Drop::encapsulation_mismatch);
         } else if (p.nesting == max_nesting) [[unlikely]] {
             Batch::drop(p, Drop::nested_too_deep);

@@ -155,10 +155,11 @@ void Worker::protect() {
             hand_over(p, p.outbound_sa->owner, Resume::protect);
         else if (p.chain_step != 0 || fits(p)) [[likely]] {
             mine.add(p);
+            p.path = &p.outbound_sa->path();
             switch (p.outbound_sa->protocol) {
                 case IpsecProtocol::esp:
                     esp.add(p);
-                    if (p.outbound_sa->udp.is_used()) [[unlikely]]
+                    if (p.path->udp.is_used()) [[unlikely]]
                         in_udp.add(p);
                     break;
                 case IpsecProtocol::ah: ah.add(p); break;

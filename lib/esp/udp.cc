@@ -8,7 +8,7 @@ namespace {
 const UdpHeader& udp_header(const Packet& p) { return *reinterpret_cast<const UdpHeader*>(p.payload()); }
 
 void enter_udp(Packet& p) {
-    const UdpPorts ports = p.outbound_sa->udp;
+    const UdpPorts ports = p.path->udp;
     const auto octets = static_cast<std::uint16_t>(p.payload_octets() + sizeof(UdpHeader));
     open_gap(p, sizeof(UdpHeader));
     rewrite_header(p, static_cast<std::uint8_t>(IpProtocol::udp), p.ip_octets + unsigned{sizeof(UdpHeader)});

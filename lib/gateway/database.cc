@@ -159,6 +159,14 @@ struct Database::Run {
         for (const EndsKey& key : ends_keys(*sa)) db.by_ends_.erase(key);
         db.by_serial_.erase(sa->serial);
     }
+    /// Under other ends, and otherwise the same.
+    void put(const SaPtr& sa, const SaPlace& place) {
+        erase(sa);
+        sa->spec.id.source = place.ends.source;
+        sa->spec.id.destination = place.ends.destination;
+        sa->spec.udp = place.udp;
+        insert(sa);
+    }
     void add(SaPtr sa) {
         insert(sa);
         journal.push_back({Change::Kind::sa_added, std::move(sa), {}});
@@ -189,6 +197,7 @@ struct Database::Run {
                     erase(change.sa);
                     set_terms(*change.sa, change.before);
                     break;
+                case Change::Kind::sa_moved: put(change.sa, change.place); break;
                 case Change::Kind::policy_added:
                     (void)db.spd_.remove(change.policy->direction, change.policy->selector, change.policy->owner);
                     db.builder_.dismiss(*change.policy);
@@ -213,6 +222,24 @@ struct Database::Run {
         if (!old) return fail(Errc::not_found, "no SA " + described(op.spec.id));
         remove(old);
         return make(std::move(op.spec));
+    }
+    Result<Outcome> operator()(control::MoveSa& op) {
+        const SaPtr sa = db.find(op.id);
+        if (!sa) return fail(Errc::not_found, "no SA " + described(op.id));
+        SaId next = op.id;
+        next.source = op.source;
+        next.destination = op.destination;
+        TORII_CHECK(check(next));
+        if (const auto there = db.by_spi_.find({next.destination, next.protocol, next.spi});
+            there != db.by_spi_.end() && there->second != sa)
+            return fail(Errc::exists, "an SA " + described(there->second->spec.id) + " is there already");
+        TORII_CHECK(db.builder_.may_move(*sa, op));
+        Change change{.kind = Change::Kind::sa_moved, .sa = sa, .policy = {}};
+        change.place = {{sa->spec.id.source, sa->spec.id.destination}, sa->spec.udp};
+        put(sa, {{op.source, op.destination}, op.udp});
+        sa->moved_at = now.steady;
+        journal.push_back(std::move(change));
+        return Outcome{};
     }
     /// Two SAs under one key of a counter mode would use the same IVs sooner or later, which gives the traffic of both
     /// away, and with AES-GCM the key of its ICVs (RFC 4106 3.1). Which way they go does not matter.

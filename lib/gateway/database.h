@@ -38,6 +38,7 @@ struct SaEntry {
     InboundSa* inbound = nullptr;
     OutboundSa* outbound = nullptr;
     std::unique_ptr<std::uint64_t[]> replay_words;
+    std::chrono::steady_clock::time_point moved_at{};  // its former ends still count; 0: no more, or it has none
     unsigned worker = 0;
     // What the control core remembers between looks at the workers' counters.
     std::uint64_t packets_seen = 0;
@@ -56,16 +57,31 @@ struct SaTerms {
     bool soft_told = false;
 };
 
+/// What a move changes of an SA.
+struct SaPlace {
+    Endpoints ends;
+    std::optional<control::UdpEncapsulation> udp;
+};
+
 /// One step of an applied transaction. `sa_kept` follows an `sa_removed` of the same SA: it was added again as it was,
 /// so it lives on with its numbers, window and counters, under new terms.
 struct Change {
-    enum class Kind : std::uint8_t { sa_added, sa_removed, sa_kept, policy_added, policy_removed, filter_changed };
+    enum class Kind : std::uint8_t {
+        sa_added,
+        sa_removed,
+        sa_kept,
+        sa_moved,
+        policy_added,
+        policy_removed,
+        filter_changed
+    };
     Kind kind{};
     SaPtr sa;
     PolicyPtr policy;
     std::uint64_t order = 0;  // of a removed policy, so that undoing restores its place
     SaTerms before{};         // of a kept SA
     FilterListsPtr filter{};  // as it was before
+    SaPlace place{};          // of a moved SA, before
 };
 using Journal = std::vector<Change>;
 
@@ -75,6 +91,7 @@ public:
     struct Builder {
         std::function<Result<void>(SaEntry&)> build;
         std::function<void(SaEntry&)> discard;
+        std::function<Result<void>(const SaEntry&, const control::MoveSa&)> may_move;
         std::function<Result<void>(Policy&)> admit;
         std::function<void(const Policy&)> dismiss;
         std::function<bool(const std::string& port)> is_port;  // rules of the filter name them

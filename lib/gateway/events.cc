@@ -13,6 +13,7 @@ using control::SaState;
 namespace {
 
 constexpr unsigned notices_per_poll = 256;
+constexpr std::chrono::seconds former_ends_taken{5};  // of an SA that has moved
 
 /// Whether an eighth of the SA's sequence numbers is left, so that a new one is there before they end (RFC 4303 3.3.3).
 bool nearly_spent(const OutboundSa& sa) { return sa.next_sequence.read() > sa.last_sequence / 8 * 7; }
@@ -146,6 +147,7 @@ void Gateway::tell(const Journal& journal) {
         Event event;
         switch (change.kind) {
             case Change::Kind::sa_kept:
+            case Change::Kind::sa_moved:
             case Change::Kind::filter_changed: continue;
             case Change::Kind::sa_added: event.kind = Event::Kind::sa_added; break;
             case Change::Kind::sa_removed:
@@ -187,6 +189,7 @@ void Gateway::check_lifetimes() {
         if (seen.packets != sa->packets_seen) sa->last_used_unix_seconds = unix_now();
         sa->packets_seen = seen.packets;
         forget_old_path(*sa);
+        if (sa->moved_at != SteadyTime{} && now_ >= sa->moved_at + former_ends_taken) publisher_->settle(*sa);
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(now_ - sa->created.steady);
         const control::Lifetime& soft = sa->spec.soft;
         const bool never_came =

@@ -17,7 +17,8 @@ constexpr unsigned looks_per_interval = 20, quiet_looks_wanted = looks_per_inter
 /// IP | UDP | 0xff, without a UDP checksum over IPv4, as the SA's ESP has none. Octets of it.
 unsigned write_keepalive(std::byte* ip, const OutboundSa& sa, const control::SaId& id) {
     const unsigned header = sa.outer_octets(), udp_octets = sizeof(UdpHeader) + 1, total = header + udp_octets;
-    UdpHeader udp{sa.udp.source, sa.udp.destination, static_cast<std::uint16_t>(udp_octets), 0};
+    const UdpPorts ports = sa.path().udp;
+    UdpHeader udp{ports.source, ports.destination, static_cast<std::uint16_t>(udp_octets), 0};
     ip[total - 1] = std::byte{0xff};
     std::memcpy(ip + header, &udp, sizeof udp);
     if (sa.family == Family::ipv4) {
@@ -37,8 +38,8 @@ unsigned write_keepalive(std::byte* ip, const OutboundSa& sa, const control::SaI
 
 void Gateway::remember_keepalives(const Journal& journal) {
     for (const Change& change : journal) {
-        const bool added = change.kind == Change::Kind::sa_added || change.kind == Change::Kind::sa_kept;
-        if (!added || !change.sa->outbound || !change.sa->outbound->udp.is_used()) continue;
+        const bool removed = change.kind == Change::Kind::sa_removed;
+        if (removed || !change.sa || !change.sa->outbound || !change.sa->spec.udp) continue;
         const auto known = std::ranges::find(quiet_sas_, change.sa, &QuietSa::sa);
         if (known == quiet_sas_.end()) quiet_sas_.push_back({change.sa, change.sa->outbound->next_sequence.read()});
     }
@@ -47,7 +48,8 @@ void Gateway::remember_keepalives(const Journal& journal) {
 /// Each SA's turn comes twenty times an interval, by and by, so that thousands do not send at one moment. Called
 /// `looks_per_second` times a second.
 void Gateway::send_keepalives() {
-    std::erase_if(quiet_sas_, [&](const QuietSa& quiet) { return !database_->is_there(*quiet.sa); });
+    std::erase_if(quiet_sas_,
+                  [&](const QuietSa& quiet) { return !database_->is_there(*quiet.sa) || !quiet.sa->spec.udp; });
     if (live_.natt_keepalive_seconds == 0 || quiet_sas_.empty()) return;
     keepalives_due_ +=
         static_cast<double>(quiet_sas_.size()) * looks_per_interval / (live_.natt_keepalive_seconds * looks_per_second);

@@ -98,7 +98,7 @@ std::vector<SaPtr> Gateway::senders_of(const Packet& quoted) const {
         return std::uint16_t{a.source} == b.source && std::uint16_t{a.destination} == b.destination;
     };
     for (const SaPtr& sa : database_->between({quoted.source(), quoted.destination()}, as->protocol)) {
-        if (!sa->outbound || !same(sa->outbound->udp, as->udp)) continue;
+        if (!sa->outbound || !same(sa->outbound->path().udp, as->udp)) continue;
         const OutboundSa& block = *sa->outbound;
         const std::uint32_t spi = block.protocol == IpsecProtocol::ipcomp ? block.cpi : block.spi.value();
         if (spi == as->spi && (!as->sequence_low || has_sent(block, *as->sequence_low))) out.push_back(sa);

@@ -60,6 +60,8 @@ public:
     void publish_levels(std::span<const PolicyPtr> changed, const Database& database);
     /// Turns an outbound SA toward its next hop, and shows workers the MTU of its path: the link's, or what was learnt.
     void show_path(const SaEntry& entry);
+    /// The former ends of an SA that has moved count no more.
+    void settle(SaEntry& entry);
     /// Shows workers settings that have changed.
     void publish_settings(const control::Settings& settings, const Database& database);
     /// The requests of an outbound `policy` for which a packet between these addresses finds no SA, as far as the first
@@ -85,7 +87,10 @@ private:
     void release(SaEntry& entry);
     void show(SaEntry& entry);
     void hide(SaEntry& entry);
-    void index(InboundSa& sa);
+    void index(InboundSa& sa, const Address& destination);
+    Result<void> may_move(const SaEntry& entry, const control::MoveSa& move) const;
+    void move(SaEntry& entry, const Endpoints& before);
+    void set_ends(InboundSa& sa, const MovedEnds& ends);
 
     // chain cells
     static bool wants_cell(const Policy& policy);
@@ -105,7 +110,7 @@ private:
     void publish_policies(const Journal& journal, const Database& database, AffectedPolicies& affected);
     void add_policy(const PolicyPtr& policy, const Database& database, AffectedPolicies& affected);
     void remove_policy(const PolicyPtr& policy);
-    void collect(const SaEntry& entry, ReqId reqid, AffectedPolicies& affected) const;
+    void collect(const SaEntry& entry, const Endpoints& ends, ReqId reqid, AffectedPolicies& affected) const;
     void refresh(PolicyCells& cells, Affected& affected, const Database& database);
     void refresh_pair(PolicyCells& cells, const Endpoints& ends, const Database& database);
     struct Step {

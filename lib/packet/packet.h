@@ -18,6 +18,7 @@
 namespace torii {
 
 struct InboundSa;
+struct OutboundPath;
 struct OutboundSa;
 struct SaChain;
 
@@ -86,7 +87,8 @@ struct Packet {
     std::byte* ip = nullptr;   // the outermost IP header that is still there
     InboundSa* inbound_sa = nullptr;
     OutboundSa* outbound_sa = nullptr;
-    const SaChain* chain = nullptr;  // what follows outbound_sa; null: nothing
+    const SaChain* chain = nullptr;      // what follows outbound_sa; null: nothing
+    const OutboundPath* path = nullptr;  // where outbound_sa leads, once the packet is protected by it
     std::uint64_t sequence = 0;
     std::uint64_t hash = 0;             // of whatever is looked up next
     std::uint16_t ip_octets = 0;        // total length by the IP header

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "crypto/engine.h"
 #include "net/headers.h"
@@ -66,6 +67,14 @@ union OuterHeader {
     Ipv6Header ipv6{};
 };
 
+/// Where an SA's packets go: what stands in front of them. A value that is replaced as a whole when the SA moves; a
+/// packet takes one of them and keeps to it.
+struct OutboundPath {
+    OuterHeader outer;
+    UdpPorts udp;  // of ESP in UDP (RFC 3948)
+    unsigned udp_octets() const { return udp.is_used() ? unsigned{sizeof(UdpHeader)} : 0u; }
+};
+
 struct alignas(64) OutboundSa {
     // ---- line 0: every packet
     Counter next_sequence;             // owner: the number the next packet gets; starts at 1
@@ -82,35 +91,51 @@ struct alignas(64) OutboundSa {
     std::uint8_t iv_octets = 0;
     std::uint8_t icv_octets = 0;
     std::uint8_t alignment_mask = 3;  // text is padded to a multiple of this + 1
-    bool counter_iv = false;
-    bool extended_sequence = false;
+    bool counter_iv : 1 = false;
+    bool extended_sequence : 1 = false;
+    std::atomic<bool> has_moved{false};  // control
     // ---- line 1
     std::uint32_t serial = 0;  // of this SA, never reused
     IpsecProtocol protocol = IpsecProtocol::esp;
-    Family family = Family::ipv4;  // of its ends, and so of `outer`
+    Family family = Family::ipv4;  // of its ends, wherever they are
     Padding padding = Padding::sequential;
     std::atomic<std::uint8_t> class_authenticated{0};  // control; AH over IPv4: mask on DSCP and ECN
-    OuterHeader outer;
-    std::atomic<const TunnelHeader*> tunnel{&usual_tunnel_header};  // control; never null
+    OutboundPath first_path;                           // as long as it has not moved
     std::uint16_t tfc_octets = 0;    // in tunnel mode shorter packets are padded to this (RFC 4303 2.7); 0: none
     std::uint8_t header_octets = 8;  // of ESP or AH in front of IV or ICV: 4 less in their old forms
     std::uint8_t engine_octets = 8;  // what the engine takes for ESP header and IV
-    UdpPorts udp;                    // of ESP in UDP (RFC 3948)
+    std::atomic<const TunnelHeader*> tunnel{&usual_tunnel_header};  // control; never null
     // ---- lines 2..
     alignas(64) std::byte key[key_block_octets]{};
     // ---- behind: what the watch leads to
     std::uint64_t last_sequence = unlimited;  // the last number that may be sent
     PacketLimits limits;
-    std::uint16_t cpi = 0;                   // IPComp: as on the wire
-    std::uint16_t texts_to_pass_over = 0;    // owner; IPComp: this many are not worth a try
-    std::uint16_t incompressible_texts = 0;  // owner; IPComp: in a row
+    std::atomic<const OutboundPath*> moved_path{nullptr};  // control
+    std::uint16_t cpi = 0;                                 // IPComp: as on the wire
+    std::uint16_t texts_to_pass_over = 0;                  // owner; IPComp: this many are not worth a try
+    std::uint16_t incompressible_texts = 0;                // owner; IPComp: in a row
 
     unsigned outer_octets() const {
         return family == Family::ipv4 ? unsigned{sizeof(Ipv4Header)} : unsigned{sizeof(Ipv6Header)};
     }
-    unsigned udp_octets() const { return udp.is_used() ? unsigned{sizeof(UdpHeader)} : 0u; }
+    /// Valid until the reader's next quiescent state.
+    const OutboundPath& path() const {
+        if (has_moved.load(std::memory_order_acquire)) [[unlikely]]
+            return *moved_path.load(std::memory_order_acquire);
+        return first_path;
+    }
 };
 static_assert(offsetof(OutboundSa, serial) == 64 && offsetof(OutboundSa, key) == 128);
+
+/// Where the ends of an inbound SA are that has moved, and for a few seconds also where they were: packets and policies
+/// may know either by then. Replaced as a whole.
+struct MovedEnds {
+    Endpoints now;
+    std::optional<Endpoints> before;
+};
+
+/// How an inbound SA's ESP may come, as bits: in both ways for a few seconds when it has moved.
+inline constexpr std::uint8_t form_bare = 1, form_in_udp = 2;
 
 struct alignas(64) InboundSa {
     // ---- line 0: every packet
@@ -124,9 +149,9 @@ struct alignas(64) InboundSa {
     std::uint32_t destination_ipv4 = 0;  // as on the wire; 0 for other families
     Mode mode = Mode::any;               // any: tunnel when the inner protocol is IP, transport otherwise
     bool extended_sequence : 1 = false;
-    bool ordered_padding : 1 = true;  // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
-    bool has_sequence : 1 = true;     // ESP and AH in their old forms have none
-    bool in_udp : 1 = false;          // its ESP comes in UDP, and not otherwise
+    bool ordered_padding : 1 = true;             // the peer pads with 1, 2, 3, ...: check it (RFC 4303 2.4)
+    bool has_sequence : 1 = true;                // ESP and AH in their old forms have none
+    std::atomic<std::uint8_t> forms{form_bare};  // control
     IpsecProtocol protocol = IpsecProtocol::esp;
     std::uint8_t header_octets = 8;  // as OutboundSa's
     std::uint8_t engine_octets = 8;
@@ -136,10 +161,11 @@ struct alignas(64) InboundSa {
     Counter packets;                   // owner
     Counter octets_soft, octets_hard;  // control; owner makes soft unlimited once told
     PacketWatch watch;                 // packets beyond it want a look at `limits`
-    Address destination;               // ours
+    Address destination;               // ours, as long as it has not moved; so are the two others
     std::uint32_t serial = 0;
     // ---- line 2: what the policy check and a bad day want
     Address source;
+    std::atomic<const MovedEnds*> moved{nullptr};      // control
     std::atomic<ReqId> reqid{};                        // control
     std::atomic<std::uint8_t> class_authenticated{0};  // control; as OutboundSa's
     Counter icv_failures, replays;                     // owner
@@ -147,6 +173,19 @@ struct alignas(64) InboundSa {
     alignas(64) std::byte key[key_block_octets]{};
     // ---- behind: what the watch leads to
     PacketLimits limits;
+
+    bool comes(bool in_udp) const { return forms.load(std::memory_order_relaxed) & (in_udp ? form_in_udp : form_bare); }
+    bool is_between(const Endpoints& ends) const {
+        const MovedEnds* const elsewhere = moved.load(std::memory_order_acquire);
+        if (elsewhere == nullptr) return ends.destination == destination && ends.source == source;
+        return ends == elsewhere->now || ends == elsewhere->before;
+    }
+    bool is_at(const Address& address) const {
+        const MovedEnds* const elsewhere = moved.load(std::memory_order_acquire);
+        if (elsewhere == nullptr) return address == destination;
+        return address == elsewhere->now.destination ||
+               (elsewhere->before && address == elsewhere->before->destination);
+    }
 };
 static_assert(offsetof(InboundSa, octets) == 64 && offsetof(InboundSa, key) == 192);
 

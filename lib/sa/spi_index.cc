@@ -16,14 +16,16 @@ InboundSa* SpiIndex::find_exact(const Address& destination, IpsecProtocol protoc
         const auto value = place.load(std::memory_order_acquire);
         if (value == 0 || (value & tag_mask) != (h & tag_mask)) continue;
         InboundSa* const sa = pointer(value);
-        if (sa->spi == spi && sa->protocol == protocol && sa->destination == destination) return sa;
+        if (sa->spi == spi && sa->protocol == protocol && sa->is_at(destination)) return sa;
     }
     return nullptr;
 }
 
-bool SpiIndex::insert(InboundSa& sa) {
-    const std::uint64_t h = hash(sa.destination, sa.protocol, sa.spi);
+bool SpiIndex::insert(InboundSa& sa, const Address& destination) {
+    const std::uint64_t h = hash(destination, sa.protocol, sa.spi);
     const auto value = reinterpret_cast<std::uint64_t>(&sa) | (h & tag_mask);
+    const auto is_there = [value](const auto& place) { return place.load(std::memory_order_relaxed) == value; };
+    if (std::ranges::any_of(bucket(h).places, is_there)) return true;
     for (auto& place : bucket(h).places) {
         if (place.load(std::memory_order_relaxed) != 0) continue;
         place.store(value, std::memory_order_release);
@@ -32,10 +34,11 @@ bool SpiIndex::insert(InboundSa& sa) {
     return false;
 }
 
-void SpiIndex::remove(const InboundSa& sa) {
-    for (auto& place : bucket(hash(sa.destination, sa.protocol, sa.spi)).places)
-        if (const auto value = place.load(std::memory_order_relaxed); value != 0 && pointer(value) == &sa)
-            place.store(0, std::memory_order_release);
+void SpiIndex::remove(const InboundSa& sa, const Address& destination) {
+    const std::uint64_t h = hash(destination, sa.protocol, sa.spi);
+    const auto gone = reinterpret_cast<std::uint64_t>(&sa) | (h & tag_mask);
+    for (auto& place : bucket(h).places)
+        if (place.load(std::memory_order_relaxed) == gone) place.store(0, std::memory_order_release);
 }
 
 }  // namespace torii

@@ -43,11 +43,14 @@ public:
     }
     InboundSa* find_exact(const Address& destination, IpsecProtocol protocol, Big32 spi) const;
 
-    /// Control thread. False when the bucket is full: publish a larger table instead.
-    bool insert(InboundSa& sa);
+    /// Control thread. The SA is found at `destination`, which is, or was until lately, its own. False when the bucket
+    /// is full: publish a larger table instead.
+    bool insert(InboundSa& sa, const Address& destination);
+    bool insert(InboundSa& sa) { return insert(sa, sa.destination); }
     /// Control thread. The block must not be reused before every reader passed a quiescent state.
-    void remove(const InboundSa& sa);
-    /// Control thread. Calls `visit(InboundSa&)` for every SA there is.
+    void remove(const InboundSa& sa, const Address& destination);
+    void remove(const InboundSa& sa) { remove(sa, sa.destination); }
+    /// Control thread. Calls `visit(InboundSa&)` for every SA there is, for one that has moved perhaps twice.
     template <class Visit>
     void each(Visit visit) const {
         for (std::size_t i = 0; i <= mask_; ++i)

@@ -81,10 +81,10 @@ inline void enter_tunnel(Packet& p, unsigned before, unsigned total) {
     const TunnelHeader& rules = *sa.tunnel.load(std::memory_order_acquire);
     const std::uint8_t outer_class = rules.classes[dscp_ecn(p)], hops = rules.outer_hops(hops_left(p));
     if (sa.family == Family::ipv4) [[likely]] {
-        write_outer(p.ip - before, sa.outer.ipv4, outer_class, hops, outer_flags(rules, p),
+        write_outer(p.ip - before, p.path->outer.ipv4, outer_class, hops, outer_flags(rules, p),
                     static_cast<std::uint16_t>(total), outer_identification(sa, p.sequence));
     } else {
-        write_outer(p.ip - before, sa.outer.ipv6, outer_class, hops, flow_label(p) & rules.label_copied, total);
+        write_outer(p.ip - before, p.path->outer.ipv6, outer_class, hops, flow_label(p) & rules.label_copied, total);
         p.next_header_at = offsetof(Ipv6Header, next_header);
         p.fragment_at = 0;
         p.waypoint = false;

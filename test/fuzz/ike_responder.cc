@@ -22,8 +22,9 @@ class Attack {
 public:
     /// `steps`: how far the true life has come before.
     explicit Attack(unsigned steps) {
-        world_.add("peer", config_of({connection(1, 2)}));
-        auto ours = connection(2, 1);
+        auto peers = connection(1, 2), ours = connection(2, 1);
+        peers->mobike = ours->mobike = peers->children[0].ipcomp = ours->children[0].ipcomp = true;
+        world_.add("peer", config_of({peers}));
         ours->children[0].proposals.push_back(
             *parse_child_proposal(ProtocolId::esp, "aes128gcm16-x25519", LegacyAlgorithms::refused));
         world_.add("victim", config_of({ours}));
@@ -70,7 +71,9 @@ public:
                 if (auto cut = sealing_->seal_fragments(header, PayloadType{*first}, in.rest(), 256)) return *cut;
             return {*sealing_->seal(header, PayloadType{*first}, in.rest())};
         }();
-        for (const Octets& octets : datagrams) take({{address_of(2), 500}, {address_of(1), 500}, octets});
+        // from where he was, or from elsewhere
+        const Endpoint local = sa->local, peer = (*kind & 0x20) != 0 ? Endpoint{address_of(51), 4500} : sa->remote;
+        for (const Octets& octets : datagrams) take({local, peer, octets});
     }
 
     /// Time passes, or the operator does something.
@@ -105,7 +108,10 @@ private:
             want(sa.children.size() <= EngineLimits{}.children_per_ike_sa);
             want(sa.queue.size() <= EngineLimits{}.queued_requests);
             want(sa.state == IkeState::established || sa.children.empty());
-            for (const auto& child : sa.children) sas += child->inbound_up + child->outbound_up;
+            for (const auto& child : sa.children) {
+                sas += child->inbound_up + child->outbound_up;
+                if (child->ipcomp) sas += child->ipcomp->inbound_up + child->ipcomp->outbound_up;
+            }
         });
         want(victim.sad.size() == sas);
     }

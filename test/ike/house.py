@@ -18,6 +18,7 @@ SECOND = """
 ENDS = {'tokyo': ('20.0.0.1', '20.0.0.2', 'tokyo.example', 'newyork.example', 30, '10.1.1.0/24', '10.1.2.0/24'),
         'newyork': ('20.0.0.2', '20.0.0.1', 'newyork.example', 'tokyo.example', 30, '10.1.2.0/24', '10.1.1.0/24')}
 DEADLINES = 'retransmit_milliseconds = 300; retransmissions = 3;'
+SECOND_OF_TOKYO = '20.0.0.11'
 SECRET = '0x746f7269692064656d6f206b65792c207075626c697368656420616e64207468757320776f7274686c657373'
 
 
@@ -32,6 +33,7 @@ def configuration(city, seconds=30):
     ends = [*ENDS[city]]
     ends[4] = seconds
     text = text.replace('connections = (', f'{DEADLINES} key_log = "{city}.keys";\n    connections = (', 1)
+    text = text.replace('"20.0.0.1/24"', f'"20.0.0.1/24", "{SECOND_OF_TOKYO}/24"')
     text = re.sub(r'(\{ name = "\w+"; local = "[\d.]+"; remote = "[\d.]+";)', r'\1 dpd_seconds = 1;', text, count=1)
     return text.replace('start = "trap"; } ); }', 'start = "trap"; } ); },' + SECOND.format(*ends), 1)
 
@@ -170,6 +172,76 @@ def logs_keys(scene):
     check('20.0.0.1' in (told := read_by(*keys)) and '20.0.0.2' in told, f'tshark reads {told!r} with {len(keys) // 2} keys')
 
 
+def reload_both(scene, changed):
+    """Both gateways read their files again, with what `changed(city, text)` makes of them, and begin anew."""
+    for city, gateway in scene.gateways.items():
+        with open(scene.gateway_file(city), 'r+', encoding='ascii') as file:
+            text = changed(city, file.read())
+            file.seek(0)
+            file.write(text)
+        gateway.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: not scene.tokyo.ike('newyork') and not scene.newyork.ike('tokyo'), 'the changed connections go on')
+    scene.ping('office-tokyo', '10.0.2.5', count=1)
+    scene.agreed()
+
+
+def compresses(scene):
+    """Both files say `ipcomp = true` from here on. A ping's thousand octets count up and start again."""
+    reload_both(scene, lambda _, text: text.replace('name = "offices";', 'name = "offices"; ipcomp = true;'))
+    for gateway in scene.gateways.values():
+        pairs = wait_for(lambda g=gateway: [p for p in g.children() if p['state'] == 'installed'], 'no child')
+        check(len(pairs) == 1 and pairs[0]['ipcomp'], f'the child does not compress: {pairs}')
+        check(gateway.torii('setkey', '-D').count('C: deflate') == 2, 'the SAD has not two SAs of IPComp')
+    scene.tap.frames()
+    scene.network.inside('office-tokyo', 'ping', '-n', '-c', '3', '-i', '0.1', '-W', '2', '-s', '1000', '10.0.2.5')
+    lengths = [len(frame) for frame in scene.tap.frames() if frame[12:14] == b'\x08\x00' and frame[23] == 50]
+    check(len(lengths) == 6 and max(lengths) < 500, f'ESP on the wire has {lengths} octets: it is not compressed')
+    with scene.flood('office-newyork', '10.0.1.5'):
+        scene.tokyo.torii('ike', 'rekey', 'newyork/offices')
+        wait_for(lambda: any(p['state'] == 'installed' and p['inbound_spi'] != pairs[0]['outbound_spi'] for p in scene.tokyo.children()),
+                 'no new SAs', 1.5)
+    scene.tokyo.torii('ike', 'down', 'newyork')
+    for gateway in scene.gateways.values():
+        wait_for(lambda g=gateway: 'No SAD entries' in g.torii('setkey', '-D'), 'SAs are left')
+    scene.ping('office-newyork', '10.0.1.5', count=1)
+
+
+def moves(scene):
+    """Both files say `mobike = true` from here on, and tokyo's has a second address to which its SAs may go."""
+    def changed(city, text):
+        more = f'mobike = true; other_locals = ["{SECOND_OF_TOKYO}"];' if city == 'tokyo' else 'mobike = true;'
+        return re.sub(r'(dpd_seconds = 1;)', rf'\1 {more}', text, count=1)
+
+    reload_both(scene, changed)
+    before = scene.tokyo.children('newyork')[0]
+    with scene.flood('office-tokyo', '10.0.2.5'):
+        scene.tokyo.torii('ike', 'move', 'newyork', SECOND_OF_TOKYO)
+        wait_for(lambda: scene.newyork.ike('tokyo')[0]['remote'] == SECOND_OF_TOKYO, 'newyork believes tokyo at its first address', 1)
+        wait_for(lambda: f'20.0.0.2 {SECOND_OF_TOKYO}' in scene.newyork.torii('setkey', '-D'), "newyork's SAs stayed", 1)
+    pairs = scene.tokyo.children('newyork')
+    check([p['number'] for p in pairs] == [before['number']] and pairs[0]['inbound_spi'] == before['inbound_spi'], f'there are new SAs: {pairs}')
+    check(pairs[0]['outbound_packets'] > 600, f'the counts began anew: {pairs}')
+    for gateway in scene.gateways.values():
+        dump = gateway.torii('setkey', '-D')
+        check('20.0.0.1 ' not in dump and ' 20.0.0.1' not in dump.replace(SECOND_OF_TOKYO, ''), f'an SA is where tokyo was: {dump}')
+    drops = scene.newyork.drops()
+    check(not drops.get('replayed') and not drops.get('policy_mismatch') and not drops.get('unknown_spi'), f'newyork dropped {drops}')
+    scene.both_ways()
+
+
+def finds_other_way(scene):
+    """Newyork's filter cuts the way to the address that tokyo has moved to."""
+    before = scene.tokyo.children('newyork')[0]
+    scene.newyork.torii('filter', 'add', 'wire', 'block', 'in', 'on', 'wan', 'from', SECOND_OF_TOKYO)
+    try:
+        wait_for(lambda: scene.newyork.ike('tokyo')[0]['remote'] == '20.0.0.1', lambda: f'tokyo stays: {scene.tokyo.ike_log()[-600:]}', 10)
+        wait_for(lambda: '20.0.0.2 20.0.0.1 ' in scene.newyork.torii('setkey', '-D'), "newyork's SAs stayed", 1)
+    finally:
+        scene.newyork.torii('filter', 'flush', 'wire')
+    scene.both_ways()
+    check(scene.tokyo.children('newyork')[0]['inbound_spi'] == before['inbound_spi'], 'there are new SAs')
+
+
 def says_goodbye(scene):
     scene.agreed()
     scene.tokyo.close()
@@ -190,6 +262,11 @@ def cases(scene):
     yield case('a gateway that lost its power comes back with its own first packet, and its peer forgets the old SAs', comes_back)
     yield case('a gateway whose peer lost his power finds out by itself, and its next packet begins anew', notices)
     yield case('a psk.txt that others may read is refused, with the words chmod 600', refuses_open_secrets)
+    yield case('with ipcomp = true ESP on the wire is a fraction of what it carries; it is rekeyed in a flood and deleted with ESP',
+               compresses)
+    yield case('torii ike move takes the SAs to another address in a flood of pings, with their numbers, and none is lost (RFC 4555 3.5)',
+               moves)
+    yield case('a way that dies is noticed, and the same SAs go on by another one (RFC 4555 3.10)', finds_other_way)
     yield case('a gateway that is stopped tells its peer, who keeps nothing', says_goodbye)
 
 

@@ -4,7 +4,7 @@ What each case expects it asks both sides for (`torii show ike`, `swanctl --list
 """
 from certificates import Person, ecdsa_key, rsa_key
 from places import WireTap
-from scene import Swan, check, wait_for
+from scene import Pings, Swan, check, wait_for
 
 WAYS = {'psk': ('20.0.0.1', '20.0.0.2'),
         'ecdsa': ('tokyo.ecdsa.example', 'newyork.ecdsa.example'),
@@ -17,6 +17,7 @@ MORE = """
     retransmissions = 3;
 """
 SECRET = 'one secret of both'
+OTHER_OF_SWAN = '20.0.0.9'
 PROOF = {'psk': 'psk', 'ecdsa': 'certificate', 'rsa': 'certificate', 'chain': 'certificate'}
 BETWEEN = 5  # certificates between the authority and an end of the long chain
 SKF = 53  # RFC 7383 2.5
@@ -26,7 +27,8 @@ def torii_connection(name):
     us, peer = WAYS[name]
     files = f'auth = "certificate"; certificate = "{name}.pem"; key = "{name}.key";' if name != 'psk' else ''
     return f"""{{ name = "{name}"; local = "20.0.0.1"; remote = "20.0.0.2"; local_id = "{us}"; remote_id = "{peer}"; {files} dpd_seconds = 1;
-        children = ( {{ name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; proposals = ["aes128gcm16-x25519"]; }} ); }}"""
+        mobike = true;
+        children = ( {{ name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; ipcomp = true; proposals = ["aes128gcm16-x25519"]; }} ); }}"""
 
 
 def swan_connection(name, us=None, peer=None):
@@ -189,6 +191,39 @@ def reauthenticates(scene):
     scene.both_ways()
 
 
+def does_without_ipcomp(scene):
+    """Every child of these offers it; the kernel-libipsec of strongSwan knows none, so that charon answers without."""
+    _, pair = scene.have('psk')
+    check(not pair['ipcomp'] and pair['mode'] == 'tunnel', f'it should be ESP alone: {pair}')
+    check('C: deflate' not in scene.torii.torii('setkey', '-D'), 'there are SAs of IPComp')
+    check('IPCOMP_SUPPORTED' in scene.swan.said() or 'IPCOMP' in scene.swan.said(), 'strongSwan was not offered any')
+    scene.both_ways()
+
+
+def swan_moves(scene):
+    """strongSwan begins and loses its address; another one of it takes its place. Its kernel-libipsec cannot move an SA, so that it gives
+    its child new keys there."""
+    scene.end()
+    ike, _ = scene.begin('psk', 'swan')
+    network = scene.network
+    network.inside('swan', 'sysctl', '-qw', 'net.ipv4.conf.eth0.promote_secondaries=1')
+    network.ip('swan', f'addr add {OTHER_OF_SWAN}/24 dev eth0')
+    try:
+        with Pings(network, 'office', '10.0.2.5', 600, 0.005) as pings:
+            network.ip('swan', 'addr del 20.0.0.2/24 dev eth0')
+            wait_for(lambda: scene.torii.ike()[0]['remote'] == OTHER_OF_SWAN, lambda: f'torii knows nothing of it: {scene.both()}', 3)
+            answers = pings.answers(seconds=1)
+        lost = [n for n, times in enumerate(answers) if times == 0]
+        check(len(lost) < 300 and (not lost or lost[-1] - lost[0] + 1 == len(lost)), f'pings {lost} were lost: more than one gap of 1.5 s')
+        scene.wait_until_agreed('psk')
+        check(len(scene.torii.ike()) == 1 and scene.torii.ike()[0]['number'] == ike['number'], f'there is another IKE SA: {scene.both()}')
+        check(OTHER_OF_SWAN in (dump := scene.torii.torii('setkey', '-D')) and '20.0.0.2[' not in dump, f'an SA is where strongSwan was: {dump}')
+        scene.both_ways()
+    finally:
+        network.ip('swan', 'addr add 20.0.0.2/24 dev eth0')
+        network.ip('swan', f'addr del {OTHER_OF_SWAN}/24 dev eth0')
+
+
 def deletes(scene, side):
     ike, _ = scene.have('psk')
     if side == 'torii':
@@ -259,6 +294,7 @@ def cases(scene):
         yield case(f'{name} gives the child new keys in a flood of pings, and none is lost (RFC 7296 2.8)', rekeys_child, side)
         yield case(f'{name} gives the IKE SA new keys, the child moves over, and no ping is lost (RFC 7296 2.18)', rekeys_ike, side)
         yield case(f'{name} deletes the child and then the IKE SA, and the other side follows (RFC 7296 1.4.1)', deletes, side)
+    yield case('Torii offers IPComp to a strongSwan that has none, and the child does without (RFC 7296 2.22)', does_without_ipcomp)
     yield case('Torii proves itself again to strongSwan, the new IKE SA first, and no ping is lost (RFC 7296 2.8.3)', reauthenticates)
     for side, name in names.items():
         for kind, words in (('ecdsa', 'an ECDSA certificate of P-256'), ('rsa', 'an RSA certificate')):
@@ -270,4 +306,5 @@ def cases(scene):
     yield case('strongSwan with an identity that Torii does not expect gets no SA, whoever begins, and both are told', stays_out,
                swan_conf(psk={'us': '20.0.0.9'}), {'torii': 'AUTHENTICATION_FAILED', 'swan': '20.0.0.9'},
                {'torii': 'no matching peer config found', 'swan': 'AUTH_FAILED'})
+    yield case('strongSwan gets another address, and its IKE SA and its child go on there after one gap in the pings (RFC 4555)', swan_moves)
     yield case('when strongSwan dies without a word Torii notices, and connects again when it is back (RFC 7296 2.4)', notices_death)

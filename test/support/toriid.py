@@ -48,6 +48,11 @@ class Toriid:
         """How many packets were dropped so far, by reason; the reasons of none are left out."""
         return {row['reason']: row['total'] for row in json.loads(self.torii('show', 'drops', '--json')) if row['total']}
 
+    def children(self, connection=None):
+        """The pairs of SAs that IKE has made, of one connection or of all."""
+        rows = json.loads(self.torii('show', 'child', '--json'))
+        return [r for r in rows if r['number'] and connection in (None, r['connection'])]
+
     def close(self):
         """Ends toriid; raises Wrong if it had to be killed or ended badly. Does nothing the second time."""
         if self.process.returncode is not None:

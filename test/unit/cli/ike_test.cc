@@ -39,11 +39,12 @@ TEST_CASE("show ike has a row for each IKE SA and for each connection without on
 TEST_CASE("show child has each pair's selectors, SPIs and counts") {
     const std::string out = drawn({"show", "child"}, R"([
         {"connection":"newyork","name":"offices","number":9,"ike":7,"state":"installed","protocol":"esp","mode":"tunnel",
-         "in_udp":true,"inbound_spi":4098,"outbound_spi":4097,"suite":"aes128gcm16-noesn","local":["10.0.1.0/24"],
+         "in_udp":true,"ipcomp":true,"inbound_spi":4098,"outbound_spi":4097,"suite":"aes128gcm16-noesn","local":["10.0.1.0/24"],
          "remote":["10.0.2.0/24","10.0.3.0/24"],"age_seconds":45,"rekey_in_seconds":720,"ends_in_seconds":0,
          "inbound_packets":12,"inbound_octets":1000,"outbound_packets":3456,"outbound_octets":2}])");
-    CHECK(holds(out,
-                "esp-udp/tunnel  10.0.1.0/24  10.0.2.0/24, 10.0.3.0/24  0x00001002  0x00001001  aes128gcm16-noesn\n"));
+    CHECK(holds(
+        out,
+        "esp-udp+ipcomp/tunnel  10.0.1.0/24  10.0.2.0/24, 10.0.3.0/24  0x00001002  0x00001001  aes128gcm16-noesn\n"));
     CHECK(holds(out, "3,456"));
 }
 
@@ -56,6 +57,8 @@ TEST_CASE("IKE's commands ask for what they are called with, and need a name to 
         CHECK_FALSE(parsed({"ike", what}));
         CHECK_FALSE(parsed({"ike", what, "newyork", "osaka"}));
     }
+    CHECK(parsed({"ike", "move", "newyork", "30.0.0.1"})->command->method == "ike.move");
+    CHECK_FALSE(parsed({"ike", "move", "newyork"}));
     CHECK(parsed({"show", "ike"})->command->method == "ike.list");  // and not ike-log, of which it is a beginning
     const auto log = parsed({"show", "ike-log", "newyork", "-n", "7"});
     REQUIRE(log);

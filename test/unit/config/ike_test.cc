@@ -187,6 +187,18 @@ TEST_CASE("mistakes in the words of ike are told with their line and with what i
     check(R"(ike = { psk_file = "psk.txt"; connections = ( { name = "a"; children = ( { name = "b"; start = "trap";
         mode = "transport"; } ); } ); };)",
           inside + ".start wants a peer to begin with: the connection's remote is any");
+    check(connection("local = \"20.0.0.1\"; other_locals = [\"30.0.0.1\"];"),
+          path + ".other_locals are for `mobike = true` and a connection with a local end");
+    check(connection("mobike = true; other_locals = [\"30.0.0.1\"];"),
+          path + ".other_locals are for `mobike = true` and a connection with a local end");
+    for (const char* const wrong : {"20.0.0.2", "2001:db8::1"})
+        check(connection("local = \"20.0.0.1\"; mobike = true; other_locals = [\"" + std::string{wrong} + "\"];"),
+              path + ".other_locals has " + wrong + ", which is of another family than local, or the peer's");
+    check(connection("local = \"20.0.0.1\"; mobike = true; other_locals = [\"tokyo\"];"),
+          path + ".other_locals.[0] is \"tokyo\": an end is one host's address, as in 30.0.0.1");
+    for (const char* const wrong : {"mode = \"transport\";", "local = [\"10.0.1.0/24\"]; policies = false;"})
+        check(connection("mobike = true; children = ( { name = \"offices\"; " + std::string{wrong} + "} );"),
+              inside + " cannot move with its connection (mobike): that is for tunnels whose policies IKE makes");
     check(R"(ike = { connections = ( { name = "a"; } ); };)",
           path + " proves itself by a pre-shared key: ike.psk_file names none");
 }

@@ -59,6 +59,9 @@ public:
     Result<std::string> down(std::string_view name) override { return deed("down", name); }
     Result<std::string> rekey(std::string_view name) override { return deed("rekey", name); }
     Result<std::string> reauth(std::string_view name) override { return deed("reauth", name); }
+    Result<std::string> move(std::string_view name, std::string_view address) override {
+        return deed("move to " + std::string{address}, name);
+    }
 
     mutable std::string asked;
 

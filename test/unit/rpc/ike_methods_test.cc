@@ -59,6 +59,14 @@ TEST_CASE("IKE's log is told for one connection or all, so many lines as were as
                     R"("code":"bad_value")"));
 }
 
+TEST_CASE("move takes a name and an address") {
+    Asked asked;
+    CHECK(holds(asked.to("ike.move", R"({"name":"newyork","address":"30.0.0.1"})"),
+                R"("done":"begun: move to 30.0.0.1 newyork")"));
+    CHECK(holds(asked.to("ike.move", R"({"name":"kyoto","address":"30.0.0.1"})"), R"("code":"not_found")"));
+    CHECK(holds(asked.to("ike.move", R"({"name":"newyork"})"), "params lack 'address'"));
+}
+
 TEST_CASE("up, down, rekey and reauth say what they began, or why not") {
     Asked asked;
     for (const std::string_view what : {"up", "down", "rekey", "reauth"}) {

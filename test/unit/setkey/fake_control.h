@@ -109,6 +109,15 @@ private:
             if (sa.spec.id == update.spec.id) sa.spec = std::move(update.spec);
         return {};
     }
+    control::Outcome perform(control::MoveSa& move) {
+        for (Sa& sa : sas)
+            if (sa.spec.id == move.id) {
+                sa.spec.id.source = move.source;
+                sa.spec.id.destination = move.destination;
+                sa.spec.udp = move.udp;
+            }
+        return {};
+    }
     control::Outcome perform(control::GetSpi& get) {
         control::SaSpec spec;
         spec.id = get.id;

@@ -47,21 +47,22 @@ std::string disagreement_of(const Node& node, std::size_t ike_sas, std::size_t c
         return node.name + " has " + std::to_string(node.engine->size()) + " IKE SAs, not " + std::to_string(ike_sas);
     if (node.engine->half_open() != 0) return node.name + " has half-open IKE SAs";
     std::string wrong;
-    std::size_t there = 0;
+    std::size_t there = 0, sas = 0;
     node.engine->each([&](const IkeSa& sa) {
         if (sa.state != IkeState::established) wrong = "an IKE SA is " + std::string{name_of(sa.state)};
         if (sa.outstanding || !sa.queue.empty()) wrong = "something is under way";
         if (sa.superseded) wrong = "an IKE SA is superseded";
         for (const auto& child : sa.children) {
             ++there;
+            sas += sas_of(sa, *child).size();
             if (child->state != ChildSa::State::installed) wrong = "a child is " + std::string{name_of(child->state)};
             if (child->pending_outbound || !child->outbound_up || !child->inbound_up) wrong = "a child is half there";
         }
     });
     if (wrong.empty() && there != children)
         wrong = std::to_string(there) + " children, not " + std::to_string(children);
-    if (wrong.empty() && node.sad.size() != 2 * children)
-        wrong = std::to_string(node.sad.size()) + " SAs in the gateway, not " + std::to_string(2 * children);
+    if (wrong.empty() && node.sad.size() != sas)
+        wrong = std::to_string(node.sad.size()) + " SAs in the gateway, not " + std::to_string(sas);
     return wrong.empty() ? wrong : node.name + ": " + wrong;
 }
 

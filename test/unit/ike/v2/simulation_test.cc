@@ -48,6 +48,7 @@ std::string complaint(World& world) {
             if (sa.outstanding || !sa.queue.empty()) wrong = node.name + " still waits for something";
             for (const auto& child : sa.children) {
                 sas += child->inbound_up + child->outbound_up;
+                if (child->ipcomp) sas += child->ipcomp->inbound_up + child->ipcomp->outbound_up;
                 if (child->state != ChildSa::State::installed)
                     wrong = node.name + " holds a child in state " + std::string{name_of(child->state)};
                 if (child->pending_outbound) wrong = node.name + " has a child that never sends";
@@ -76,10 +77,20 @@ std::string live(std::uint64_t seed) {
             c->children[0].proposals = {
                 *parse_child_proposal(ProtocolId::esp, "aes128gcm16-x25519", LegacyAlgorithms::refused)};
     }
+    std::mt19937_64 kinds{seed};  // a generator of its own: the lives of before stay as they were
+    mine->children[0].ipcomp = kinds() % 3 == 0;
+    other->children[0].ipcomp = kinds() % 3 == 0;
+    const bool mobile = kinds() % 2 == 0;  // each has a second address, and moves to and fro
+    for (const auto& c : {mine, other}) {
+        c->mobike = mobile;
+        if (mobile) c->other_locals = {address_of(c == mine ? 51 : 52)};
+    }
     if (mine->children[0].proposals != other->children[0].proposals)
         other->children[0].proposals = mine->children[0].proposals;
     world.add("a", config_of({mine}));
     world.add("b", config_of({other}));
+    world.addresses[address_of(51)] = 0;
+    world.addresses[address_of(52)] = 1;
     world.loss = static_cast<double>(random() % 51) / 100;
     world.repeat = static_cast<double>(random() % 30) / 100;
     world.most_delay = Instant{1 + static_cast<std::int64_t>(random() % 400)};
@@ -119,6 +130,9 @@ std::string live(std::uint64_t seed) {
             default: world.ping(who, 1 - who, who == 0 ? packet_between(1, 2) : packet_between(2, 1));
         }
         if (actions) world.perform(node, std::move(*actions));
+        if (!mobile || kinds() % 6 != 0) continue;
+        const auto to = address_of(static_cast<unsigned>(who) + (kinds() % 2 == 0 ? 51 : 1));
+        if (auto moved = node.engine->move("to-" + peer, to, world.now())) world.perform(node, std::move(*moved));
     }
 
     // Quiet: the network behaves, and nobody is ordered about. Lifetimes would go on, so they are watched at their

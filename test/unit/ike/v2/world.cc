@@ -19,9 +19,12 @@ Result<void> Sad::apply(std::vector<control::Operation> operations) {
                     return fail(Errc::exists, "there is such an SA");
             const auto key = add->spec.cipher_key.empty() ? add->spec.auth_key.octets() : add->spec.cipher_key.octets();
             const std::vector<std::byte> mine(key.begin(), key.end());
-            if (mine.empty()) return fail(Errc::bad_key_length, "an SA without keys");
+            if (mine.empty() && id.protocol != IpsecProtocol::ipcomp)
+                return fail(Errc::bad_key_length, "an SA without keys");
             Entry entry{std::move(add->spec), 0, ++order_};
             sas_.emplace(id, std::move(entry));
+        } else if (const auto* to = std::get_if<control::MoveSa>(&operation)) {
+            TORII_CHECK(move(*to));
         } else if (const auto* del = std::get_if<control::DeleteSa>(&operation)) {
             if (sas_.erase(del->id) == 0) return fail(Errc::not_found, "there is no such SA");
         } else if (const auto* policy = std::get_if<control::AddPolicy>(&operation)) {
@@ -46,6 +49,20 @@ Result<void> Sad::apply(std::vector<control::Operation> operations) {
     return {};
 }
 
+Result<void> Sad::move(const control::MoveSa& to) {
+    auto node = sas_.extract(to.id);
+    if (node.empty()) return fail(Errc::not_found, "there is no such SA to be moved");
+    Entry& entry = node.mapped();
+    entry.former.push_back(to.id.destination);
+    entry.spec.id.source = to.source;
+    entry.spec.id.destination = to.destination;
+    entry.spec.udp = to.udp;
+    node.key() = entry.spec.id;
+    if (sas_.contains(node.key())) return fail(Errc::exists, "there is such an SA");
+    sas_.insert(std::move(node));
+    return {};
+}
+
 std::uint64_t Sad::packets(const control::SaId& sa) const {
     const auto found = sas_.find(sa);
     return found == sas_.end() ? 0 : found->second.packets;
@@ -57,16 +74,11 @@ const Policy* Sad::policy(Direction direction, const PacketSelector& packet) con
     return nullptr;
 }
 
-Sad::Entry* Sad::outbound(const PacketSelector& packet) {
-    const Policy* const found = policy(Direction::outbound, packet);
-    if (found == nullptr || found->requests.empty()) return nullptr;
-    const Request& request = found->requests[0];
+Sad::Entry* Sad::outbound(const Request& request, const Endpoints& ends) {
     Entry* newest = nullptr;
     for (auto& [id, entry] : sas_) {
-        const bool ends = !request.endpoints ||
-                          (id.source == request.endpoints->source && id.destination == request.endpoints->destination);
-        if (!ends || entry.spec.reqid != request.reqid || id.protocol != request.protocol) continue;
-        if (!request.endpoints && (id.source != packet.source || id.destination != packet.destination)) continue;
+        if (id.source != ends.source || id.destination != ends.destination || id.protocol != request.protocol) continue;
+        if (entry.spec.reqid != request.reqid || entry.spec.mode != request.mode) continue;
         if (newest == nullptr || entry.order > newest->order) newest = &entry;
     }
     return newest;
@@ -208,34 +220,49 @@ bool World::ping(std::size_t from, std::size_t to, const PacketSelector& packet)
     Node& receiver = *nodes_[to];
     const Policy* const policy = sender.sad.policy(Direction::outbound, packet);
     if (policy == nullptr) return false;
-    Sad::Entry* const out = sender.sad.outbound(packet);
-    if (out == nullptr) {
-        control::Event event;
-        event.kind = control::Event::Kind::acquire;
-        event.request = policy->requests[0];
-        event.packet = packet;
-        event.sa.protocol = policy->requests[0].protocol;
-        event.sa.source = policy->requests[0].endpoints ? policy->requests[0].endpoints->source : packet.source;
-        event.sa.destination =
-            policy->requests[0].endpoints ? policy->requests[0].endpoints->destination : packet.destination;
-        const Policy copy = *policy;
-        perform(sender, sender.engine->acquire(event, &copy, now()));
-        return false;
+    const Policy copy = *policy;
+    Endpoints ends{packet.source, packet.destination};
+    std::vector<Sad::Entry*> chain;  // as the gateway has it, the innermost first
+    for (const Request& request : copy.requests) {
+        if (request.endpoints) ends = *request.endpoints;
+        Sad::Entry* const out = sender.sad.outbound(request, ends);
+        if (out == nullptr) {
+            control::Event event;
+            event.kind = control::Event::Kind::acquire;
+            event.request = request;
+            event.packet = packet;
+            event.sa = {ends.source, ends.destination, request.protocol, Spi{}};
+            perform(sender, sender.engine->acquire(event, &copy, now()));
+            return false;
+        }
+        chain.push_back(out);
     }
-    ++out->packets;
+    for (Sad::Entry* const out : chain) ++out->packets;
     if (!receiver.up) return false;
-    Sad::Entry* in = nullptr;
-    for (const auto& [id, entry] : receiver.sad.sas())
-        if (id.spi == out->spec.id.spi && id.protocol == out->spec.id.protocol && addresses.contains(id.destination) &&
-            nodes_[addresses[id.destination]].get() == &receiver)
-            in = receiver.sad.inbound(id);
-    if (in == nullptr) return false;
-    if (!in->spec.cipher_key.same_as(out->spec.cipher_key) || !in->spec.auth_key.same_as(out->spec.auth_key))
-        return false;
     const Policy* const check = receiver.sad.policy(Direction::inbound, packet);
-    if (check == nullptr || check->requests.empty() || check->requests[0].reqid != in->spec.reqid) return false;
-    ++in->packets;
+    if (check == nullptr || check->requests.size() != chain.size()) return false;
+    for (std::size_t i = 0; i < chain.size(); ++i) {
+        Sad::Entry* const in = receives(receiver, chain[i]->spec);
+        if (in == nullptr || check->requests[i].reqid != in->spec.reqid) return false;
+        ++in->packets;
+    }
     return true;
+}
+
+/// The receiver's end of an SA: it has the same keys, and packets arrive where it expects them. An address of nobody's
+/// is a NAT's.
+Sad::Entry* World::receives(Node& receiver, const control::SaSpec& out) {
+    for (const auto& [id, entry] : receiver.sad.sas()) {
+        const bool arrives =
+            addresses.contains(out.id.destination)
+                ? id.destination == out.id.destination || std::ranges::count(entry.former, out.id.destination) != 0
+                : addresses.contains(id.destination);
+        if (id.spi == out.id.spi && id.protocol == out.id.protocol && arrives && owner(id.destination) == &receiver &&
+            entry.spec.mode == out.mode && entry.spec.cipher_key.same_as(out.cipher_key) &&
+            entry.spec.auth_key.same_as(out.auth_key))
+            return receiver.sad.inbound(id);
+    }
+    return nullptr;
 }
 
 // ---- words

@@ -28,11 +28,12 @@ public:
         control::SaSpec spec;
         std::uint64_t packets = 0;
         std::uint64_t order = 0;
+        std::vector<Address> former{};  // where it came in before it moved: taken still
     };
     Result<void> apply(std::vector<control::Operation> operations);
     std::uint64_t packets(const control::SaId& sa) const override;
-    /// The SA that a packet to `destination` would leave by: the newest of the first policy's that has its reqid.
-    Entry* outbound(const PacketSelector& packet);
+    /// The SA that a packet would leave by for one request of its policy: the newest between `ends` that has its reqid.
+    Entry* outbound(const Request& request, const Endpoints& ends);
     Entry* inbound(const control::SaId& id);
     const Policy* policy(Direction direction, const PacketSelector& packet) const;
     std::size_t size() const { return sas_.size(); }
@@ -42,6 +43,8 @@ public:
     bool refuse_next = false;
 
 private:
+    Result<void> move(const control::MoveSa& to);
+
     std::map<control::SaId, Entry> sas_;
     std::vector<Policy> policies_;
     std::uint64_t order_ = 0;
@@ -110,6 +113,8 @@ public:
     std::map<Address, std::size_t> addresses;
 
 private:
+    Sad::Entry* receives(Node& receiver, const control::SaSpec& out);
+
     std::vector<std::unique_ptr<Node>> nodes_;
     std::vector<EngineConfig> configs_;
     std::uint64_t seed_;
