@@ -114,6 +114,7 @@ std::unique_ptr<IkeSa> Turn::successor(const IkeSa& old, bool initiator) const {
     made->behind_nat = old.behind_nat;
     made->peer_behind_nat = old.peer_behind_nat;
     made->mobike = old.mobike;
+    made->ppk_id = old.ppk_id;  // in the new keys by way of SK_d (RFC 8784 3)
     made->established_at = now.steady;
     made->last_heard = now.steady;
     made->requests_this_second = old.requests_this_second;  // or each rekey would buy as many again
