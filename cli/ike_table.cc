@@ -40,6 +40,11 @@ std::string role(const Value& row) {
     return row["number"].count() == 0 ? "-" : row["initiator"].truth() ? "initiator" : "responder";
 }
 
+std::string ike_suite(const Value& row) {
+    const std::string &suite = row["suite"].text, &ppk = row["ppk"].text;
+    return ppk.empty() ? suite : suite + " with PPK " + ppk;
+}
+
 std::string spis(const Value& row) {
     return row["number"].count() == 0 ? "-" : row["initiator_spi"].text + " " + row["responder_spi"].text;
 }
@@ -135,7 +140,7 @@ std::vector<Command> ike_show_commands() {
                      {{"NUMBER"}, number_of},
                      {{"WE ARE"}, identity<"local_id", "local_auth">},
                      {{"THE PEER IS"}, identity<"remote_id", "remote_auth">},
-                     {{"SUITE"}, text<"suite">},
+                     {{"SUITE"}, ike_suite},
                      {{"SPIS"}, spis}}}},
          .when_empty = "no connection is configured"},
         {.words = {"show", "child"},

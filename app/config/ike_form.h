@@ -19,7 +19,7 @@ struct IkeChildForm {
 
 struct IkeConnectionForm {
     ike::Connection connection;  // but for its children, identities, proposals, keys and ways to authenticate
-    std::string local_id, remote_id;
+    std::string local_id, remote_id, ppk_id;
     ike::AuthWay auth = ike::AuthWay::shared_key;
     std::optional<ike::AuthWay> remote_auth;  // none: as `auth`
     std::string certificate, key, key_passphrase_file, peers_key;
@@ -31,7 +31,7 @@ struct IkeConnectionForm {
 /// Paths are absolute.
 struct IkeForm {
     bool is_there = false;
-    std::string psk_file, key_log;
+    std::string psk_file, ppk_file, key_log;
     std::vector<std::string> authorities, revocations;
     std::vector<IkeConnectionForm> connections;
     ike::EngineConfig engine;  // but for its connections

@@ -14,6 +14,7 @@ using ike::ChildConfig;
 using ike::Connection;
 using ike::EngineConfig;
 using ike::EngineLimits;
+using ike::PpkUse;
 using ike::StartAction;
 using ike::Uniqueness;
 
@@ -151,6 +152,8 @@ constexpr auto auth_ways =
                            choice("raw_key", AuthWay::raw_key)});
 constexpr auto uniquenesses = std::to_array<Choice>(
     {choice("replace", Uniqueness::replace), choice("keep", Uniqueness::keep), choice("never", Uniqueness::never)});
+constexpr auto ppk_uses = std::to_array<Choice>(
+    {choice("never", PpkUse::never), choice("prefer", PpkUse::prefer), choice("required", PpkUse::required)});
 constexpr auto modes = std::to_array<Choice>({choice("tunnel", Mode::tunnel), choice("transport", Mode::transport)});
 constexpr auto protocols =
     std::to_array<Choice>({choice("esp", ike::ProtocolId::esp), choice("ah", ike::ProtocolId::ah)});
@@ -176,6 +179,13 @@ const Setting rows[] = {
          "Pre-shared keys in racoon's form: a peer's identity and his key on each line. Nobody but its owner may "
          "read it.",
      .take = set_file<&F::psk_file>},
+    {.path = "ike.ppk_file",
+     .fallback = "none",
+     .example = R"("ppk.txt")",
+     .meaning =
+         "Post-quantum pre-shared keys (RFC 8784): a name and 32 octets or more on each line. Nobody but its owner may "
+         "read it.",
+     .take = set_file<&F::ppk_file>},
     {.path = "ike.authorities",
      .kind = Kind::list,
      .fallback = "none",
@@ -314,6 +324,21 @@ const Setting rows[] = {
      .example = R"("newyork.pub")",
      .meaning = "The peer's public key (PEM or DER), for raw_key.",
      .take = set_file<&N::peers_key>},
+    {.path = "ike.connections.[].ppk",
+     .kind = Kind::choice,
+     .subject = "ppk",
+     .choices = ppk_uses,
+     .fallback = "\"never\"",
+     .example = R"("required")",
+     .meaning =
+         "Mix a post-quantum key into the keys, so that who undoes the key exchange one day reads nothing: where the "
+         "peer has it too, or always (RFC 8784).",
+     .take = set<&Connection::ppk>},
+    {.path = "ike.connections.[].ppk_id",
+     .fallback = "any of ike.ppk_file, and the peer begins",
+     .example = R"("offices-2026")",
+     .meaning = "Its name in ike.ppk_file, the same at both ends.",
+     .take = set<&N::ppk_id>},
     {.path = "ike.connections.[].proposals",
      .kind = Kind::list,
      .fallback = "the usual ones",

@@ -222,8 +222,8 @@ void resolve_paths(File& c, const std::filesystem::path& folder) {
     const auto resolve = [&](std::string& path) {
         if (!path.empty()) path = (folder / path).lexically_normal().string();
     };
-    for (std::string* const path :
-         {&c.setkey_file, &c.control_socket, &c.policy_socket, &c.log_file, &c.ike.psk_file, &c.ike.key_log})
+    for (std::string* const path : {&c.setkey_file, &c.control_socket, &c.policy_socket, &c.log_file, &c.ike.psk_file,
+                                    &c.ike.ppk_file, &c.ike.key_log})
         resolve(*path);
     for (auto* const paths : {&c.ike.authorities, &c.ike.revocations})
         for (std::string& path : *paths) resolve(path);

@@ -50,6 +50,7 @@ public:
     Result<ike::EngineConfig> run() {
         ike::EngineConfig out = form_.engine;
         shared_keys();
+        postquantum_keys();
         authorities();
         std::set<std::string_view> names;
         for (std::size_t i = 0; i < form_.connections.size(); ++i) {
@@ -73,6 +74,16 @@ private:
         auto keys = ike::SharedKeys::parse(text->view(), form_.psk_file);
         if (!keys) return wrong("ike.psk_file", keys.error());
         shared_keys_ = std::make_shared<const ike::SharedKeys>(*std::move(keys));
+    }
+
+    void postquantum_keys() {
+        if (form_.ppk_file.empty()) return;
+        const auto text = read_secret_file(form_.ppk_file);
+        if (!text) return wrong("ike.ppk_file", text.error());
+        common_files_ += digest_of(text->view());
+        auto keys = ike::PostquantumKeys::parse(text->view(), form_.ppk_file);
+        if (!keys) return wrong("ike.ppk_file", keys.error());
+        postquantum_keys_ = std::make_shared<const ike::PostquantumKeys>(*std::move(keys));
     }
 
     void authorities() {
@@ -127,6 +138,7 @@ private:
         out->trust = trust_;
         prove_ourselves(form, path, *out);
         believe_peer(form, path, *out);
+        use_ppk(form, path, *out);
         const auto legacy = form.legacy ? ike::LegacyAlgorithms::allowed : ike::LegacyAlgorithms::refused;
         out->proposals = proposals(form.proposals, path + ".proposals", ike::default_ike_proposals,
                                    [&](const auto& words) { return ike::parse_ike_proposal(words, legacy); });
@@ -236,6 +248,24 @@ private:
         out.peers_key = std::make_shared<const ike::PublicKey>(*std::move(key));
     }
 
+    void use_ppk(const IkeConnectionForm& form, const std::string& path, Connection& out) {
+        if (out.ppk == ike::PpkUse::never) {
+            if (!form.ppk_id.empty()) problems_.add(path + ".ppk_id", "names a PPK that ppk = \"never\" leaves alone");
+            return;
+        }
+        if (form_.ppk_file.empty()) return problems_.add(path + ".ppk", "wants a PPK: ike.ppk_file names no file");
+        out.postquantum_keys = postquantum_keys_;
+        if (form.ppk_id.empty()) {
+            if (out.remote) problems_.add(path + ".ppk", "wants a PPK: ppk_id says which one of ike.ppk_file");
+            return;
+        }
+        auto id = ike::parse_ppk_id(form.ppk_id);
+        if (!id) return wrong(path + ".ppk_id", in_quotes(form.ppk_id), id.error());
+        if (postquantum_keys_ != nullptr && postquantum_keys_->find(*id) == nullptr)
+            problems_.add(path + ".ppk_id", "is " + in_quotes(form.ppk_id) + ", which is not in " + form_.ppk_file);
+        out.ppk_id = *std::move(id);
+    }
+
     // ---- one child
 
     ChildConfig child(const IkeChildForm& form, const std::string& path, ike::LegacyAlgorithms legacy,
@@ -285,6 +315,7 @@ private:
     ike::CryptoContext& context_;
     Problems problems_;
     std::shared_ptr<const ike::SharedKeys> shared_keys_;
+    std::shared_ptr<const ike::PostquantumKeys> postquantum_keys_;
     std::shared_ptr<const ike::TrustStore> trust_;
     std::string common_files_, files_;  // digests of what was read: for all connections, for this one
 };

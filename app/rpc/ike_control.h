@@ -41,6 +41,7 @@ struct IkeStatus {
     std::string local_auth, remote_auth;         // "psk", "ECDSA P-256", ...
     std::uint64_t initiator_spi = 0, responder_spi = 0;
     std::string suite;  // "aes128gcm16-prfsha256-x25519"
+    std::string ppk;    // the name of the post-quantum key in its keys; empty: there is none
     std::uint64_t age_seconds = 0;
     std::uint64_t rekey_in_seconds = 0, reauth_in_seconds = 0;  // 0: never
     std::uint64_t silent_seconds = 0;                           // since the peer was last heard

@@ -42,6 +42,7 @@ Json json_of(const IkeStatus& ike) {
             {"initiator_spi", spi_text(ike.initiator_spi)},
             {"responder_spi", spi_text(ike.responder_spi)},
             {"suite", ike.suite},
+            {"ppk", ike.ppk},
             {"age_seconds", ike.age_seconds},
             {"rekey_in_seconds", ike.rekey_in_seconds},
             {"reauth_in_seconds", ike.reauth_in_seconds},

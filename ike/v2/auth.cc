@@ -87,6 +87,21 @@ Result<void> check(CryptoContext& crypto, const IkeSa& sa, const Connection& con
     return verify(crypto, key, auth, octets, connection.allow_sha1);
 }
 
+/// The same of an initiator, with a PPK in the keys or without (RFC 8784 3). If he is not, they are as they were.
+Result<void> believe(CryptoContext& crypto, IkeSa& sa, const Connection& connection, const Auth& auth,
+                     const Payloads& payloads, std::int64_t unix_seconds) {
+    TORII_TRY(auto proof, ppk_proof(crypto, sa, connection, auth, payloads));
+    if (proof.keys) exchange(sa.keys, *proof.keys);
+    auto good = check(crypto, sa, connection, proof.auth, payloads, unix_seconds);
+    if (good) {
+        sa.ppk_id = std::move(proof.ppk_id);
+    } else if (proof.keys) {
+        exchange(sa.keys, *proof.keys);
+        good = std::unexpected(std::move(good).error().in("with PPK " + text_of_ppk_id(proof.ppk_id)));
+    }
+    return good;
+}
+
 bool allows(const std::vector<Proposal>& proposals, const Suite& suite) {
     return std::ranges::any_of(proposals, [&](const Proposal& proposal) {
         const auto has = [&](TransformType type, std::uint16_t id, std::uint16_t bits) {
@@ -121,7 +136,9 @@ void Turn::send_auth(IkeSa& sa) {
     if (connection.remote_auth == AuthWay::certificate && connection.trust && !connection.trust->empty())
         payloads.emplace_back(CertReq{CertEncoding::x509_signature, connection.trust->authority_hashes()});
     if (connection.remote_id) payloads.emplace_back(IdResponder{*connection.remote_id});
-    auto auth = prove(engine.crypto_, sa);
+    const auto proof = [&] { return prove(engine.crypto_, sa); };
+    const auto named = name_ppk(sa, payloads, proof);
+    auto auth = named ? proof() : Result<Auth>{std::unexpected(named.error())};
     if (!auth) return destroy(sa, "we cannot authenticate ourselves: " + auth.error().message);
     payloads.emplace_back(std::move(*auth));
     if (!sa.replaces && established(connection) == nullptr)
@@ -146,12 +163,14 @@ void Turn::take_auth_response(IkeSa& sa, const Message& message) {
     Result<void> good = {};
     if (connection.remote_id && !matches(*connection.remote_id, sa.remote_id))
         good = fail(Errc::denied, "we want to speak to " + text_of(*connection.remote_id));
+    if (good) good = take_ppk_answer(sa, message.payloads);
     if (good) good = check(engine.crypto_, sa, connection, *auth, message.payloads, now.unix_seconds);
     Outstanding what = std::move(*sa.outstanding);
     sa.outstanding.reset();
     if (!good) {
         tell(Tell::Level::error, &sa,
-             "the peer is not " + text_of(sa.remote_id) + " (" + name_of(auth->method) + "): " + good.error().message);
+             "the peer is not " + text_of(sa.remote_id) + " (" + name_of(auth->method) +
+                 (sa.ppk_id.empty() ? "" : ", PPK " + text_of_ppk_id(sa.ppk_id)) + "): " + good.error().message);
         send_delete_ike(sa, {NotifyType::authentication_failed});  // 2.21.2
         return restart(sa);
     }
@@ -193,7 +212,8 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
         if (wanted != nullptr && !matches(wanted->id, mine)) continue;
         if (candidate->remote_id && !matches(*candidate->remote_id, sa.remote_id)) continue;
         if (!allows(candidate->proposals, sa.suite)) continue;
-        if (const auto good = check(engine.crypto_, sa, *candidate, *auth, message.payloads, now.unix_seconds); !good) {
+        if (const auto good = believe(engine.crypto_, sa, *candidate, *auth, message.payloads, now.unix_seconds);
+            !good) {
             why = "the peer is not " + text_of(sa.remote_id) + " (" + name_of(auth->method) + "), connection " +
                   candidate->name + ": " + good.error().message;
             continue;  // another connection may have another key for the same identity
@@ -225,6 +245,7 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     answer.emplace_back(IdResponder{sa.local_id});
     append_certificates(*sa.connection, answer);
     answer.emplace_back(std::move(*own));
+    if (!sa.ppk_id.empty()) answer.emplace_back(notify(NotifyType::ppk_identity));  // RFC 8784 3: without data
     established_now(sa);
     read_mobike(sa, message.payloads);
     append_mobike(sa, &message.payloads, answer);
@@ -256,7 +277,8 @@ void Turn::established_now(IkeSa& sa) {
         sa.reauth_at = now.steady + jittered(c.reauth_seconds);
     engine.starts_.erase(sa.connection->name);
     tell(Tell::Level::info, &sa,
-         "established with " + text_of(sa.remote_id) + " at " + sa.remote.text() + ", " + text_of(sa.suite));
+         "established with " + text_of(sa.remote_id) + " at " + sa.remote.text() + ", " + text_of(sa.suite) +
+             (sa.ppk_id.empty() ? "" : ", PPK " + text_of_ppk_id(sa.ppk_id)));
 }
 
 /// 2.4: the peer has begun afresh, and remembers nothing of what was.

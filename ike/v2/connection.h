@@ -10,6 +10,7 @@
 
 #include "control/operations.h"
 #include "ike/credentials/certificates.h"
+#include "ike/credentials/postquantum_keys.h"
 #include "ike/credentials/shared_keys.h"
 #include "ike/crypto/transforms.h"
 #include "policy/selector.h"
@@ -25,6 +26,8 @@ enum class StartAction : std::uint8_t {
 /// is refused unless the peer has begun afresh; or both stay, whatever the peer says.
 enum class Uniqueness : std::uint8_t { replace, keep, never };
 enum class AuthWay : std::uint8_t { shared_key, certificate, raw_key };
+/// Whether a post-quantum pre-shared key goes into the keys (RFC 8784): where the peer has it too, or always.
+enum class PpkUse : std::uint8_t { never, prefer, required };
 
 struct ChildConfig {
     std::string name;
@@ -60,6 +63,9 @@ struct Connection {
     std::shared_ptr<const TrustStore> trust;     // certificate
     std::shared_ptr<const SharedKeys> shared_keys;
     bool allow_sha1 = false;  // signatures, for peers without RFC 7427
+    PpkUse ppk = PpkUse::never;
+    Octets ppk_id;  // of the one that we name and take; empty: whichever of ours the peer names, who must begin
+    std::shared_ptr<const PostquantumKeys> postquantum_keys;
     std::vector<Proposal> proposals;
     std::uint32_t rekey_seconds = 14400;
     std::uint32_t reauth_seconds = 0;  // 0: never

@@ -17,6 +17,7 @@
 #include "ike/v2/connection.h"
 #include "ike/v2/ipcomp.h"
 #include "ike/v2/mobike.h"
+#include "ike/v2/ppk.h"
 
 namespace torii::ike {
 
@@ -150,6 +151,9 @@ struct IkeSa {
     Octets first_message, second_message;  // RealMessage1 and 2 (2.15); empty once authenticated
     Octets cookie;
     std::vector<SignatureHash> peer_hashes;
+    bool uses_ppk = false;                  // both ends have said so (RFC 8784 3)
+    std::optional<MixedKeys> keys_instead;  // an initiator's without its PPK, until the peer has chosen
+    Octets ppk_id;                          // of the PPK that is in the keys; empty: there is none
     unsigned init_attempts = 0;
     std::optional<std::pair<Endpoint, IkeSpi>> first_request;  // of a responder's: where the engine finds it again
     bool counts_as_half_open = false;

@@ -43,12 +43,14 @@ Payloads Turn::init_notifications(const IkeSa& sa) const {
          {SignatureHash::sha2_256, SignatureHash::sha2_384, SignatureHash::sha2_512, SignatureHash::identity})
         Writer{hashes}.u16(static_cast<std::uint16_t>(hash));
     out.emplace_back(notify(NotifyType::signature_hash_algorithms, hashes));
+    if (sa.initiator ? takes_ppk(sa) : sa.uses_ppk) out.emplace_back(notify(NotifyType::use_ppk));  // RFC 8784 3
     return out;
 }
 
 void Turn::read_init_notifications(IkeSa& sa, const Payloads& payloads) {
     detect_nat(sa, payloads);
     sa.fragments = takes_fragments(sa) && find_notify(payloads, NotifyType::ikev2_fragmentation_supported) != nullptr;
+    sa.uses_ppk = takes_ppk(sa) && find_notify(payloads, NotifyType::use_ppk) != nullptr;
     if (const Notify* hashes = find_notify(payloads, NotifyType::signature_hash_algorithms)) {
         Reader in{hashes->data};
         while (in.size() >= 2) sa.peer_hashes.push_back(SignatureHash{*in.u16()});
@@ -177,21 +179,24 @@ void Turn::take_init_response(IkeSa& sa, const Datagram& datagram, const Split& 
             return tell(Tell::Level::warning, &sa, "the peer wants a key exchange that we did not offer");
         return send_init(sa, KeMethod{*method});
     }
-    if (const Notify* error = first_error(*payloads)) {
-        // Anybody may have sent it (2.21.1): a real answer still has a moment to come.
+    // Anybody may have sent it (2.21.1): a real answer still has a moment to come.
+    const auto no_use = [&](std::string why) {
         Outstanding& what = *sa.outstanding;
-        if (what.refusal.empty()) {
-            what.refusal = "the peer refuses IKE_SA_INIT: " + name_of(error->type);
-            if (error->type == NotifyType::no_proposal_chosen) {
-                what.refusal += "; we offered ";
-                for (const Proposal& p : sa.offered)
-                    what.refusal.append(&p == sa.offered.data() ? "" : " or ").append(text_of(p));
-            }
-            what.sent = engine.config_.retransmissions + 1;
-            what.next = now.steady + unauthenticated_error_wait;
+        if (!what.refusal.empty()) return;
+        what.refusal = std::move(why);
+        what.sent = engine.config_.retransmissions + 1;
+        what.next = now.steady + unauthenticated_error_wait;
+    };
+    if (const Notify* error = first_error(*payloads)) {
+        std::string why = "the peer refuses IKE_SA_INIT: " + name_of(error->type);
+        if (error->type == NotifyType::no_proposal_chosen) {
+            why += "; we offered ";
+            for (const Proposal& p : sa.offered) why.append(&p == sa.offered.data() ? "" : " or ").append(text_of(p));
         }
-        return;
+        return no_use(std::move(why));
     }
+    if (sa.connection->ppk == PpkUse::required && find_notify(*payloads, NotifyType::use_ppk) == nullptr)
+        return no_use("the peer uses no PPK, and we require " + text_of_ppk_id(sa.connection->ppk_id));
     const auto* chosen = find<Sa>(*payloads);
     const auto* ke = find<Ke>(*payloads);
     const auto* nonce = find<Nonce>(*payloads);

@@ -117,6 +117,7 @@ std::unique_ptr<IkeSa> Turn::successor(const IkeSa& old, bool initiator) const {
     made->began = old.began;
     made->peer_addresses = old.peer_addresses;
     made->moves = old.moves;
+    made->ppk_id = old.ppk_id;  // in the new keys by way of SK_d (RFC 8784 3)
     made->established_at = now.steady;
     made->last_heard = now.steady;
     made->requests_this_second = old.requests_this_second;  // or each rekey would buy as many again

@@ -114,6 +114,11 @@ struct Turn {
     static bool are_twins(const IkeSa& a, const IkeSa& b);
     void settle_duplicates(IkeSa& sa);
 
+    // ---- ppk.cc: post-quantum pre-shared keys (RFC 8784)
+    bool takes_ppk(const IkeSa& sa) const;
+    Result<void> name_ppk(IkeSa& sa, Payloads& payloads, const std::function<Result<Auth>()>& prove);
+    Result<void> take_ppk_answer(IkeSa& sa, const Payloads& payloads);
+
     // ---- child.cc: CREATE_CHILD_SA for new children, and what IKE_AUTH has of it
     /// Appends what asks for a child to `payloads`, and notes in `what` what was asked.
     void ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads, Outstanding& what, bool in_auth);
@@ -214,6 +219,11 @@ void add_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Op
 void add_outbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
 void remove_outbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
 void remove_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
+
+/// How an initiator's AUTH is to be looked at (RFC 8784 3, table 1). The error says which PPK he names, and which we
+/// have.
+Result<PpkProof> ppk_proof(CryptoContext& crypto, const IkeSa& sa, const Connection& connection, const Auth& auth,
+                           const Payloads& payloads);
 
 /// A response that says "no": the first error notification in it.
 const Notify* first_error(const Payloads& payloads);

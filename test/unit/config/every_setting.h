@@ -26,12 +26,12 @@ ipsec = {
 control = { socket = "tokyo.sock"; };
 log = { file = "/var/log/torii.log"; level = "debug"; };
 crypto = { only_kernels = "openssl"; time_kernels = false; };
-ike = { psk_file = "psk.txt"; authorities = ["ca.pem"]; revocations = ["ca.crl"]; key_log = "keys.txt";
+ike = { psk_file = "psk.txt"; ppk_file = "ppk.txt"; authorities = ["ca.pem"]; revocations = ["ca.crl"]; key_log = "keys.txt";
     retransmit_milliseconds = 500; retransmissions = 4; half_open = 5000;
     half_open_per_source = 5; cookies_from = 0;
     connections = ( { name = "newyork"; local = "20.0.0.1"; remote = "20.0.0.2"; local_id = "tokyo"; remote_id = "*";
         auth = "certificate"; remote_auth = "raw_key"; certificate = "a.pem"; key = "a.key"; key_passphrase_file = "pass";
-        peers_key = "b.pub"; proposals = ["aes128gcm16-prfsha256-x25519"]; rekey_seconds = 3600; reauth_seconds = 86400;
+        peers_key = "b.pub"; ppk = "required"; ppk_id = "offices-2026"; proposals = ["aes128gcm16-prfsha256-x25519"]; rekey_seconds = 3600; reauth_seconds = 86400;
         dpd_seconds = 10; uniqueness = "keep"; fragmentation = false; mobike = true; other_locals = ["30.0.0.1"]; legacy = true; sha1_signatures = true;
         children = ( { name = "offices"; mode = "tunnel"; protocol = "esp"; proposals = ["aes128gcm16-x25519"];
             local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; ip_protocol = "tcp"; local_ports = "1024-65535";

@@ -219,6 +219,43 @@ TEST_CASE("all that the IKE library refuses in one section is told at once, each
                                   "proposals = [\"3des-sha1\"]; } );")) == "nothing");
 }
 
+TEST_CASE("post-quantum keys are read by the rules of all secrets, and a connection names its own (RFC 8784)") {
+    const Folder folder;
+    folder.write("psk.txt", "20.0.0.2 between us\n");
+    const auto with = [](const std::string& file, const std::string& settings) {
+        return "ike = { psk_file = \"psk.txt\"; " + file + " connections = ( { name = \"newyork\"; " + settings +
+               "} ); };";
+    };
+    const std::string named = "ppk_file = \"ppk.txt\";", path = "ike.connections.[0]";
+    const std::string peer = "remote = \"20.0.0.2\"; ppk = \"required\"; ";
+    const auto ppk = folder.write("ppk.txt", "offices-2026 0123456789abcdef0123456789abcdef\n");
+    const auto file = read(folder, with(named, peer + "ppk_id = \"offices-2026\";"));
+    REQUIRE(file);
+    const auto loaded = config::load_ike(*file, made::context());
+    REQUIRE(loaded);
+    const ike::Connection& newyork = *loaded->connections[0];
+    CHECK(newyork.ppk == ike::PpkUse::required);
+    CHECK(newyork.ppk_id == ike::parse_ppk_id("offices-2026").value());
+    CHECK(newyork.postquantum_keys->find(newyork.ppk_id) != nullptr);
+    CHECK(told(folder, with(named, "ppk = \"prefer\";")) == "nothing");  // for whoever calls
+
+    const auto check = [&](const std::string& text, const std::string& sentence) {
+        CHECK(told(folder, text) == at_line_2(folder, sentence));
+    };
+    check(with("", peer + "ppk_id = \"a\";"), path + ".ppk wants a PPK: ike.ppk_file names no file");
+    check(with(named, peer), path + ".ppk wants a PPK: ppk_id says which one of ike.ppk_file");
+    check(with(named, peer + "ppk_id = \"laptops\";"), path + ".ppk_id is \"laptops\", which is not in " + ppk);
+    check(with(named, peer + "ppk_id = \"0x1\";"),
+          path + ".ppk_id is \"0x1\": octets behind 0x are pairs of hexadecimal digits");
+    check(with(named, "ppk_id = \"offices-2026\";"), path + ".ppk_id names a PPK that ppk = \"never\" leaves alone");
+    check(with(named, "ppk = \"always\";"), path + ".ppk is \"always\": ppk is never, prefer or required");
+    folder.write("ppk.txt", "offices-2026 short\n");
+    CHECK(told(folder, with(named, ""))
+              .starts_with(at_line_2(folder, "ike.ppk_file is wrong: " + ppk + ":1: a PPK has")));
+    folder.write("ppk.txt", "offices-2026 0123456789abcdef0123456789abcdef\n", 0640);
+    check(with(named, ""), "ike.ppk_file is wrong: " + ppk + " is open to others than its owner: chmod 600 " + ppk);
+}
+
 TEST_CASE("a file of secrets that others may open is refused with what to do about it") {
     const Folder folder;
     for (const unsigned mode : {0640u, 0604u, 0620u, 0601u, 0660u, 0777u}) {

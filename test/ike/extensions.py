@@ -1,0 +1,107 @@
+"""Torii and strongSwan beyond RFC 7296's everyday: post-quantum keys. Both offices and both daemons are interop.py's."""
+from interop import MORE, Pair
+from scene import Swan, check, wait_for
+
+SECRET = 'one secret of both'
+PPK = '0123456789abcdef0123456789abcdef'
+TORII = {
+    'ppk': 'ppk = "required"; ppk_id = "offices-2026";',
+    'ppk-or-not': 'ppk = "prefer"; ppk_id = "offices-2026";',
+}
+SWAN = {
+    'ppk': 'ppk_id = offices-2026\n ppk_required = yes',
+    'ppk-or-not': 'ppk_id = offices-2026',
+}
+
+
+def torii_connection(name):
+    return f"""{{ name = "{name}"; local = "20.0.0.1"; remote = "20.0.0.2"; local_id = "tokyo.{name}"; remote_id = "newyork.{name}";
+        {TORII[name]}
+        children = ( {{ name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; proposals = ["aes128gcm16-x25519"]; }} ); }}"""
+
+
+def swan_connection(name, settings):
+    return f"""{name} {{ version = 2
+        local_addrs = 20.0.0.2
+        remote_addrs = 20.0.0.1
+        encap = yes
+        {settings}
+        local {{ auth = psk
+                id = newyork.{name} }}
+        remote {{ auth = psk
+                 id = tokyo.{name} }}
+        children {{ offices {{ local_ts = 10.0.2.0/24
+                              remote_ts = 10.0.1.0/24
+                              esp_proposals = aes128gcm16-x25519 }} }} }}"""
+
+
+def swan_conf(ppk_name='offices-2026', **others):
+    """`others`: connections' settings in place of the table's."""
+    connections = '\n'.join(swan_connection(name, others.get(name, SWAN[name])) for name in SWAN)
+    connections = connections.replace('ppk_id = offices-2026', f'ppk_id = {ppk_name}')
+    return f"""connections {{ {connections} }}
+        secrets {{ ike-1 {{ secret = "{SECRET}" }}
+                  ppk-1 {{ secret = "{PPK}"
+                          id-1 = {ppk_name} }} }}"""
+
+
+class Beyond(Pair):
+    """Both daemons with these connections, and shared keys alone."""
+
+    def __init__(self):
+        Swan.__init__(self, ', '.join(map(torii_connection, TORII)), MORE.replace('authorities = ["ca.pem"]', 'ppk_file = "ppk.txt"'))
+
+    def prepare(self):
+        self.write('psk.txt', f'20.0.0.2 {SECRET}\n')
+        self.write('ppk.txt', f'offices-2026 {PPK}\n')
+
+    def start_swan(self):
+        Swan.start_swan(self)
+        self.swan.load(swan_conf())
+
+
+def has_ppk(scene, name, side):
+    scene.end()
+    ike, _ = scene.begin(name, side)
+    check((ike['initiator'], ike['ppk']) == (side == 'torii', 'offices-2026'), f'the PPK is not in it: {ike}')
+    scene.both_ways()
+    if side == 'torii':
+        scene.torii.torii('ike', 'rekey', name)
+        wait_for(lambda: ike['number'] not in [sa['number'] for sa in scene.torii.ike()], lambda: f'no new IKE SA: {scene.both()}')
+        scene.torii.torii('ike', 'rekey', f'{name}/offices')
+        wait_for(lambda: scene.agreed(name) and scene.held()[0]['ppk'], lambda: f'no agreement afterwards: {scene.both()}')
+        scene.both_ways()
+
+
+def has_another_ppk(scene, side):
+    """strongSwan has one of another name: required it keeps both apart, preferred it is left out, if strongSwan is asked for none by name."""
+    scene.end()
+    scene.swan.load(swan_conf('laptops', **({'ppk-or-not': ''} if side == 'torii' else {})))
+    try:
+        torii_log = len(scene.torii.said())
+        if side == 'torii':
+            scene.torii.torii('ike', 'up', 'ppk/offices')
+            wait_for(lambda: 'AUTHENTICATION_FAILED' in scene.torii.said()[torii_log:], lambda: f'torii was not told: {scene.both()}')
+            wait_for(lambda: 'PPK' in scene.swan.said(), lambda: f'charon says nothing of PPKs: {scene.both()}')
+        else:
+            check(scene.swan.ask('--initiate', '--ike', 'ppk', '--child', 'offices', '--timeout', '8').returncode, 'swanctl says that it is up')
+            wait_for(lambda: 'he names PPK laptops, and we have offices-2026' in scene.torii.said()[torii_log:],
+                     lambda: f'torii does not say which: {scene.both()}')
+        scene.wait_until_nothing()
+        ike, _ = scene.begin('ppk-or-not', side)
+        check(ike['ppk'] == '', f'nobody can have the same PPK: {ike}')
+        scene.both_ways()
+    finally:
+        scene.end()
+        scene.swan.load(swan_conf())
+
+
+def cases(scene):
+    """The cases as (title, body), in an order in which each finds what the one before it left."""
+    def case(title, body, *words):
+        return title, lambda: body(scene, *words)
+
+    for side, name in (('torii', 'Torii'), ('swan', 'strongSwan')):
+        yield case(f'{name} begins with a post-quantum key that both require, and it is in their keys (RFC 8784)', has_ppk, 'ppk', side)
+        yield case(f'{name} begins with a post-quantum key that the other has not: no SA if one requires it, else one without (RFC 8784)',
+                   has_another_ppk, side)
