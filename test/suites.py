@@ -4,6 +4,9 @@ A suite is an executable test/SUITE/run that prints one line a result (test/READ
 which suites there are, which build each one wants, and how long it may take; everything else is the suite's own. The last
 line printed is `N passed, N failed, N skipped`, counted from those lines, and the exit status is 1 if anything failed.
 With --kinds it prints the builds that the suites need, and runs nothing.
+
+Two suites run at a time, one of those that compute and one of those that wait for a network: each has a core, about. Ctrl-C
+ends both, and they clean up.
 """
 import os
 import re
@@ -15,20 +18,29 @@ import time
 
 HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# name: (folder under test/, the build it tests, or None, seconds it may take)
-SUITES = {
-    'house': ('house', None, 60),
-    'unit': ('unit', 'release', 300),
-    'unit-asan': ('unit', 'asan', 600),
-    'oracle': ('oracle', 'release', 420),
-    'malformed': ('malformed', 'asan', 300),
-    'daemon': ('daemon', 'release', 240),
-    'faq': ('faq', 'release', 240),
-    'interop': ('interop', 'release', 420),
-    'ike': ('ike', 'release', 420),
-    'bench-smoke': ('bench', 'release', 60),
-    'demo': ('demo', 'release', 180),
+# lane: name: (folder under test/, the build it tests, or None, seconds it may take)
+LANES = {
+    'computes': {
+        'house': ('house', None, 60),
+        'unit-asan': ('unit', 'asan', 900),
+        'unit': ('unit', 'release', 300),
+        'oracle': ('oracle', 'release', 420),
+        'malformed': ('malformed', 'asan', 300),
+    },
+    'waits': {
+        'demo': ('demo', 'release', 180),
+        'daemon': ('daemon', 'release', 240),
+        'faq': ('faq', 'release', 240),
+        'ike': ('ike', 'release', 420),
+        'interop': ('interop', 'release', 420),
+        'bench-smoke': ('bench', 'release', 60),
+    },
 }
+SUITES = {name: suite for lane in LANES.values() for name, suite in lane.items()}
+
+SPEAKING = threading.Lock()
+RUNNING = set()  # suites' processes
+ENDED = threading.Event()  # by Ctrl-C
 
 RESULT = re.compile(r'(ok|not ok|skip) (\S.*)')
 
@@ -58,20 +70,22 @@ class Tally:
 
 
 def say(line):
-    print(line, flush=True)
+    with SPEAKING:
+        print(line, flush=True)
 
 
-def run_suite(command, environment, seconds):
-    """Runs `command`, shows its lines as they come, and returns their Tally. A suite that ends with a failure it did not
+def run_suite(name, command, environment, seconds):
+    """Runs `command`, shows its lines as they come behind its name, and returns their Tally. A suite that ends with a failure it did not
     print, says nothing at all, or takes longer than `seconds` has failed once more."""
     tally = Tally()
 
     def take(line):
-        say('  ' + line)
+        say(f'  {name}: {line}')
         tally.take(line)
 
     process = subprocess.Popen(command, cwd=HOUSE, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    RUNNING.add(process)
     late = threading.Event()
 
     def end():  # SIGTERM first: suites clean up their namespaces and guests; the whole session, should one not listen
@@ -88,6 +102,7 @@ def run_suite(command, environment, seconds):
         take(line.decode(errors='replace').rstrip('\n'))
     status = process.wait()
     clock.cancel()
+    RUNNING.discard(process)
 
     if late.is_set():
         take(f'not ok the suite ends in time - it was stopped after {seconds} s')
@@ -105,14 +120,20 @@ def run_named(name):
     if not os.path.exists(command):
         tally = Tally()
         line = f'skip {name} - there is no test/{folder}/run'
-        say('  ' + line)
+        say(f'  {line}')
         tally.take(line)
         return tally
     build = os.path.join(HOUSE, 'build', kind) if kind else ''
     start = time.monotonic()
-    tally = run_suite([command], {'TORII_BUILD': build, 'PYTHONDONTWRITEBYTECODE': '1'}, seconds)
+    tally = run_suite(name, [command], {'TORII_BUILD': build, 'PYTHONDONTWRITEBYTECODE': '1'}, seconds)
     say(f'== {name}: {tally} ({time.monotonic() - start:.1f} s)')
     return tally
+
+
+def run_lane(names, tallies):
+    for name in names:
+        if not ENDED.is_set():
+            tallies.append(run_named(name))
 
 
 def main(arguments):
@@ -125,8 +146,23 @@ def main(arguments):
         print(' '.join(sorted({SUITES[n][1] for n in names} - {None})))
         return 0
     total = Tally()
-    for name in names:
-        total.add(run_named(name))
+    tallies = []
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    lanes = [threading.Thread(target=run_lane, args=([n for n in lane if n in names], tallies)) for lane in LANES.values()]
+    for lane in lanes:
+        lane.start()
+    try:
+        for lane in lanes:
+            lane.join()
+    except KeyboardInterrupt:
+        ENDED.set()
+        for process in list(RUNNING):
+            process.terminate()
+        for lane in lanes:
+            lane.join()
+        return 130
+    for tally in tallies:
+        total.add(tally)
     for failure in total.failures:
         say(f'failed: {failure}')
     say(str(total))

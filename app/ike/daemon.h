@@ -65,6 +65,7 @@ private:
     void perform(ike::Send& send);
     void send(const ike::Datagram& datagram);
     void perform(ike::Apply& apply);
+    void perform(const ike::Expect& expect) { control_.expect(expect.spi); }
     void perform(ike::Tell& tell);
     void arm();
     Result<std::string> ordered(Result<ike::Actions> actions, std::string_view did, std::string_view name);

@@ -49,6 +49,10 @@ struct Apply {
     std::vector<control::Operation> operations;
     std::optional<ChildId> child;
 };
+/// The peer is told of this SPI of ours: he may send by its SA before we have his answer, which it is made of.
+struct Expect {
+    Spi spi{};
+};
 /// For the log, `torii show ike-log` and the stream of events. Holds no secret, but for level `keys`, which goes to the
 /// key log that an operator asked for and nowhere else (EngineConfig::tells_keys).
 struct Tell {
@@ -58,7 +62,7 @@ struct Tell {
     std::string connection, text;
 };
 
-using Action = std::variant<Send, Apply, Tell>;
+using Action = std::variant<Send, Apply, Expect, Tell>;
 using Actions = std::vector<Action>;
 
 }  // namespace torii::ike

@@ -73,6 +73,7 @@ TrafficPair configured_traffic(const ChildConfig& config, const Address& local, 
 void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads, Outstanding& what, bool in_auth) {
     const ChildConfig& config = *task.config;
     what.spi = fresh_child_spi();
+    actions.emplace_back(Expect{what.spi});
     what.offered = config.proposals;
     KeMethod method = KeMethod::none;
     std::uint8_t number = 0;

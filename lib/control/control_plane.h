@@ -28,6 +28,9 @@ public:
     /// Until the returned handle goes, workers do not see what is applied, and listeners are not told: many
     /// transactions, each of which may fail by itself, are one change of the SPD then, which is what costs.
     virtual std::shared_ptr<void> hold() = 0;
+    /// An inbound SA with this SPI is being negotiated. The peer may send by it before we can make it: its first packets
+    /// wait as long as those that want an SA to leave by (net.key.larval_lifetime). 64 are remembered.
+    virtual void expect(Spi spi) = 0;
 
     /// In order of creation; false from `visit` ends the walk.
     virtual void each_sa(const std::function<bool(const SaView&)>& visit) const = 0;

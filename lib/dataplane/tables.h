@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/settings.h"
+#include "dataplane/expected_spis.h"
 #include "dataplane/gif.h"
 #include "dataplane/retire_list.h"
 #include "filter/filter.h"
@@ -81,6 +82,7 @@ struct Tables {
     std::atomic<const Filter*> filter{nullptr};    // null: no hook has anything to do
     std::atomic<const Capture*> capture{nullptr};  // null: none is on
     NextHopTable hops;
+    ExpectedSpis expected;
     std::atomic<std::uint32_t> now_seconds{0};  // since some start: workers do not look at a clock
 
     ~Tables() {

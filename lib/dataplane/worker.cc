@@ -344,8 +344,8 @@ void Worker::open() {
     }
 }
 
-/// What to do with a packet whose SPI or CPI nobody has: somebody else's is transit; DEFLATE's own CPI needs no SA (RFC
-/// 3173 3.3); the rest is dropped, and told.
+/// What to do with a packet whose SPI or CPI nobody has: somebody else's is transit; what came before its SA waits;
+/// DEFLATE's own CPI needs no SA (RFC 3173 3.3); the rest is dropped, and told.
 bool Worker::may_go_without_sa(Packet& p) {
     const Address destination = p.destination();
     if (!rules_->routes->is_own(destination)) {
@@ -353,6 +353,10 @@ bool Worker::may_go_without_sa(Packet& p) {
         return false;
     }
     const Spi spi = spi_of(p);
+    if (p.nesting == 0 && tables_.expected.contains(spi)) [[unlikely]] {
+        punt(p, Punt::early);
+        return false;
+    }
     const bool ipcomp = IpsecProtocol{p.protocol} == IpsecProtocol::ipcomp;
     if (ipcomp && spi == Spi{static_cast<std::uint32_t>(Cpi::deflate)}) return true;
     Batch::drop(p, ipcomp ? Drop::unknown_cpi : Drop::unknown_spi);

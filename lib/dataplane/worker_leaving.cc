@@ -133,9 +133,9 @@ void Worker::punt(Packet& p, Punt why) {
     carried(*p.mbuf) = p;
     rte_ring* const ring = setup_.rings.to_control[static_cast<std::size_t>(way_of(why))];
     if (rte_ring_sp_enqueue(ring, p.mbuf) != 0)
-        return Batch::drop(p, why == Punt::no_sa ? Drop::sa_queue_full
-                              : why == Punt::ike ? Drop::ike_full
-                                                 : Drop::punt_full);
+        return Batch::drop(p, way_of(why) == PuntWay::sa ? Drop::sa_queue_full
+                              : why == Punt::ike         ? Drop::ike_full
+                                                         : Drop::punt_full);
     p.mbuf = nullptr;
 }
 

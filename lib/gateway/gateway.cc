@@ -94,8 +94,9 @@ Gateway::~Gateway() {
     stop();
     retired_hops_.reset();
     neighbours_.reset();  // hands back what waited
-    held_.release([](rte_mbuf*, PolicyId) { return false; },
-                  [this](rte_mbuf* mbuf) { forget(mbuf, Drop::shutting_down); });
+    const auto end = [this](rte_mbuf* mbuf) { forget(mbuf, Drop::shutting_down); };
+    held_.release([](rte_mbuf*, PolicyId) { return false; }, end);
+    early_.release([](rte_mbuf*, Spi) { return false; }, end);
     for (const RingPtr& ring : rings_)  // the last one may be missing: that is why we end
         for (void* mbuf = nullptr; ring && rte_ring_sc_dequeue(ring.get(), &mbuf) == 0;)
             forget(static_cast<rte_mbuf*>(mbuf), Drop::shutting_down);
@@ -432,9 +433,12 @@ std::shared_ptr<void> Gateway::hold() {
             }};
 }
 
+void Gateway::expect(Spi spi) { publisher_->tables().expected.add(spi); }
+
 void Gateway::take_effect(const Journal& journal) {
     publisher_->publish(journal, *database_);
     send_what_waited(journal);
+    open_what_was_early(journal);
     for (const Change& change : journal)
         if (change.kind == Change::Kind::policy_added &&
             (change.policy->lifetime_seconds != 0 || change.policy->validtime_seconds != 0))

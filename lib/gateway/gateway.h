@@ -48,6 +48,7 @@ public:
     // ---- the control seam
     Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override;
     std::shared_ptr<void> hold() override;
+    void expect(Spi spi) override;
     void each_sa(const std::function<bool(const control::SaView&)>& visit) const override;
     Result<void> with_sa(const control::SaId& id,
                          const std::function<void(const control::SaView&)>& visit) const override;
@@ -132,6 +133,8 @@ private:
     void take_effect(const Journal& journal);
     void send_what_waited(const Journal& journal);
     void drop_what_waited(SteadyTime now);
+    void await_inbound_sa(rte_mbuf* mbuf, SteadyTime now);
+    void open_what_was_early(const Journal& journal);
     void report(rte_mbuf* mbuf, const IcmpError& error, Drop reason);
     std::vector<std::byte> error_about(const Packet& offender, const IcmpError& error);
     bool is_made_by_us(const Packet& p) const;
@@ -235,7 +238,8 @@ private:
     std::size_t next_quiet_ = 0;
     double keepalives_due_ = 0;
     AcquireLimit acquires_;
-    HeldPackets held_;  // for want of an SA
+    HeldPackets<PolicyId> held_;  // for want of an SA to leave by
+    HeldPackets<Spi> early_;      // of one that they came by
     std::vector<std::weak_ptr<Listener>> listeners_;
     /// What stood at a rule's place of the workers' counts when it came there, by its id: packets, octets.
     std::map<std::uint32_t, std::pair<std::uint64_t, std::uint64_t>> filter_counts_before_;

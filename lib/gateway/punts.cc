@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dataplane/icmp_quote.h"
+#include "dataplane/inbound_sas.h"
 #include "forward/icmpv6.h"
 #include "gateway/gateway.h"
 #include "ip/ip.h"
@@ -14,6 +15,8 @@ namespace {
 
 // By PuntWay and worker: a flood must not keep the control core from its timers, nor questions from what tunnels need.
 constexpr std::array<unsigned, punt_ways> punts_per_poll = {128, 256, 128, 64, 64};
+
+constexpr std::size_t most_early = 32;  // packets of one SPI that wait for its SA
 
 constexpr bool is_ipsec(IpProtocol protocol) {
     return protocol == IpProtocol::esp || protocol == IpProtocol::ah || protocol == IpProtocol::ipcomp;
@@ -71,6 +74,7 @@ void Gateway::serve(rte_mbuf* mbuf, SteadyTime now) {
         case Punt::no_route: return report(mbuf, net_unreachable, Drop::no_route);
         case Punt::neighbour: return await_neighbour(mbuf, now);
         case Punt::no_sa: return await_sa(mbuf, now);
+        case Punt::early: return await_inbound_sa(mbuf, now);
     }
 }
 
@@ -125,8 +129,31 @@ void Gateway::send_what_waited(const Journal& journal) {
 }
 
 void Gateway::drop_what_waited(SteadyTime now) {
-    held_.expire(now - std::chrono::seconds{live_.larval_lifetime_seconds},
-                 [this](rte_mbuf* mbuf) { forget(mbuf, Drop::sa_timeout); });
+    const SteadyTime earliest = now - std::chrono::seconds{live_.larval_lifetime_seconds};
+    const auto drop = [this](rte_mbuf* mbuf) { forget(mbuf, Drop::sa_timeout); };
+    held_.expire(earliest, drop);
+    early_.expire(earliest, drop);
+}
+
+/// The peer was quicker with his first packets than with the message that our end of the SA is made of.
+void Gateway::await_inbound_sa(rte_mbuf* mbuf, SteadyTime now) {
+    Packet& p = carried(*mbuf);
+    p.resume = Resume::open;
+    const Spi spi = spi_of(p);
+    if (!publisher_->tables().expected.contains(spi)) return inject(mbuf);  // it came in the meantime
+    const Drop refused = early_.hold(mbuf, spi, most_early, now);
+    if (refused != Drop::none) forget(mbuf, refused);
+}
+
+void Gateway::open_what_was_early(const Journal& journal) {
+    ExpectedSpis& expected = publisher_->tables().expected;
+    bool any = false;
+    for (const Change& change : journal)
+        if (change.sa && change.kind != Change::Kind::sa_removed && change.sa->state != control::SaState::larval)
+            any |= expected.remove(change.sa->spec.id.spi);
+    if (!any) return;
+    early_.release([&](rte_mbuf*, Spi spi) { return expected.contains(spi); },
+                   [this](rte_mbuf* mbuf) { inject(mbuf); });
 }
 
 void Gateway::serve_arp(rte_mbuf* mbuf, SteadyTime now) {

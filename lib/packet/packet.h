@@ -56,6 +56,7 @@ enum class Punt : std::uint8_t {
     reassembly_timeout,  // the first fragment of a packet whose rest did not come
     no_route,
     no_sa,  // its policy wants an SA that is not there; comes back by Resume::outbound
+    early,  // it came before its SA, which is being negotiated; comes back by Resume::open
 };
 
 /// Each kind of punted packet has a ring of its own, served in this order: a flood of questions to our own addresses
@@ -73,7 +74,8 @@ constexpr PuntWay way_of(Punt why) {
         case Punt::arp:
         case Punt::neighbour_discovery: return PuntWay::arp;
         case Punt::neighbour: return PuntWay::neighbour;
-        case Punt::no_sa: return PuntWay::sa;
+        case Punt::no_sa:
+        case Punt::early: return PuntWay::sa;
         case Punt::ike: return PuntWay::ike;
         default: return PuntWay::answer;
     }

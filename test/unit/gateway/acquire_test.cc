@@ -134,10 +134,10 @@ TEST_CASE("whatever is asked of how many policies, a small share of the pool wai
     for (unsigned n = 0; n < 20; ++n)
         for (unsigned i = 0; i < 20; ++i)
             CHECK(tokyo.send(datagram("10.0.1.5", "10.0.2." + std::to_string(n))).empty());
-    CHECK(tokyo.waiting() == HeldPackets::most);
-    CHECK(tokyo.gateway.drops(Drop::sa_queue_full) == 400 - HeldPackets::most);
+    CHECK(tokyo.waiting() == HeldPackets<PolicyId>::most);
+    CHECK(tokyo.gateway.drops(Drop::sa_queue_full) == 400 - HeldPackets<PolicyId>::most);
     tokyo.gateway.setkey(sa);
-    CHECK(tokyo.leaving().size() == HeldPackets::most);
+    CHECK(tokyo.leaving().size() == HeldPackets<PolicyId>::most);
     CHECK(tokyo.gateway.buffers_missing() == 0);
 }
 
@@ -278,4 +278,40 @@ TEST_CASE("a scan of a wildcard policy makes the gateway ask for so many SAs and
     CHECK(limit.size() == AcquireLimit::most);
     CHECK(limit.ask(wanted(AcquireLimit::most), 1, settings, now + 20s) == 1);
     CHECK(limit.size() == 1);
+}
+
+TEST_CASE("what a peer sends by an SA that is being negotiated waits until it is there, and nobody else's does") {
+    const Octets plain = datagram("10.0.2.5", "10.0.1.5");
+    Wires tokyo{office_configuration()}, newyork{newyork_configuration()};
+    newyork.setkey(newyork_setkey);
+    const std::string policies = "spdadd 10.0.2.0/24 10.0.1.0/24 any -P in ipsec esp/tunnel/20.0.0.2-20.0.0.1/require;";
+    const std::string its_sa =
+        "add 20.0.0.2 20.0.0.1 esp 0x1002 -m tunnel -r 8 -E aes-gcm-16 \"newyork-tokyo-key002\";";
+    tokyo.setkey(policies);
+    const auto arrive = [&] { return pass(tokyo, world, pass(newyork, office, {plain}, world), office); };
+    tokyo.gateway().expect(Spi{0x1003});
+    CHECK(arrive().empty());
+    CHECK(tokyo.drops(Drop::unknown_spi) == 1);
+
+    tokyo.gateway().expect(Spi{0x1002});
+    for (unsigned i = 0; i < 3; ++i) CHECK(arrive().empty());
+    CHECK(tokyo.drops(Drop::unknown_spi) == 1);
+    SECTION("then they go on, in their order, and the SPI is no longer expected") {
+        tokyo.setkey(its_sa);
+        tokyo.turn();
+        CHECK(packets_of(tokyo.sent_by(office)) == std::vector(3, after_hops(plain, 2)));
+        CHECK(arrive() == only(after_hops(plain, 2)));
+        tokyo.setkey("flush;");
+        CHECK(arrive().empty());
+        CHECK(tokyo.drops(Drop::unknown_spi) == 2);
+    }
+    SECTION("in vain, and they are dropped by name") {
+        tokyo.pass(31s);
+        CHECK(tokyo.drops(Drop::sa_timeout) == 3);
+    }
+    SECTION("no more of them than the first ones") {
+        for (unsigned i = 3; i < 40; ++i) CHECK(arrive().empty());
+        CHECK(tokyo.drops(Drop::sa_queue_full) == 8);
+    }
+    SECTION("as long as the gateway is there") {}
 }

@@ -38,6 +38,7 @@ public:
     }
 
     std::shared_ptr<void> hold() override { return nullptr; }
+    void expect(Spi) override {}
     Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override {
         if (transaction.size() == 1)
             if (const auto* const op = std::get_if<control::ChangeFilter>(&transaction[0].operation)) {

@@ -26,6 +26,7 @@ public:
     std::uint32_t next_policy_id = 1;
 
     std::shared_ptr<void> hold() override { return nullptr; }
+    void expect(Spi) override {}
     Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override {
         if (auto possible = check(transaction); !possible) return std::unexpected(possible.error());
         std::vector<control::Outcome> outcomes;

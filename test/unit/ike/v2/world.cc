@@ -152,10 +152,9 @@ void World::perform(Node& node, Actions actions) {
             ladder.push_back("!! " + node.name + ": " + applied.error().message);
             node.told.push_back({Tell::Level::error, {}, "", "SAD: " + applied.error().message});
             if (apply->child) perform(node, node.engine->refused(*apply->child, applied.error(), now()));
-        } else {
-            const Tell& tell = std::get<Tell>(action);
-            node.told.push_back(tell);
-            if (tell.level != Tell::Level::debug) ladder.push_back("   " + node.name + ": " + tell.text);
+        } else if (const auto* tell = std::get_if<Tell>(&action)) {
+            node.told.push_back(*tell);
+            if (tell->level != Tell::Level::debug) ladder.push_back("   " + node.name + ": " + tell->text);
         }
     }
 }
