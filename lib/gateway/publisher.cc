@@ -62,8 +62,10 @@ void Publisher::publish(const Journal& journal, const Database& database) {
     // What replaces an SA is there before the SA goes, so that no packet in between finds neither.
     for (const auto& [serial, sa] : touched)
         if (stays(sa)) show(*sa);
+    std::set<std::uint32_t> moved;  // each once, from where workers know it
     for (const Change& change : journal)
-        if (change.kind == Change::Kind::sa_moved && stays(change.sa)) move(*change.sa, change.place.ends);
+        if (change.kind == Change::Kind::sa_moved && stays(change.sa) && moved.insert(change.sa->serial).second)
+            move(*change.sa, change.place.ends);
     for (const auto& [serial, sa] : touched)
         if (!stays(sa)) hide(*sa);
     const bool policies_changed = std::ranges::any_of(journal, [](const Change& c) { return c.policy != nullptr; });

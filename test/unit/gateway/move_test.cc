@@ -220,6 +220,17 @@ TEST_CASE("a transaction that fails behind a move leaves the SA where it was") {
     CHECK(tokyo.arrives(tokyo.from_newyork(3)));
 }
 
+TEST_CASE("an SA that moves twice in one transaction takes what was on its way to where it was before both") {
+    Tokyo tokyo;
+    REQUIRE(tokyo.does(move_of(0x1002, "20.0.0.2", "20.0.0.1", "20.0.0.3", "20.0.0.1"),
+                       move_of(0x1002, "20.0.0.3", "20.0.0.1", "20.0.0.3", "20.0.0.11"),
+                       move_of(0x1001, "20.0.0.1", "20.0.0.2", "20.0.0.1", "20.0.0.3"),
+                       move_of(0x1001, "20.0.0.1", "20.0.0.3", "20.0.0.1", "20.0.0.2")));
+    CHECK(tokyo.arrives(tokyo.from_newyork(1)));
+    CHECK(tokyo.arrives(tokyo.from_newyork(2, "20.0.0.3", "20.0.0.11")));
+    CHECK(header_of(tokyo.sent()).destination == number("20.0.0.2"));
+}
+
 TEST_CASE("a hundred SAs that move are all found at their new addresses, and the former ones are forgotten") {
     Tokyo tokyo;
     std::string all;

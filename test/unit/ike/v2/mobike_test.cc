@@ -368,7 +368,7 @@ TEST_CASE("two moves in a row end at the second, whatever is lost (RFC 4555 3.5)
     }
 }
 
-TEST_CASE("of an UPDATE_SA_ADDRESSES that went by several ways nobody knows which was taken: it is said again") {
+TEST_CASE("which copy of an UPDATE_SA_ADDRESSES the peer took nobody knows, and he is told again (RFC 4555 3.10)") {
     World world = two_homes(false, {second_of_newyork});
     bring_up(world);
     bool arrived = false, lost = false;
