@@ -265,6 +265,12 @@ void Turn::inherit(IkeSa& from, IkeSa& to) {
             to.queue.push_back(std::move(task));
     from.queue.clear();
     pass_on_move(from, to);
+    // Whose own rekey is not decided yet waits for the fate of its twin: from now on of who takes the twin's place.
+    if (const auto old = engine.by_id_.find(from.predecessor);
+        old != engine.by_id_.end() && old->second->outstanding && old->second->outstanding->twin_ike == from.id) {
+        old->second->outstanding->twin_ike = to.id;
+        to.predecessor = old->first;
+    }
     from.state = IkeState::rekeyed;
     from.expires_at = now.steady + replaced_lives;
     tell(Tell::Level::info, &to, "replaces IKE SA " + std::to_string(static_cast<std::uint64_t>(from.id)));

@@ -253,3 +253,27 @@ TEST_CASE("both ends delete the same child, or the IKE SA: neither is left with 
     check_both_seeds({"both delete the IKE SA", {end_ike_0, end_ike_1}, 0, 0});
     check_both_seeds({"child, IKE SA", {end_child_0, end_ike_1}, 0, 0});
 }
+
+TEST_CASE(
+    "a twin that is rekeyed before the old IKE SA's fate is known: the children go to who took its place (2.8.2)") {
+    World world = two_offices(5);
+    bring_up(world);
+    const IkeSpi old = only(world[0])->spi_initiator;
+    bool old_is_deaf = true;  // its rekey by node 0 is never heard, and at first nor is its Delete by node 1
+    world.tap = [&](Datagram& datagram) {
+        const auto header = parse_header(datagram.octets);
+        const bool by_first = datagram.local.address == address_of(1);
+        if (!header || header->response || header->initiator_spi != old) return true;
+        return by_first ? header->exchange != ExchangeType::create_child_sa
+                        : header->exchange != ExchangeType::informational || !old_is_deaf;
+    };
+    REQUIRE(order(world, 0, "rekey", "to-2"));
+    REQUIRE(order(world, 1, "rekey", "to-1"));
+    world.run(Instant{100});
+    REQUIRE(order(world, 0, "rekey", "to-2"));  // the twin, too
+    world.run(Instant{100});
+    old_is_deaf = false;
+    world.run(Instant{60'000});  // until node 1 has sent its Delete again, and the old one is forgotten
+    world.settle();
+    CHECK(disagreement(world, 1, 1) == "");
+}
