@@ -379,6 +379,14 @@ const Setting rows[] = {
      .example = "false",
      .meaning = "Cut long messages inside IKE, which passes where IP fragments do not (RFC 7383).",
      .take = set<&Connection::fragmentation>},
+    {.path = "ike.connections.[].childless",
+     .kind = Kind::flag,
+     .fallback = "false",
+     .example = "true",
+     .meaning =
+         "Make the IKE SA alone where the peer takes that, and every child by an exchange of its own, with keys of its "
+         "own if its proposals have a key exchange (RFC 6023).",
+     .take = set<&Connection::childless>},
     {.path = "ike.connections.[].mobike",
      .kind = Kind::flag,
      .fallback = "false",

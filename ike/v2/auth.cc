@@ -1,4 +1,4 @@
-// IKE_AUTH (RFC 7296 1.2, 2.15, 2.16, 2.21.2, 2.4), both parts:
+// IKE_AUTH (RFC 7296 1.2, 2.15, 2.16, 2.21.2, 2.4; RFC 6023 without a child), both parts:
 //     HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, SAi2, TSi, TSr}  -->
 //                               <--  HDR, SK {IDr, [CERT,] AUTH, SAr2, TSi, TSr}
 // Until the peer's AUTH is right nobody has authenticated anything, and no SA is made.
@@ -128,6 +128,12 @@ void append_certificates(const Connection& connection, Payloads& payloads) {
 
 void Turn::send_auth(IkeSa& sa) {
     const Connection& connection = *sa.connection;
+    if (!sa.first_child && !sa.takes_childless)  // RFC 6023 3
+        return destroy(sa, "the peer takes no IKE SA without a child, and there is none to begin with");
+    if (sa.first_child && connection.childless && sa.takes_childless) {
+        sa.queue.push_front(*std::move(sa.first_child));
+        sa.first_child.reset();
+    }
     sa.state = IkeState::auth_sent;
     sa.local_id = connection.local_id.value_or(id_of(sa.local.address));
     Payloads payloads;

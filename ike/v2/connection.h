@@ -72,6 +72,7 @@ struct Connection {
     std::uint32_t dpd_seconds = 30;    // 0: never asks
     Uniqueness uniqueness = Uniqueness::replace;
     bool fragmentation = true;
+    bool childless = false;  // the IKE SA alone, each child by an exchange of its own (RFC 6023)
     bool mobike = false;
     std::vector<ChildConfig> children;
 };

@@ -65,7 +65,7 @@ bool same(const Connection& a, const Connection& b) {
     const auto values = [](const Connection& c) {
         return std::tie(c.name, c.fingerprint, c.local, c.remote, c.local_id, c.remote_id, c.local_auth, c.remote_auth,
                         c.allow_sha1, c.ppk, c.ppk_id, c.proposals, c.rekey_seconds, c.reauth_seconds, c.dpd_seconds,
-                        c.uniqueness, c.fragmentation, c.mobike, c.children);
+                        c.uniqueness, c.fragmentation, c.childless, c.mobike, c.children);
     };
     return values(a) == values(b);
 }

@@ -138,6 +138,7 @@ struct IkeSa {
     Octets first_message, second_message;  // RealMessage1 and 2 (2.15); empty once authenticated
     Octets cookie;
     std::vector<SignatureHash> peer_hashes;
+    bool takes_childless = false;           // the responder has said so (RFC 6023 3)
     bool uses_ppk = false;                  // both ends have said so (RFC 8784 3)
     std::optional<MixedKeys> keys_instead;  // an initiator's without its PPK, until the peer has chosen
     Octets ppk_id;                          // of the PPK that is in the keys; empty: there is none

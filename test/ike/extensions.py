@@ -1,4 +1,4 @@
-"""Torii and strongSwan beyond RFC 7296's everyday: post-quantum keys. Both offices and both daemons are interop.py's."""
+"""Torii and strongSwan beyond RFC 7296's everyday: post-quantum keys, IKE SAs without a child. Both offices and both daemons are interop.py's."""
 from interop import MORE, Pair
 from scene import Swan, check, wait_for
 
@@ -7,10 +7,14 @@ PPK = '0123456789abcdef0123456789abcdef'
 TORII = {
     'ppk': 'ppk = "required"; ppk_id = "offices-2026";',
     'ppk-or-not': 'ppk = "prefer"; ppk_id = "offices-2026";',
+    'alone': 'childless = true;',
+    'never-alone': 'childless = true;',
 }
 SWAN = {
     'ppk': 'ppk_id = offices-2026\n ppk_required = yes',
     'ppk-or-not': 'ppk_id = offices-2026',
+    'alone': 'childless = force',
+    'never-alone': 'childless = never',
 }
 
 
@@ -96,6 +100,16 @@ def has_another_ppk(scene, side):
         scene.swan.load(swan_conf())
 
 
+def childless(scene, name, side, alone):
+    """What toriid has told of an exchange is in its log; strongSwan's says which messages it took."""
+    scene.end()
+    log = len(scene.swan.said())
+    scene.begin(name, side)
+    said = scene.swan.said()[log:]
+    check(('CREATE_CHILD_SA' in said) == alone, f'the child came in another way: {said[-900:]}')
+    scene.both_ways()
+
+
 def cases(scene):
     """The cases as (title, body), in an order in which each finds what the one before it left."""
     def case(title, body, *words):
@@ -105,3 +119,6 @@ def cases(scene):
         yield case(f'{name} begins with a post-quantum key that both require, and it is in their keys (RFC 8784)', has_ppk, 'ppk', side)
         yield case(f'{name} begins with a post-quantum key that the other has not: no SA if one requires it, else one without (RFC 8784)',
                    has_another_ppk, side)
+        yield case(f'{name} makes the IKE SA alone, and the child by an exchange of its own (RFC 6023)', childless, 'alone', side, True)
+    yield case('where strongSwan takes no IKE SA without a child, Torii makes the child with it (RFC 6023)', childless, 'never-alone',
+               'torii', False)
