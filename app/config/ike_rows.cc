@@ -91,6 +91,15 @@ std::string set_end(File& f, const Value& value) {
 }
 
 template <auto member>
+std::string add_host(File& f, const Value& value) {
+    const auto address = Address::parse(value.text);
+    if (!address || address->is_unspecified() || address->is_multicast())
+        return ": it is one host's address, as in 10.0.1.53";
+    field_of(f, member).push_back(*address);
+    return {};
+}
+
+template <auto member>
 std::string add_network(File& f, const Value& value) {
     auto& added = field_of(f, member).emplace_back();
     const auto prefix = Prefix::parse(value.text);
@@ -393,6 +402,34 @@ const Setting rows[] = {
      .example = "true",
      .meaning = "Let either side change its address while the SAs live (RFC 4555).",
      .take = set<&Connection::mobike>},
+    {.path = "ike.connections.[].pool",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["10.9.0.0/24"])",
+     .meaning =
+         "Addresses that are lent to peers who ask for one (RFC 7296 2.19). Children without remote are for traffic to "
+         "them."},
+    {.path = "ike.connections.[].pool.[]",
+     .example = R"("10.9.0.0/24")",
+     .meaning = "One network, of which hosts' addresses are lent; at most 65,536.",
+     .take = add_network<&Connection::pools>},
+    {.path = "ike.connections.[].dns",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["10.0.1.53"])",
+     .meaning = "Name servers that these peers are told of; at most 8."},
+    {.path = "ike.connections.[].dns.[]",
+     .example = R"("10.0.1.53")",
+     .meaning = "One host.",
+     .take = add_host<&Connection::dns>},
+    {.path = "ike.connections.[].request_address",
+     .kind = Kind::flag,
+     .fallback = "false",
+     .example = "true",
+     .meaning =
+         "Ask the peer for an address of its pool, of each family that the children's remote networks have. Children "
+         "without local are for traffic from it; `torii show ike` tells it.",
+     .take = set<&Connection::request_address>},
     {.path = "ike.connections.[].legacy",
      .kind = Kind::flag,
      .fallback = "false",

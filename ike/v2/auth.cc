@@ -147,6 +147,7 @@ void Turn::send_auth(IkeSa& sa) {
     auto auth = named ? proof() : Result<Auth>{std::unexpected(named.error())};
     if (!auth) return destroy(sa, "we cannot authenticate ourselves: " + auth.error().message);
     payloads.emplace_back(std::move(*auth));
+    ask_for_address(sa, payloads);
     if (!sa.replaces && established(connection) == nullptr)
         payloads.emplace_back(notify(NotifyType::initial_contact));  // 2.4
     Outstanding what;
@@ -177,6 +178,11 @@ void Turn::take_auth_response(IkeSa& sa, const Message& message) {
              "the peer is not " + text_of(sa.remote_id) + " (" + name_of(auth->method) +
                  (sa.ppk_id.empty() ? "" : ", PPK " + text_of_ppk_id(sa.ppk_id)) + "): " + good.error().message);
         send_delete_ike(sa, {NotifyType::authentication_failed});  // 2.21.2
+        return restart(sa);
+    }
+    if (const auto address = take_address(sa, message.payloads); !address) {  // 3.15.4
+        tell(Tell::Level::error, &sa, address.error().message);
+        send_delete_ike(sa, {});
         return restart(sa);
     }
     established_now(sa);
@@ -251,6 +257,7 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     answer.emplace_back(std::move(*own));
     if (!sa.ppk_id.empty()) answer.emplace_back(notify(NotifyType::ppk_identity));  // RFC 8784 3: without data
     established_now(sa);
+    lend_addresses(sa, message.payloads, answer);
     if (find<Sa>(message.payloads) != nullptr) {  // else it is childless (RFC 6023)
         auto granted = grant_child(sa, message.payloads, true, nullptr);
         if (granted) {
@@ -259,6 +266,8 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
             tell(Tell::Level::error, &sa, "no child SA: " + granted.error().why);
             answer.emplace_back(std::move(granted.error().notify));
         }
+    } else if (sa.out_of_addresses) {
+        answer.emplace_back(notify(NotifyType::internal_address_failure));  // 3.15.4
     }
     respond(sa, message.header, answer);
     if (find_notify(message.payloads, NotifyType::initial_contact) != nullptr &&

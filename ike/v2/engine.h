@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ike/v2/actions.h"
+#include "ike/v2/address_pools.h"
 #include "ike/v2/connection.h"
 #include "ike/v2/cookies.h"
 #include "ike/v2/ike_sa.h"
@@ -68,6 +69,7 @@ public:
     void each(const std::function<void(const IkeSa&)>& visit) const;
     std::size_t size() const { return by_spi_.size(); }
     std::size_t half_open() const { return half_open_; }
+    std::size_t addresses_lent() const { return pools_.lent(); }
     const EngineConfig& config() const { return config_; }
 
 private:
@@ -77,6 +79,7 @@ private:
     EngineConfig config_;
     const Traffic& traffic_;
     Cookies cookies_;
+    AddressPools pools_;
     std::unordered_map<std::uint64_t, std::unique_ptr<IkeSa>> by_spi_;  // by our own SPI
     std::map<IkeSaId, IkeSa*> by_id_;
     std::set<std::pair<Instant, IkeSaId>> timers_;

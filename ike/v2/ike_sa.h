@@ -161,6 +161,10 @@ struct IkeSa {
     bool mobike = false;
     bool peer_takes_initial_contact = false;
 
+    // by the Configuration payload (2.19): lent to the peer where the connection has a pool, else lent to us
+    std::vector<Address> internal_addresses, internal_dns;
+    bool out_of_addresses = false;  // none was left for the peer
+
     std::vector<std::unique_ptr<ChildSa>> children;
     Octets lowest_nonce;    // of the exchange that made it (2.8.2)
     IkeSaId predecessor{};  // of a twin: the IKE SA whose children it may inherit
@@ -206,5 +210,9 @@ control::SaId outbound_sa(const IkeSa& sa, const ChildSa& child);
 std::string text_of(Spi spi);  // 0x0000abcd
 /// What a child's configuration says of its traffic; without prefixes the ends themselves.
 TrafficPair configured_traffic(const ChildConfig& config, const Address& local, const Address& remote);
+/// The same with the addresses that this IKE SA lends or borrows (configuration.cc).
+TrafficPair traffic_between(const IkeSa& sa, const ChildConfig& config);
+/// Whether such addresses are a part of its traffic.
+bool is_dynamic(const Connection& connection, const ChildConfig& config);
 
 }  // namespace torii::ike
