@@ -82,6 +82,12 @@ std::string log_owner(const Value& row) {
     return (connection.empty() ? "-" : connection) + (row["number"].count() == 0 ? "" : " #" + row["number"].text);
 }
 
+/// Lent to the peer or by him, and the name servers that he told of.
+std::string internal_addresses(const Value& row) {
+    const std::string servers = networks<"internal_dns">(row);
+    return networks<"internal_addresses">(row) + (servers == "-" ? "" : ", DNS " + servers);
+}
+
 std::vector<std::string> ike_names(const Value& row) {
     return {row["connection"].text, "#" + row["number"].text, row["remote"].text, row["remote_id"].text};
 }
@@ -116,7 +122,9 @@ std::vector<Command> ike_show_commands() {
          .manual =
              "Prints one row an IKE SA, and one for each connection that has none now. LOCAL and REMOTE have their "
              "ports, and (NAT) where that end is behind one. REKEY IN is when the IKE SA gets new keys, REAUTH IN when "
-             "both sides prove again who they are, SILENT how long the peer was not heard.",
+             "both sides prove again who they are, SILENT how long the peer was not heard, INTERNAL the addresses that "
+             "one "
+             "side lends the other for the length of the IKE SA.",
          .examples = {"torii show ike", "torii show ike newyork", "torii show ike --json"},
          .method = "ike.list",
          .argument = {"CONNECTION|ADDRESS|ID", ike_names},
@@ -140,6 +148,7 @@ std::vector<Command> ike_show_commands() {
                      {{"NUMBER"}, number_of},
                      {{"WE ARE"}, identity<"local_id", "local_auth">},
                      {{"THE PEER IS"}, identity<"remote_id", "remote_auth">},
+                     {{"INTERNAL"}, internal_addresses},
                      {{"SUITE"}, ike_suite},
                      {{"SPIS"}, spis}}}},
          .when_empty = "no connection is configured"},

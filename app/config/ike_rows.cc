@@ -91,10 +91,10 @@ std::string set_end(File& f, const Value& value) {
 }
 
 template <auto member>
-std::string add_end(File& f, const Value& value) {
+std::string add_host(File& f, const Value& value) {
     const auto address = Address::parse(value.text);
     if (!address || address->is_unspecified() || address->is_multicast())
-        return ": an end is one host's address, as in 30.0.0.1";
+        return ": it is one host's address, as in 10.0.1.53";
     field_of(f, member).push_back(*address);
     return {};
 }
@@ -388,6 +388,14 @@ const Setting rows[] = {
      .example = "false",
      .meaning = "Cut long messages inside IKE, which passes where IP fragments do not (RFC 7383).",
      .take = set<&Connection::fragmentation>},
+    {.path = "ike.connections.[].childless",
+     .kind = Kind::flag,
+     .fallback = "false",
+     .example = "true",
+     .meaning =
+         "Make the IKE SA alone where the peer takes that, and every child by an exchange of its own, with keys of its "
+         "own if its proposals have a key exchange (RFC 6023).",
+     .take = set<&Connection::childless>},
     {.path = "ike.connections.[].mobike",
      .kind = Kind::flag,
      .fallback = "false",
@@ -402,7 +410,35 @@ const Setting rows[] = {
     {.path = "ike.connections.[].other_locals.[]",
      .example = R"("30.0.0.1")",
      .meaning = "One address of ours.",
-     .take = add_end<&Connection::other_locals>},
+     .take = add_host<&Connection::other_locals>},
+    {.path = "ike.connections.[].pool",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["10.9.0.0/24"])",
+     .meaning =
+         "Addresses that are lent to peers who ask for one (RFC 7296 2.19). Children without remote are for traffic to "
+         "them."},
+    {.path = "ike.connections.[].pool.[]",
+     .example = R"("10.9.0.0/24")",
+     .meaning = "One network, of which hosts' addresses are lent; at most 65,536.",
+     .take = add_network<&Connection::pools>},
+    {.path = "ike.connections.[].dns",
+     .kind = Kind::list,
+     .fallback = "none",
+     .example = R"(["10.0.1.53"])",
+     .meaning = "Name servers that these peers are told of; at most 8."},
+    {.path = "ike.connections.[].dns.[]",
+     .example = R"("10.0.1.53")",
+     .meaning = "One host.",
+     .take = add_host<&Connection::dns>},
+    {.path = "ike.connections.[].request_address",
+     .kind = Kind::flag,
+     .fallback = "false",
+     .example = "true",
+     .meaning =
+         "Ask the peer for an address of its pool, of each family that the children's remote networks have. Children "
+         "without local are for traffic from it; `torii show ike` tells it.",
+     .take = set<&Connection::request_address>},
     {.path = "ike.connections.[].legacy",
      .kind = Kind::flag,
      .fallback = "false",

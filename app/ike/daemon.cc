@@ -281,6 +281,8 @@ std::vector<rpc::IkeStatus> IkeDaemon::list() const {
         s.initiator_spi = static_cast<std::uint64_t>(sa.spi_initiator);
         s.responder_spi = static_cast<std::uint64_t>(sa.spi_responder);
         if (sa.sealing) s.suite = ike::text_of(sa.suite);
+        for (const Address& address : sa.internal_addresses) s.internal_addresses.push_back(address.text());
+        for (const Address& server : sa.internal_dns) s.internal_dns.push_back(server.text());
         if (!sa.ppk_id.empty()) s.ppk = ike::text_of_ppk_id(sa.ppk_id);
         s.age_seconds = seconds_since(sa.established_at != ike::Instant{} ? sa.established_at : sa.created, at);
         s.rekey_in_seconds = seconds_until(sa.rekey_at, at);

@@ -19,6 +19,8 @@ using ike::Connection;
 
 std::string element(std::string_view list, std::size_t i) { return std::string{list} + ".[" + std::to_string(i) + "]"; }
 
+constexpr std::size_t most_dns = 8;  // what a client keeps, too
+
 std::span<const std::byte> octets_of(const std::string& text) { return std::as_bytes(std::span{text}); }
 
 /// The first line, which is all of a passphrase.
@@ -139,6 +141,7 @@ private:
         prove_ourselves(form, path, *out);
         believe_peer(form, path, *out);
         use_ppk(form, path, *out);
+        judge_addresses(path, *out);
         const auto legacy = form.legacy ? ike::LegacyAlgorithms::allowed : ike::LegacyAlgorithms::refused;
         out->proposals = proposals(form.proposals, path + ".proposals", ike::default_ike_proposals,
                                    [&](const auto& words) { return ike::parse_ike_proposal(words, legacy); });
@@ -266,6 +269,24 @@ private:
         out.ppk_id = *std::move(id);
     }
 
+    void judge_addresses(const std::string& path, const Connection& out) {
+        if (out.request_address && !out.pools.empty())
+            problems_.add(path + ".request_address", "asks for an address, and pool lends some: a connection does one");
+        if (out.request_address && !out.remote)
+            problems_.add(path + ".request_address", "wants a gateway to ask: the connection's remote is any");
+        if (out.pools.empty() && !out.dns.empty())
+            problems_.add(path + ".dns", "is for peers who are lent an address: pool says of which network");
+        if (out.dns.size() > most_dns) problems_.add(path + ".dns", "has more than 8 name servers");
+        for (std::size_t i = 0; i < out.pools.size(); ++i) {
+            const Prefix& pool = out.pools[i];
+            for (const Prefix& other : pools_)
+                if (other != pool && (other.contains(pool) || pool.contains(other)))
+                    problems_.add(element(path + ".pool", i),
+                                  "is " + pool.text() + ", and " + other.text() + " lends the same addresses");
+            pools_.insert(pool);
+        }
+    }
+
     // ---- one child
 
     ChildConfig child(const IkeChildForm& form, const std::string& path, ike::LegacyAlgorithms legacy,
@@ -276,7 +297,14 @@ private:
             return ike::parse_child_proposal(out.protocol, words, legacy);
         });
         const bool has_networks = !out.local.empty() || !out.remote.empty();
-        if (out.mode == Mode::tunnel && !has_networks)
+        const bool lends = !around.pools.empty() && out.mode == Mode::tunnel && out.remote.empty();
+        const bool borrows = around.request_address && out.mode == Mode::tunnel && out.local.empty();
+        if (lends && out.start != ike::StartAction::none)
+            problems_.add(path + ".start", "would begin with a peer who has no address before he asks for one");
+        if (borrows && out.start == ike::StartAction::trap)
+            problems_.add(path + ".start",
+                          "is trap, and no policy can be made before the address is known: start or none");
+        if (out.mode == Mode::tunnel && !has_networks && !lends && !borrows)
             problems_.add(path, "is a tunnel between no networks: local and remote name them, or mode is transport");
         if (out.mode == Mode::transport && has_networks)
             problems_.add(path, "is transport mode, between the two ends alone: neither local nor remote goes with it");
@@ -317,6 +345,7 @@ private:
     std::shared_ptr<const ike::SharedKeys> shared_keys_;
     std::shared_ptr<const ike::PostquantumKeys> postquantum_keys_;
     std::shared_ptr<const ike::TrustStore> trust_;
+    std::set<Prefix> pools_;            // of all connections
     std::string common_files_, files_;  // digests of what was read: for all connections, for this one
 };
 

@@ -40,8 +40,9 @@ struct IkeStatus {
     std::string local_id, remote_id;             // empty: not known yet
     std::string local_auth, remote_auth;         // "psk", "ECDSA P-256", ...
     std::uint64_t initiator_spi = 0, responder_spi = 0;
-    std::string suite;  // "aes128gcm16-prfsha256-x25519"
-    std::string ppk;    // the name of the post-quantum key in its keys; empty: there is none
+    std::string suite;                                          // "aes128gcm16-prfsha256-x25519"
+    std::vector<std::string> internal_addresses, internal_dns;  // lent to the peer or by him; servers he told us of
+    std::string ppk;  // the name of the post-quantum key in its keys; empty: there is none
     std::uint64_t age_seconds = 0;
     std::uint64_t rekey_in_seconds = 0, reauth_in_seconds = 0;  // 0: never
     std::uint64_t silent_seconds = 0;                           // since the peer was last heard

@@ -43,6 +43,8 @@ Json json_of(const IkeStatus& ike) {
             {"responder_spi", spi_text(ike.responder_spi)},
             {"suite", ike.suite},
             {"ppk", ike.ppk},
+            {"internal_addresses", ike.internal_addresses},
+            {"internal_dns", ike.internal_dns},
             {"age_seconds", ike.age_seconds},
             {"rekey_in_seconds", ike.rekey_in_seconds},
             {"reauth_in_seconds", ike.reauth_in_seconds},

@@ -1,4 +1,4 @@
-// IKE_AUTH (RFC 7296 1.2, 2.15, 2.16, 2.21.2, 2.4), both parts:
+// IKE_AUTH (RFC 7296 1.2, 2.15, 2.16, 2.21.2, 2.4; RFC 6023 without a child), both parts:
 //     HDR, SK {IDi, [CERT,] [CERTREQ,] [IDr,] AUTH, SAi2, TSi, TSr}  -->
 //                               <--  HDR, SK {IDr, [CERT,] AUTH, SAr2, TSi, TSr}
 // Until the peer's AUTH is right nobody has authenticated anything, and no SA is made.
@@ -128,6 +128,12 @@ void append_certificates(const Connection& connection, Payloads& payloads) {
 
 void Turn::send_auth(IkeSa& sa) {
     const Connection& connection = *sa.connection;
+    if (!sa.first_child && !sa.takes_childless)  // RFC 6023 3
+        return destroy(sa, "the peer takes no IKE SA without a child, and there is none to begin with");
+    if (sa.first_child && connection.childless && sa.takes_childless) {
+        sa.queue.push_front(*std::move(sa.first_child));
+        sa.first_child.reset();
+    }
     sa.state = IkeState::auth_sent;
     sa.local_id = connection.local_id.value_or(id_of(sa.local.address));
     Payloads payloads;
@@ -141,6 +147,7 @@ void Turn::send_auth(IkeSa& sa) {
     auto auth = named ? proof() : Result<Auth>{std::unexpected(named.error())};
     if (!auth) return destroy(sa, "we cannot authenticate ourselves: " + auth.error().message);
     payloads.emplace_back(std::move(*auth));
+    ask_for_address(sa, payloads);
     if (!sa.replaces && established(connection) == nullptr)
         payloads.emplace_back(notify(NotifyType::initial_contact));  // 2.4
     append_mobike(sa, nullptr, payloads);
@@ -172,6 +179,11 @@ void Turn::take_auth_response(IkeSa& sa, const Message& message) {
              "the peer is not " + text_of(sa.remote_id) + " (" + name_of(auth->method) +
                  (sa.ppk_id.empty() ? "" : ", PPK " + text_of_ppk_id(sa.ppk_id)) + "): " + good.error().message);
         send_delete_ike(sa, {NotifyType::authentication_failed});  // 2.21.2
+        return restart(sa);
+    }
+    if (const auto address = take_address(sa, message.payloads); !address) {  // 3.15.4
+        tell(Tell::Level::error, &sa, address.error().message);
+        send_delete_ike(sa, {});
         return restart(sa);
     }
     established_now(sa);
@@ -249,6 +261,7 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     established_now(sa);
     read_mobike(sa, message.payloads);
     append_mobike(sa, &message.payloads, answer);
+    lend_addresses(sa, message.payloads, answer);
     if (find<Sa>(message.payloads) != nullptr) {  // else it is childless (RFC 6023)
         auto granted = grant_child(sa, message.payloads, true, nullptr);
         if (granted) {
@@ -257,6 +270,8 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
             tell(Tell::Level::error, &sa, "no child SA: " + granted.error().why);
             answer.emplace_back(std::move(granted.error().notify));
         }
+    } else if (sa.out_of_addresses) {
+        answer.emplace_back(notify(NotifyType::internal_address_failure));  // 3.15.4
     }
     respond(sa, message.header, answer);
     if (find_notify(message.payloads, NotifyType::initial_contact) != nullptr &&

@@ -84,7 +84,7 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
     }
     if (!in_auth) method = task.method != KeMethod::none ? task.method : first_method(what.offered);
 
-    what.proposed = task.traffic.value_or(configured_traffic(config, sa.local.address, sa.remote.address));
+    what.proposed = task.traffic.value_or(traffic_between(sa, config));
     if (task.packet) {  // 2.9: the packet's own selector first, so that a responder that narrows keeps it
         const PacketSelector& p = *task.packet;
         const auto local = to_traffic_selector(p.source, p.protocol, p.source_port);
@@ -207,6 +207,11 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     child->mode = transport ? Mode::transport : Mode::tunnel;
     child->ipcomp = std::move(*ipcomp);
     child->traffic = {tsi->selectors, tsr->selectors};
+    if (is_dynamic(*sa.connection, config)) {  // 2.19: a peer that did not narrow it to what he lent us
+        child->traffic.local = narrow(tsi->selectors, traffic_between(sa, config).local);
+        if (child->traffic.local.empty())
+            return failed("the peer answers " + text_of(tsi->selectors) + ", in which our address is not", true);
+    }
     if (transport && sa.uses_udp()) {
         see_through_nat(child->traffic.local, sa.local.address);
         see_through_nat(child->traffic.remote, sa.remote.address);
@@ -322,9 +327,12 @@ Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_aut
         "the peer asks for " + text_of(tsr->selectors) + " === " + text_of(tsi->selectors) + ", and we have ";
     for (const ChildConfig& candidate : sa.connection->children) {
         if (replaces != nullptr && replaces->config != &candidate) continue;
-        const TrafficPair ours = replaces != nullptr
-                                     ? replaces->traffic
-                                     : configured_traffic(candidate, sa.local.address, sa.remote.address);
+        if (const auto lacks = lacks_address(sa, candidate)) {
+            reason = lacks->notify.type;
+            why = lacks->why;
+            continue;
+        }
+        const TrafficPair ours = replaces != nullptr ? replaces->traffic : traffic_between(sa, candidate);
         std::vector<TrafficSelector> theirs_remote = tsi->selectors, theirs_local = tsr->selectors;
         if (transport && sa.uses_udp()) {
             see_through_nat(theirs_remote, sa.remote.address);

@@ -72,8 +72,14 @@ struct Connection {
     std::uint32_t dpd_seconds = 30;    // 0: never asks
     Uniqueness uniqueness = Uniqueness::replace;
     bool fragmentation = true;
+    bool childless = false;  // the IKE SA alone, each child by an exchange of its own (RFC 6023)
     bool mobike = false;
     std::vector<Address> other_locals;  // ours, to which it may move (RFC 4555)
+    // Addresses by the Configuration payload (RFC 7296 2.19): lent to the peer, whose children without `remote` are for
+    // them; or asked of the peer, for our children without `local`.
+    std::vector<Prefix> pools;
+    std::vector<Address> dns;  // told to whom an address is lent
+    bool request_address = false;
     std::vector<ChildConfig> children;
 };
 /// Whether a reload changes nothing about it.

@@ -65,7 +65,8 @@ bool same(const Connection& a, const Connection& b) {
     const auto values = [](const Connection& c) {
         return std::tie(c.name, c.fingerprint, c.local, c.remote, c.local_id, c.remote_id, c.local_auth, c.remote_auth,
                         c.allow_sha1, c.ppk, c.ppk_id, c.proposals, c.rekey_seconds, c.reauth_seconds, c.dpd_seconds,
-                        c.uniqueness, c.fragmentation, c.mobike, c.other_locals, c.children);
+                        c.uniqueness, c.fragmentation, c.childless, c.mobike, c.other_locals, c.pools, c.dns,
+                        c.request_address, c.children);
     };
     return values(a) == values(b);
 }
@@ -397,7 +398,11 @@ Actions Engine::configure(EngineConfig next, const Now& now) {
     config_ = std::move(next);
     for (const auto& connection : config_.connections)
         if (!following.contains(connection)) turn.begin(*connection);
-    return turn.finish();
+    Actions actions = turn.finish();
+    std::set<Prefix> pools;
+    for (const auto& connection : config_.connections) pools.insert(connection->pools.begin(), connection->pools.end());
+    pools_.keep_only(pools);
+    return actions;
 }
 
 Actions Engine::shut_down(const Now& now) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ike/v2/actions.h"
+#include "ike/v2/address_pools.h"
 #include "ike/v2/connection.h"
 #include "ike/v2/cookies.h"
 #include "ike/v2/directory.h"
@@ -74,6 +75,7 @@ public:
     bool has(const SharedConnection& connection) const { return connection && connections_.contains(connection); }
     std::size_t size() const { return by_spi_.size(); }
     std::size_t half_open() const { return half_open_; }
+    std::size_t addresses_lent() const { return pools_.lent(); }
     const EngineConfig& config() const { return config_; }
 
 private:
@@ -84,6 +86,7 @@ private:
     Connections connections_;
     const Traffic& traffic_;
     Cookies cookies_;
+    AddressPools pools_;
     std::unordered_map<std::uint64_t, std::unique_ptr<IkeSa>> by_spi_;  // by our own SPI
     IkeSas by_id_;
     IkeSaDirectory directory_;

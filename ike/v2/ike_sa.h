@@ -151,6 +151,7 @@ struct IkeSa {
     Octets first_message, second_message;  // RealMessage1 and 2 (2.15); empty once authenticated
     Octets cookie;
     std::vector<SignatureHash> peer_hashes;
+    bool takes_childless = false;           // the responder has said so (RFC 6023 3)
     bool uses_ppk = false;                  // both ends have said so (RFC 8784 3)
     std::optional<MixedKeys> keys_instead;  // an initiator's without its PPK, until the peer has chosen
     Octets ppk_id;                          // of the PPK that is in the keys; empty: there is none
@@ -178,6 +179,10 @@ struct IkeSa {
     unsigned moves = 0;
     std::size_t ways_tried = 0;
     bool peer_takes_initial_contact = false;
+
+    // by the Configuration payload (2.19): lent to the peer where the connection has a pool, else lent to us
+    std::vector<Address> internal_addresses, internal_dns;
+    bool out_of_addresses = false;  // none was left for the peer
 
     std::vector<std::unique_ptr<ChildSa>> children;
     Octets lowest_nonce;    // of the exchange that made it (2.8.2)
@@ -231,5 +236,9 @@ void note_gone(const IkeSa& sa, ChildSa& child, const control::SaId& gone);
 std::string text_of(Spi spi);  // 0x0000abcd
 /// What a child's configuration says of its traffic; without prefixes the ends themselves.
 TrafficPair configured_traffic(const ChildConfig& config, const Address& local, const Address& remote);
+/// The same with the addresses that this IKE SA lends or borrows (configuration.cc).
+TrafficPair traffic_between(const IkeSa& sa, const ChildConfig& config);
+/// Whether such addresses are a part of its traffic.
+bool is_dynamic(const Connection& connection, const ChildConfig& config);
 
 }  // namespace torii::ike

@@ -43,6 +43,7 @@ Payloads Turn::init_notifications(const IkeSa& sa) const {
          {SignatureHash::sha2_256, SignatureHash::sha2_384, SignatureHash::sha2_512, SignatureHash::identity})
         Writer{hashes}.u16(static_cast<std::uint16_t>(hash));
     out.emplace_back(notify(NotifyType::signature_hash_algorithms, hashes));
+    if (!sa.initiator) out.emplace_back(notify(NotifyType::childless_ikev2_supported));             // RFC 6023 3
     if (sa.initiator ? takes_ppk(sa) : sa.uses_ppk) out.emplace_back(notify(NotifyType::use_ppk));  // RFC 8784 3
     return out;
 }
@@ -50,6 +51,7 @@ Payloads Turn::init_notifications(const IkeSa& sa) const {
 void Turn::read_init_notifications(IkeSa& sa, const Payloads& payloads) {
     detect_nat(sa, payloads);
     sa.fragments = takes_fragments(sa) && find_notify(payloads, NotifyType::ikev2_fragmentation_supported) != nullptr;
+    sa.takes_childless = find_notify(payloads, NotifyType::childless_ikev2_supported) != nullptr;
     sa.uses_ppk = takes_ppk(sa) && find_notify(payloads, NotifyType::use_ppk) != nullptr;
     if (const Notify* hashes = find_notify(payloads, NotifyType::signature_hash_algorithms)) {
         Reader in{hashes->data};

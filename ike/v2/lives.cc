@@ -20,6 +20,7 @@ Actions Turn::finish() {
         if (found == engine.by_id_.end()) continue;
         IkeSa& sa = *found->second;
         engine.timers_.erase({sa.wake, id});
+        return_addresses(sa);
         if (sa.state == IkeState::dead) {
             leave_half_open(sa);
             if (sa.first_request) engine.by_first_request_.erase(*sa.first_request);
@@ -261,7 +262,7 @@ void Turn::begin_reauth(IkeSa& sa) {
         if (child->state == ChildSa::State::installed) {
             first.emplace();
             first->config = child->config;
-            first->traffic = child->traffic;
+            if (!is_dynamic(*sa.connection, *child->config)) first->traffic = child->traffic;
             first->reqid = child->reqid;
             break;
         }

@@ -260,6 +260,10 @@ void Turn::inherit(IkeSa& from, IkeSa& to) {
         to.children.push_back(std::move(child));
     }
     from.children.clear();
+    if (!from.internal_addresses.empty()) {
+        to.internal_addresses = std::exchange(from.internal_addresses, {});
+        to.internal_dns = from.internal_dns;
+    }
     for (Task& task : from.queue)
         if (!std::holds_alternative<RekeyIke>(task) && !std::holds_alternative<Liveness>(task))
             to.queue.push_back(std::move(task));

@@ -119,6 +119,13 @@ struct Turn {
     Result<void> name_ppk(IkeSa& sa, Payloads& payloads, const std::function<Result<Auth>()>& prove);
     Result<void> take_ppk_answer(IkeSa& sa, const Payloads& payloads);
 
+    // ---- configuration.cc: addresses by the Configuration payload (2.19, 3.15)
+    void ask_for_address(const IkeSa& sa, Payloads& payloads) const;
+    Result<void> take_address(IkeSa& sa, const Payloads& payloads);
+    void lend_addresses(IkeSa& sa, const Payloads& payloads, Payloads& answer);
+    std::optional<Refused> lacks_address(const IkeSa& sa, const ChildConfig& config) const;
+    void return_addresses(IkeSa& sa);
+
     // ---- child.cc: CREATE_CHILD_SA for new children, and what IKE_AUTH has of it
     /// Appends what asks for a child to `payloads`, and notes in `what` what was asked.
     void ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads, Outstanding& what, bool in_auth);

@@ -22,9 +22,17 @@ class Attack {
 public:
     /// `steps`: how far the true life has come before.
     explicit Attack(unsigned steps) {
-        auto peers = connection(1, 2), ours = connection(2, 1);
-        peers->mobike = ours->mobike = peers->children[0].ipcomp = ours->children[0].ipcomp = true;
-        world_.add("peer", config_of({peers}));
+        auto his = connection(1, 2), ours = connection(2, 1);
+        his->request_address = true;
+        ours->pools = {*Prefix::parse("10.9.0.0/29"), *Prefix::parse("2001:db8:9::/125")};
+        for (auto* const connection : {his.get(), ours.get()}) {  // what he says of PPKs is looked at, too
+            connection->ppk = PpkUse::prefer;
+            connection->ppk_id = *parse_ppk_id("offices");
+            connection->postquantum_keys = std::make_shared<PostquantumKeys>(
+                *PostquantumKeys::parse("offices 0123456789abcdef0123456789abcdef", "ppk.txt"));
+        }
+        his->mobike = ours->mobike = his->children[0].ipcomp = ours->children[0].ipcomp = true;
+        world_.add("peer", config_of({his}));
         ours->children[0].proposals.push_back(
             *parse_child_proposal(ProtocolId::esp, "aes128gcm16-x25519", LegacyAlgorithms::refused));
         world_.add("victim", config_of({ours}));
@@ -108,6 +116,8 @@ private:
             want(sa.children.size() <= EngineLimits{}.children_per_ike_sa);
             want(sa.queue.size() <= EngineLimits{}.queued_requests);
             want(sa.state == IkeState::established || sa.children.empty());
+            want(sa.internal_addresses.size() <= 2);
+            want(sa.state == IkeState::established || sa.state == IkeState::rekeyed || sa.internal_addresses.empty());
             for (const auto& child : sa.children) {
                 sas += child->inbound_up + child->outbound_up;
                 if (child->ipcomp) sas += child->ipcomp->inbound_up + child->ipcomp->outbound_up;

@@ -1,4 +1,5 @@
-"""Torii and strongSwan beyond RFC 7296's everyday: post-quantum keys. Both offices and both daemons are interop.py's."""
+"""Torii and strongSwan beyond RFC 7296's everyday: post-quantum keys, IKE SAs without a child, addresses that
+one lends the other. Both offices and both daemons are interop.py's."""
 from interop import MORE, Pair
 from scene import Swan, check, wait_for
 
@@ -7,17 +8,26 @@ PPK = '0123456789abcdef0123456789abcdef'
 TORII = {
     'ppk': 'ppk = "required"; ppk_id = "offices-2026";',
     'ppk-or-not': 'ppk = "prefer"; ppk_id = "offices-2026";',
+    'alone': 'childless = true;',
+    'lends': 'pool = ["10.0.2.128/25"]; dns = ["10.0.1.53"];',  # where the route to strongSwan leads
+    'borrows': 'request_address = true;',
 }
 SWAN = {
     'ppk': 'ppk_id = offices-2026\n ppk_required = yes',
     'ppk-or-not': 'ppk_id = offices-2026',
+    'alone': 'childless = force',
+    'lends': 'vips = 0.0.0.0',
+    'borrows': 'pools = inner',
 }
+TORII_TRAFFIC = {'lends': 'local = ["10.0.1.0/24"];', 'borrows': 'remote = ["10.0.2.0/24"];'}
+SWAN_TRAFFIC = {'lends': 'remote_ts = 10.0.1.0/24', 'borrows': 'local_ts = 10.0.2.0/24'}
 
 
 def torii_connection(name):
     return f"""{{ name = "{name}"; local = "20.0.0.1"; remote = "20.0.0.2"; local_id = "tokyo.{name}"; remote_id = "newyork.{name}";
         {TORII[name]}
-        children = ( {{ name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; proposals = ["aes128gcm16-x25519"]; }} ); }}"""
+        children = ( {{ name = "offices"; {TORII_TRAFFIC.get(name, 'local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"];')}
+                       proposals = ["aes128gcm16-x25519"]; }} ); }}"""
 
 
 def swan_connection(name, settings):
@@ -30,8 +40,7 @@ def swan_connection(name, settings):
                 id = newyork.{name} }}
         remote {{ auth = psk
                  id = tokyo.{name} }}
-        children {{ offices {{ local_ts = 10.0.2.0/24
-                              remote_ts = 10.0.1.0/24
+        children {{ offices {{ {SWAN_TRAFFIC.get(name, 'local_ts = 10.0.2.0/24' + chr(10) + 'remote_ts = 10.0.1.0/24')}
                               esp_proposals = aes128gcm16-x25519 }} }} }}"""
 
 
@@ -40,6 +49,8 @@ def swan_conf(ppk_name='offices-2026', **others):
     connections = '\n'.join(swan_connection(name, others.get(name, SWAN[name])) for name in SWAN)
     connections = connections.replace('ppk_id = offices-2026', f'ppk_id = {ppk_name}')
     return f"""connections {{ {connections} }}
+        pools {{ inner {{ addrs = 10.0.1.128/25
+                        dns = 10.0.2.53 }} }}
         secrets {{ ike-1 {{ secret = "{SECRET}" }}
                   ppk-1 {{ secret = "{PPK}"
                           id-1 = {ppk_name} }} }}"""
@@ -96,6 +107,55 @@ def has_another_ppk(scene, side):
         scene.swan.load(swan_conf())
 
 
+def childless(scene, name, side, alone):
+    """What toriid has told of an exchange is in its log; strongSwan's says which messages it took."""
+    scene.end()
+    log = len(scene.swan.said())
+    scene.begin(name, side)
+    said = scene.swan.said()[log:]
+    check(('CREATE_CHILD_SA' in said) == alone, f'the child came in another way: {said[-900:]}')
+    scene.both_ways()
+
+
+def never_childless(scene):
+    """Of all its connections, since strongSwan says what it takes before it knows which one is meant."""
+    scene.end()
+    scene.swan.load(swan_conf(**dict.fromkeys(SWAN, 'childless = never')))
+    try:
+        childless(scene, 'alone', 'torii', False)
+    finally:
+        scene.end()
+        scene.swan.load(swan_conf())
+
+
+def is_lent(scene):
+    """strongSwan's side of the tunnel is the address alone, twice."""
+    for _ in range(2):
+        scene.end()
+        ike, pair = scene.begin('lends', 'swan')
+        check((ike['internal_addresses'], pair['local'], pair['remote']) == (['10.0.2.129'], ['10.0.1.0/24'], ['10.0.2.129']),
+              f'torii lends something else: {ike} {pair}')
+        check(scene.swan.sas()[0]['local-vips'] == ['10.0.2.129'], f'strongSwan was lent something else: {scene.swan.sas()}')
+        scene.ping('office', '10.0.2.129')
+        scene.ping('swan', '10.0.1.5')
+
+
+def borrows(scene):
+    """The host in our office takes the address that Torii was lent."""
+    scene.end()
+    ike, pair = scene.begin('borrows', 'torii')
+    check((ike['internal_addresses'], ike['internal_dns']) == (['10.0.1.129'], ['10.0.2.53']), f'torii was lent something else: {ike}')
+    check((pair['local'], pair['remote']) == (['10.0.1.129'], ['10.0.2.0/24']), f'the traffic is another: {pair}')
+    scene.network.ip('office', 'addr add 10.0.1.129/24 dev eth0')
+    scene.network.ip('office', 'route replace 10.0.2.0/24 via 10.0.1.1 src 10.0.1.129')
+    try:
+        scene.ping('office', '10.0.2.5')
+        scene.ping('swan', '10.0.1.129')
+    finally:
+        scene.network.ip('office', 'route replace 10.0.2.0/24 via 10.0.1.1')
+        scene.network.ip('office', 'addr del 10.0.1.129/24 dev eth0')
+
+
 def cases(scene):
     """The cases as (title, body), in an order in which each finds what the one before it left."""
     def case(title, body, *words):
@@ -105,3 +165,7 @@ def cases(scene):
         yield case(f'{name} begins with a post-quantum key that both require, and it is in their keys (RFC 8784)', has_ppk, 'ppk', side)
         yield case(f'{name} begins with a post-quantum key that the other has not: no SA if one requires it, else one without (RFC 8784)',
                    has_another_ppk, side)
+        yield case(f'{name} makes the IKE SA alone, and the child by an exchange of its own (RFC 6023)', childless, 'alone', side, True)
+    yield case('where strongSwan takes no IKE SA without a child, Torii makes the child with it (RFC 6023)', never_childless)
+    yield case('strongSwan is lent an address by Torii, the same one when it comes back, and pings from it (RFC 7296 2.19)', is_lent)
+    yield case('Torii is lent an address by strongSwan, and pings pass from it (RFC 7296 2.19)', borrows)

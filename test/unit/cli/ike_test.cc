@@ -21,7 +21,8 @@ TEST_CASE("show ike has a row for each IKE SA and for each connection without on
         {"connection":"newyork","number":7,"state":"established","initiator":true,"local":"20.0.0.1","local_port":4500,
          "local_id":"tokyo.example.com","local_auth":"psk","local_nat":false,"remote":"20.0.0.2","remote_port":61234,
          "remote_id":"newyork.example.com","remote_auth":"psk","remote_nat":true,"initiator_spi":"0123456789abcdef",
-         "responder_spi":"00000000000000ff","suite":"aes128gcm16-prfsha256-x25519","age_seconds":45,
+         "responder_spi":"00000000000000ff","suite":"aes128gcm16-prfsha256-x25519","ppk":"offices-2026",
+         "internal_addresses":["10.9.0.1"],"internal_dns":["10.0.1.53"],"age_seconds":45,
          "rekey_in_seconds":720,"reauth_in_seconds":0,"silent_seconds":2,"children":1},
         {"connection":"osaka","number":0,"state":"none","initiator":false,"local":"any","local_port":0,"local_id":"",
          "local_auth":"","local_nat":false,"remote":"20.0.0.3","remote_port":0,"remote_id":"","remote_auth":"",
@@ -29,9 +30,11 @@ TEST_CASE("show ike has a row for each IKE SA and for each connection without on
          "age_seconds":0,"rekey_in_seconds":0,"reauth_in_seconds":0,"silent_seconds":0,"children":0}])");
     CHECK(holds(out, "newyork     #7      established  initiator  20.0.0.1[4500]  20.0.0.2[61234] (NAT)         1"));
     CHECK(holds(out, "45 s  12 min 0 s          -     2 s\n"));
-    CHECK(holds(out,
-                "tokyo.example.com by psk  newyork.example.com by psk  aes128gcm16-prfsha256-x25519  "
-                "0123456789abcdef 00000000000000ff\n"));
+    CHECK(holds(
+        out,
+        "tokyo.example.com by psk  newyork.example.com by psk  10.9.0.1, DNS 10.0.1.53  aes128gcm16-prfsha256-x25519 "
+        "with PPK offices-2026  "
+        "0123456789abcdef 00000000000000ff\n"));
     CHECK(holds(out, "osaka       -       none         -          any             20.0.0.3 "));
     CHECK(drawn({"show", "ike"}, "[]") == "no connection is configured\n");
 }

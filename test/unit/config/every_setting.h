@@ -32,7 +32,8 @@ ike = { psk_file = "psk.txt"; ppk_file = "ppk.txt"; authorities = ["ca.pem"]; re
     connections = ( { name = "newyork"; local = "20.0.0.1"; remote = "20.0.0.2"; local_id = "tokyo"; remote_id = "*";
         auth = "certificate"; remote_auth = "raw_key"; certificate = "a.pem"; key = "a.key"; key_passphrase_file = "pass";
         peers_key = "b.pub"; ppk = "required"; ppk_id = "offices-2026"; proposals = ["aes128gcm16-prfsha256-x25519"]; rekey_seconds = 3600; reauth_seconds = 86400;
-        dpd_seconds = 10; uniqueness = "keep"; fragmentation = false; mobike = true; other_locals = ["30.0.0.1"]; legacy = true; sha1_signatures = true;
+        dpd_seconds = 10; uniqueness = "keep"; fragmentation = false; childless = true; pool = ["10.9.0.0/24"]; dns = ["10.0.1.53"];
+        request_address = true; mobike = true; other_locals = ["30.0.0.1"]; legacy = true; sha1_signatures = true;
         children = ( { name = "offices"; mode = "tunnel"; protocol = "esp"; proposals = ["aes128gcm16-x25519"];
             local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; ip_protocol = "tcp"; local_ports = "1024-65535";
             remote_ports = "110"; ipcomp = true; start = "trap"; policies = false; rekey_seconds = 1200;

@@ -195,7 +195,7 @@ TEST_CASE("mistakes in the words of ike are told with their line and with what i
         check(connection("local = \"20.0.0.1\"; mobike = true; other_locals = [\"" + std::string{wrong} + "\"];"),
               path + ".other_locals has " + wrong + ", which is of another family than local, or the peer's");
     check(connection("local = \"20.0.0.1\"; mobike = true; other_locals = [\"tokyo\"];"),
-          path + ".other_locals.[0] is \"tokyo\": an end is one host's address, as in 30.0.0.1");
+          path + ".other_locals.[0] is \"tokyo\": it is one host's address, as in 10.0.1.53");
     for (const char* const wrong : {"mode = \"transport\";", "local = [\"10.0.1.0/24\"]; policies = false;"})
         check(connection("mobike = true; children = ( { name = \"offices\"; " + std::string{wrong} + "} );"),
               inside + " cannot move with its connection (mobike): that is for tunnels whose policies IKE makes");
@@ -254,6 +254,44 @@ TEST_CASE("post-quantum keys are read by the rules of all secrets, and a connect
               .starts_with(at_line_2(folder, "ike.ppk_file is wrong: " + ppk + ":1: a PPK has")));
     folder.write("ppk.txt", "offices-2026 0123456789abcdef0123456789abcdef\n", 0640);
     check(with(named, ""), "ike.ppk_file is wrong: " + ppk + " is open to others than its owner: chmod 600 " + ppk);
+}
+
+TEST_CASE("pools and requests for addresses are read, and what does not go together is told (RFC 7296 2.19)") {
+    const Folder folder;
+    folder.write("psk.txt", "20.0.0.2 between us\n");
+    const std::string path = "ike.connections.[0]", inside = path + ".children.[0]";
+    const std::string lends = "pool = [\"10.9.0.0/24\", \"2001:db8:9::/64\"]; dns = [\"10.0.1.53\"]; ";
+    const std::string road = "children = ( { name = \"road\"; local = [\"10.0.1.0/24\"]; } );";
+    const std::string client = "children = ( { name = \"road\"; remote = [\"10.0.1.0/24\"]; start = \"start\"; } );";
+    const auto loaded = config::load_ike(*read(folder, connection(lends + road)), made::context());
+    REQUIRE(loaded);
+    const ike::Connection& newyork = *loaded->connections[0];
+    CHECK(newyork.pools == std::vector{Prefix::parse("10.9.0.0/24").value(), Prefix::parse("2001:db8:9::/64").value()});
+    CHECK(newyork.dns == std::vector{Address::parse("10.0.1.53").value()});
+    CHECK(newyork.children[0].remote.empty());
+    CHECK(told(folder, connection("local = \"20.0.0.1\"; request_address = true; " + client)) == "nothing");
+
+    const auto check = [&](const std::string& text, const std::string& sentence) {
+        CHECK(told(folder, text) == at_line_2(folder, sentence));
+    };
+    check(connection(lends + "request_address = true;"),
+          path + ".request_address asks for an address, and pool lends some: a connection does one");
+    check(connection("dns = [\"10.0.1.53\"];"),
+          path + ".dns is for peers who are lent an address: pool says of which network");
+    check(
+        connection("pool = [\"10.9.0.1/24\"];"),
+        path + ".pool.[0] is \"10.9.0.1/24\" with bits set behind its prefix length: 10.9.0.0/24 would be the network");
+    check(connection("pool = [\"10.9.0.0/24\"]; dns = [\"10.0.1.0/24\"];"),
+          path + ".dns.[0] is \"10.0.1.0/24\": it is one host's address, as in 10.0.1.53");
+    check(connection("pool = [\"10.9.0.0/24\", \"10.9.0.128/25\"];"),
+          path + ".pool.[1] is 10.9.0.128/25, and 10.9.0.0/24 lends the same addresses");
+    check(connection("local = \"20.0.0.1\"; " + lends + "children = ( { name = \"road\"; start = \"trap\"; } );"),
+          inside + ".start would begin with a peer who has no address before he asks for one");
+    check(connection("local = \"20.0.0.1\"; request_address = true; children = ( { name = \"road\"; remote = "
+                     "[\"10.0.1.0/24\"]; start = \"trap\"; } );"),
+          inside + ".start is trap, and no policy can be made before the address is known: start or none");
+    check(R"(ike = { psk_file = "psk.txt"; connections = ( { name = "a"; request_address = true; } ); };)",
+          path + ".request_address wants a gateway to ask: the connection's remote is any");
 }
 
 TEST_CASE("a file of secrets that others may open is refused with what to do about it") {
