@@ -39,6 +39,8 @@ INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 # A link, and behind it perhaps the title of a test that the file is said to have.
 LINK = re.compile(r'\]\(([^)\s]+)\)(?: "([^"]+)")?')
+# The same in the last cell of a row of docs/conformance.md, where several titles may follow one link.
+CITED = re.compile(r'\]\(([^)\s]+)\)|"([^"]+)"')
 ANCHOR = re.compile(r'<a id="([^"]+)">')
 HEADING = re.compile(r'#+ (.*)')
 DROP_NAMED = re.compile(r'\bDrop::(\w+)')
@@ -197,3 +199,33 @@ def drops(top):
             for name in DROP_NAMED.findall(line):
                 if name not in there:
                     yield f'{path}:{number}: {table} has no drop {name}'
+
+
+def text_of(top, path):
+    """A file as one string, with a literal that goes on in the next line joined."""
+    return re.sub(r'[\'"]\s*\n\s*f?[\'"]', '', '\n'.join(line for _, line in lines(top, path)))
+
+
+def conformance(top):
+    """Every row of docs/conformance.md names a test that is there, in the file it links to or the row above did; `-` stands
+    where there is nothing to show."""
+    page = 'docs/conformance.md'
+    if not os.path.exists(os.path.join(top, page)):
+        return
+    rows = [(number, line) for number, line in lines(top, page) if line.startswith('|')]
+    heads = {number - 1 for number, line in rows if line.startswith('|---')}
+    there = None  # the file that titles are looked for in
+    for number, line in rows:
+        shown_by = line.rstrip(' |').split(' | ')[-1]
+        if number in heads or line.startswith('|---') or shown_by in ('-', 'the same'):
+            continue
+        named = 0
+        for target, title in CITED.findall(shown_by):
+            if target:
+                there = os.path.normpath(os.path.join('docs', target.partition('#')[0]))
+            elif not there or not os.path.exists(os.path.join(top, there)) or title not in text_of(top, there):
+                yield f'{page}:{number}: {there} has no "{title}"'
+            elif there.startswith('test/'):
+                named += 1
+        if not named:
+            yield f'{page}:{number}: the row names no test'

@@ -211,3 +211,22 @@ TEST_CASE("a packet that AH does not take spends no number and no lifetime of it
     REQUIRE(wire.size() == 1);
     CHECK(ah_of(wire[0]).sequence_low == 1);
 }
+
+TEST_CASE("AH that was cut on the way is opened when it is whole (RFC 4302 3.3.4, 3.4.1)") {
+    Pair pair{tunnel_setkey};
+    const Octets clear = datagram("10.0.1.5", "10.0.2.5", 1000);
+    const Octets wire = pair.sent(clear);
+    const auto piece = [&](std::size_t from, std::size_t to, std::uint16_t flags_offset) {
+        Octets out(wire.begin(), wire.begin() + 20);  // identification and all else that AH covers
+        out.insert(out.end(), wire.begin() + static_cast<std::ptrdiff_t>(20 + from),
+                   wire.begin() + static_cast<std::ptrdiff_t>(to == 0 ? wire.size() : 20 + to));
+        auto& ip = *reinterpret_cast<Ipv4Header*>(out.data());
+        ip.total_octets = static_cast<std::uint16_t>(out.size());
+        ip.flags_offset = flags_offset;
+        ip.checksum = 0;
+        ip.checksum = internet_checksum(&ip, sizeof ip);
+        return out;
+    };
+    CHECK(pair.received(piece(800, 0, 100)).empty());
+    CHECK(pair.received(piece(0, 800, 0x2000)) == only(after_hops(clear, 2)));
+}

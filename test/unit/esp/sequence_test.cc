@@ -274,3 +274,11 @@ TEST_CASE("replays and forgeries are told with the SA and the number (RFC 4303 3
     CHECK(inbound(way.newyork).replays.read() == 1);
     CHECK(inbound(way.newyork).icv_failures.read() == 1);
 }
+
+TEST_CASE("-r counts octets of 8 packets each, and makes a window of 32 to 65,536 packets (KAME)") {
+    const auto [written, window] = GENERATE(table<std::string_view, std::uint32_t>(
+        {{"-r 1 ", 32}, {"-r 4 ", 32}, {"-r 5 ", 40}, {"-r 255 ", 2040}, {"-r 8192 ", 65536}, {"", 0}}));
+    INFO(written);
+    OneWay way{std::string{written} + std::string{gcm}};
+    CHECK(inbound(way.newyork).replay.size() == window);
+}

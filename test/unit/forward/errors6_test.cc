@@ -291,3 +291,13 @@ TEST_CASE("nobody is told about ICMPv6 errors and later fragments of ICMPv6, whi
     CHECK(pass6(tokyo, office, {ipv6(here, there, 44, first, {.hop_limit = 1})}, office).size() == 1);
     CHECK(tokyo.buffers_missing() == 0);
 }
+
+TEST_CASE("errors about both families share one limit (RFC 4443 2.4 f)") {
+    Wires tokyo{office6_configuration()};
+    tokyo.setkey(std::string{clear_setkey} + "spdadd 0.0.0.0/0 0.0.0.0/0 any -P out none;");
+    const std::vector<Octets> forty(40, datagram6(here, there, 100, {.hop_limit = 1}));
+    CHECK(pass6(tokyo, office, forty, office).size() == 40);
+    const std::vector<Octets> forty4(40, datagram("10.0.1.5", "10.0.2.5", 100, {.ttl = 1}));
+    CHECK(pass(tokyo, office, forty4, office).size() == 10);  // of fifty at once
+    CHECK(untold(tokyo, Drop::ttl_exceeded) == 30);
+}

@@ -85,3 +85,8 @@ TEST_CASE("what is no whole echo request with a right checksum is not answered")
     CHECK_FALSE(answered(ipv4("10.0.1.5", "10.0.1.1", 1, Octets(7))));
     CHECK(answered(ipv4("10.0.1.5", "10.0.1.1", 1, icmp_echo(1, 0))));
 }
+
+TEST_CASE("ICMP errors go with precedence 6, internetwork control (RFC 1812 4.3.2.5)") {
+    const Octets error = error_about(ipv4("10.0.1.5", "10.0.2.5", 17, Octets(64), {.dscp_ecn = 0x20}));
+    CHECK(reinterpret_cast<const Ipv4Header*>(error.data())->dscp_ecn == 0xc0);
+}

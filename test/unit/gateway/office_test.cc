@@ -118,3 +118,19 @@ TEST_CASE("a gateway without memory for its rings says so and ends") {
     REQUIRE_FALSE(made);
     CHECK(made.error().text().find("no memory for the rings") != std::string::npos);
 }
+
+TEST_CASE("addresses that may not stand on a wire are martians, each side by its own rule (RFC 1812 5.3.7)") {
+    Wires tokyo{office_configuration()};
+    tokyo.setkey("spdadd 0.0.0.0/0 0.0.0.0/0 any -P in none; spdadd 0.0.0.0/0 0.0.0.0/0 any -P out none;");
+    const auto is_martian = [&](std::string_view source, std::string_view destination) {
+        const std::uint64_t before = tokyo.drops(Drop::martian);
+        pass(tokyo, world, {datagram(source, destination)}, office);
+        return tokyo.drops(Drop::martian) == before + 1;
+    };
+    for (const auto* source : {"0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.5", "240.0.0.1", "255.255.255.255"})
+        CHECK(is_martian(source, "10.0.1.5"));
+    for (const auto* destination : {"0.0.0.0", "127.0.0.1", "240.0.0.1", "255.255.255.254"})
+        CHECK(is_martian("10.0.2.5", destination));
+    for (const auto* destination : {"10.0.1.5", "224.0.0.5", "255.255.255.255"})
+        CHECK_FALSE(is_martian("10.0.2.5", destination));
+}
