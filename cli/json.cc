@@ -14,7 +14,7 @@ Value value_of(const Json& json) {
     switch (json.type()) {
         case Json::value_t::object:
             out.kind = Value::Kind::object;
-            for (const auto& [name, member] : json.items()) out.members.emplace_back(name, value_of(member));
+            for (const auto& [name, member] : json.items()) out.members.push_back({name, value_of(member)});
             break;
         case Json::value_t::array:
             out.kind = Value::Kind::array;

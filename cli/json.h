@@ -20,7 +20,8 @@ struct Value {
     Kind kind = Kind::null;
     std::string text;  // number, string; "true" or "false"
     std::vector<Value> items;
-    std::vector<std::pair<std::string, Value>> members;  // in the order they came
+    struct Member;
+    std::vector<Member> members;  // in the order they came
 
     /// The member of that name; a null value when there is none.
     const Value& operator[](std::string_view name) const;
@@ -29,6 +30,10 @@ struct Value {
     /// The number; 0 for anything else, and for what does not fit.
     std::uint64_t count() const;
     double real() const;
+};
+struct Value::Member {
+    std::string name;
+    Value value;
 };
 
 /// Errc::bad_syntax for what is not JSON.
