@@ -8,6 +8,13 @@ namespace {
 
 constexpr std::uint8_t esp = static_cast<std::uint8_t>(IpProtocol::esp);
 constexpr std::uint8_t ah = static_cast<std::uint8_t>(IpProtocol::ah);
+constexpr std::uint8_t ipcomp = static_cast<std::uint8_t>(IpProtocol::ipcomp);
+constexpr auto deflate_cpi = static_cast<std::uint16_t>(Cpi::deflate);
+
+/// DEFLATE's own CPI tells the algorithm and not the SA (RFC 3173 3.3): its packets go by both ends.
+bool is_of_everybody(const Packet& p) {
+    return p.protocol == ipcomp && reinterpret_cast<const IpCompHeader*>(p.payload())->cpi == deflate_cpi;
+}
 
 Drop truncated(std::uint8_t protocol) {
     if (protocol == esp) return Drop::esp_truncated;
@@ -25,6 +32,8 @@ Big32 wire_spi(const Packet& p) {
 
 std::uint64_t hash_of(const SpiIndex& sad, const Packet& p) {
     const IpsecProtocol protocol{p.protocol};
+    if (p.protocol != esp && is_of_everybody(p)) [[unlikely]]
+        return sad.hash_of_ends(p.destination(), p.source());
     if (p.family == Family::ipv4) [[likely]]
         return sad.hash(reinterpret_cast<const std::uint8_t*>(&p.ipv4().destination), protocol, wire_spi(p));
     return sad.hash(p.destination(), protocol, wire_spi(p));
@@ -36,6 +45,12 @@ bool is_for(const Packet& p, const InboundSa& sa) {
     std::uint32_t destination;
     std::memcpy(&destination, &p.ipv4().destination, sizeof destination);
     return sa.destination_ipv4 == destination;
+}
+
+/// Where the first SA of the packet's tag is not its own.
+InboundSa* find_slowly(const SpiIndex& sad, const Packet& p) {
+    if (is_of_everybody(p)) return sad.find_by_ends(p.destination(), p.source());
+    return sad.find_exact(p.destination(), IpsecProtocol{p.protocol}, wire_spi(p));
 }
 
 }  // namespace
@@ -66,7 +81,7 @@ void find_inbound_sas(const SpiIndex& sad, Batch& batch) {
     }
     for (Packet& p : batch.live())
         if (p.inbound_sa != nullptr && !is_for(p, *p.inbound_sa)) [[unlikely]]
-            p.inbound_sa = sad.find_exact(p.destination(), IpsecProtocol{p.protocol}, wire_spi(p));
+            p.inbound_sa = find_slowly(sad, p);
 }
 
 }  // namespace torii

@@ -66,6 +66,7 @@ void Publisher::publish(const Journal& journal, const Database& database) {
     for (const Change& change : journal)
         if (change.kind == Change::Kind::sa_moved && stays(change.sa) && moved.insert(change.sa->serial).second)
             move(*change.sa, change.place.ends);
+    for (const auto& [serial, sa] : touched) show_by_ends(*sa, database);
     for (const auto& [serial, sa] : touched)
         if (!stays(sa)) hide(*sa);
     const bool policies_changed = std::ranges::any_of(journal, [](const Change& c) { return c.policy != nullptr; });
@@ -127,6 +128,8 @@ void Publisher::publish_settings(const control::Settings& settings, const Databa
                                   std::make_unique<const TunnelHeader>(tunnel_header(settings, settings_.dscp_map)));
     for (const auto& [serial, sa] : database.sas()) obey_settings(*sa);
     retired_->add(std::move(outdated));
+    if (before.prefer_old_sa != settings.prefer_old_sa)
+        for (const auto& [serial, sa] : database.sas()) show_by_ends(*sa, database);
     if (before.prefer_old_sa != settings.prefer_old_sa || before.default_policy != settings.default_policy)
         for (auto& [id, cells] : policies_) {
             Affected everything{.all_pairs = true, .pairs = {}};

@@ -86,6 +86,7 @@ private:
     void obey_settings(const SaEntry& entry) const;
     void release(SaEntry& entry);
     void show(SaEntry& entry);
+    void show_by_ends(const SaEntry& entry, const Database& database);
     void hide(SaEntry& entry);
     void index(InboundSa& sa, const Address& destination);
     Result<void> may_move(const SaEntry& entry, const control::MoveSa& move) const;
@@ -135,6 +136,7 @@ private:
     RetireList* retired_ = nullptr;
     Arena<InboundSa> inbound_;
     Arena<OutboundSa> outbound_;
+    std::map<Endpoints, SaPtr> by_ends_;  // SAs in the index without an SPI of their own
     std::unique_ptr<ChainCell[]> cells_;
     std::unique_ptr<PolicyId[]> cell_policies_;  // whose each cell is; written before anybody sees the cell
     std::vector<std::uint32_t> free_cells_;

@@ -33,6 +33,11 @@ bool has_keys(const control::SaSpec& spec) { return spec.id.protocol != IpsecPro
 /// Whether packets carry the SA's SPI; DEFLATE's own CPI is every such SA's (RFC 3173 3.3).
 bool is_on_the_wire(const control::SaSpec& spec) { return spec.id.protocol != IpsecProtocol::ipcomp || spec.raw_cpi; }
 
+/// Whether the SA ends by what goes through it.
+bool counts_to_limits(const control::SaSpec& spec) {
+    return (spec.hard.octets | spec.hard.packets | spec.soft.octets | spec.soft.packets) != 0;
+}
+
 /// None without integrity (RFC 4303 3.4.3): anybody could move a window whose sequence numbers nothing protects.
 std::uint32_t window_of(const control::SaSpec& spec) {
     if (spec.replay_octets == 0 || icv_octets(spec) == 0) return 0;
@@ -94,11 +99,6 @@ Result<void> Publisher::build(SaEntry& entry) {
     const bool to_us = surroundings_.is_own(spec.id.destination);
     if (to_us && spec.udp && spec.udp->destination_port != nat_traversal_port)
         return fail(Errc::unsupported, "ESP in UDP comes in at port 4500 here: write [4500] behind the destination");
-    const control::Lifetime &hard = spec.hard, &soft = spec.soft;
-    if (to_us && !is_on_the_wire(spec) && (hard.octets | hard.packets | soft.octets | soft.packets) != 0)
-        return fail(Errc::unsupported,
-                    "limits of octets and packets need -R where ipcomp comes in: DEFLATE's own CPI "
-                    "does not tell whose a packet is");
     entry.worker = (to_us ? next_worker_in_ : next_worker_out_)++ % settings_.workers;
     if (to_us) entry.inbound = inbound_.take();
     if (!to_us || surroundings_.is_own(spec.id.source)) entry.outbound = outbound_.take();
@@ -132,7 +132,7 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     const control::SaSpec& spec = entry.spec;
     sa.replay = ReplayWindow{window_of(spec), entry.replay_words.get()};
     if (window_of(spec) == 0) sa.replay = ReplayWindow{};
-    sa.spi = static_cast<std::uint32_t>(spec.id.spi);
+    sa.spi = is_on_the_wire(spec) ? static_cast<std::uint32_t>(spec.id.spi) : spi_of_everybody;
     sa.suite = *suite_of(crypto_, spec);
     sa.protocol = spec.id.protocol;
     shape_headers(spec, sa);
@@ -140,7 +140,8 @@ void Publisher::fill(const SaEntry& entry, InboundSa& sa) const {
     sa.icv_octets = icv_octets(spec);
     sa.alignment_mask = static_cast<std::uint8_t>(std::max<unsigned>(info(spec.cipher).block_octets, 1) - 1);
     sa.owner = static_cast<std::uint8_t>(entry.worker);
-    sa.mode = spec.mode;
+    // By its ends alone nobody can tell a peer's tunnel from his transport mode.
+    sa.mode = is_on_the_wire(spec) ? spec.mode : Mode::any;
     sa.extended_sequence = spec.extended_sequence;
     sa.forms.store(form_of(spec), std::memory_order_relaxed);
     sa.ordered_padding = spec.padding == control::Padding::sequential && !spec.old;  // RFC 1829 asks for none
@@ -243,6 +244,26 @@ void Publisher::show(SaEntry& entry) {
     if (entry.inbound && is_on_the_wire(entry.spec)) index(*entry.inbound, entry.inbound->destination);
 }
 
+/// Packets with DEFLATE's own CPI find their SA by their ends, if it has limits to count to. Of several SAs between the
+/// ends of `entry` it is the one that the peer would send by. Without limits nobody looks for it: no packet is handed
+/// to its owner then, and overtaken by those of the same flow that did not compress.
+void Publisher::show_by_ends(const SaEntry& entry, const Database& database) {
+    if (entry.inbound == nullptr || is_on_the_wire(entry.spec)) return;
+    const Endpoints ends{entry.spec.id.source, entry.spec.id.destination};
+    SaPtr now;
+    for (const SaPtr& sa : database.between(ends, IpsecProtocol::ipcomp)) {
+        if (sa->inbound == nullptr || is_on_the_wire(sa->spec)) continue;
+        now = sa;
+        if (settings_.live.prefer_old_sa) break;
+    }
+    if (now && !counts_to_limits(now->spec)) now = nullptr;
+    const SaPtr before = std::exchange(by_ends_[ends], now);
+    if (before != now && now) index(*now->inbound, now->inbound->destination);
+    if (before != now && before)
+        const_cast<SpiIndex*>(tables_.sad.load())->remove(*before->inbound, before->inbound->destination);
+    if (!now) by_ends_.erase(ends);
+}
+
 void Publisher::hide(SaEntry& entry) {
     if (!entry.inbound || !entry.shown) return;
     for (const Address& place : places_of(*entry.inbound))
@@ -257,6 +278,8 @@ Result<void> Publisher::may_move(const SaEntry& entry, const control::MoveSa& mo
     if (move.destination.family() != id.destination.family())
         return fail(Errc::unsupported, "an SA moves between addresses of one family");
     if (entry.state == control::SaState::larval) return fail(Errc::bad_value, "an SA without keys is nowhere yet");
+    if (!is_on_the_wire(entry.spec))
+        return fail(Errc::unsupported, "an IPComp SA with DEFLATE's own CPI is found by its ends, and stays there");
     if (move.udp && id.protocol != IpsecProtocol::esp) return fail(Errc::bad_value, "UDP carries ESP alone (RFC 3948)");
     const bool to_us = surroundings_.is_own(move.destination);
     const bool from_us = !to_us || surroundings_.is_own(move.source);  // as in build()

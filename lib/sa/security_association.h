@@ -57,6 +57,10 @@ private:
     std::atomic<std::uint64_t> last_{unlimited};
 };
 
+/// In the place of an IPComp SA's SPI where its packets bear DEFLATE's own CPI, which is every such SA's (RFC
+/// 3173 3.3): it has no 16 bits, so that no packet names it, and the SA is found by its ends.
+inline constexpr std::uint32_t spi_of_everybody = 0x1'0002;
+
 /// Head of a tunnel's packets: outer IP header with everything that does not change from packet to packet.
 union OuterHeader {
     struct Ipv4 {

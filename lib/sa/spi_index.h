@@ -1,4 +1,5 @@
-// Finds the inbound SA of an arriving packet: (destination, protocol, SPI) to its block (RFC 4301 4.4.2.1). A flat
+// Finds the inbound SA of an arriving packet: (destination, protocol, SPI) to its block (RFC 4301 4.4.2.1), and
+// (destination, source) for IPComp with the CPI that is everybody's (RFC 3173 3.3). A flat
 // table of one-line buckets, eight tagged places each, without probing: a look-up costs one line and the SA's own
 // first lines, which the packet needs anyway and which confirm the match. One writer (control), any readers; when a
 // bucket is full the control thread builds a table of twice the size and publishes that.
@@ -28,6 +29,10 @@ public:
         if (destination.is_v4()) return hash(destination.raw().data(), protocol, spi);
         return mix(hash_of(destination, seed_of(protocol)) ^ std::bit_cast<std::uint32_t>(spi));
     }
+    /// Of the SA that counts what comes with DEFLATE's own CPI between these ends.
+    std::uint64_t hash_of_ends(const Address& destination, const Address& source) const {
+        return mix(hash_of(source, hash_of(destination, seed_of(IpsecProtocol::ipcomp))));
+    }
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(&bucket(hash)); }
 
     /// The first SA whose tag fits, or null. Strangers share a tag about once in a million: the caller compares SPI,
@@ -42,6 +47,7 @@ public:
         return nullptr;
     }
     InboundSa* find_exact(const Address& destination, IpsecProtocol protocol, Big32 spi) const;
+    InboundSa* find_by_ends(const Address& destination, const Address& source) const;
 
     /// Control thread. The SA is found at `destination`, which is, or was until lately, its own. False when the bucket
     /// is full: publish a larger table instead.
@@ -74,6 +80,12 @@ private:
         x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53u;
         return x ^ x >> 33;
     }
+    std::uint64_t hash_of_sa(const InboundSa& sa, const Address& destination) const {
+        return sa.spi == spi_of_everybody ? hash_of_ends(destination, sa.source)
+                                          : hash(destination, sa.protocol, sa.spi);
+    }
+    template <class Fits>
+    InboundSa* find(std::uint64_t hash, Fits fits) const;
     const Bucket& bucket(std::uint64_t hash) const { return buckets_[hash >> 6 & mask_]; }
     Bucket& bucket(std::uint64_t hash) { return buckets_[hash >> 6 & mask_]; }
 
