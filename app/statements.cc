@@ -104,6 +104,7 @@ Result<rpc::SetkeyAnswer> run_statements(control::ControlPlane& control, const C
     rpc::SetkeyAnswer answer{.output = {}, .warnings = program.warnings, .unknown_hosts = program.unknown_hosts};
     if (text.check || !answer.unknown_hosts.empty()) return answer;
     log_warnings(program.warnings);
+    answer.statements = setkey::message_types(program);
     TORII_TRY(auto ran, setkey::run(control, std::move(program), dump_options({keys, false, false, text.verbose})));
     log_warnings(ran.warnings);
     answer.output = std::move(ran.output);

@@ -171,12 +171,15 @@ std::vector<Command> gateway_commands() {
          .when_empty = "nothing was dropped"},
         {.words = {"show", "stats"},
          .action = Action::counts,
-         .summary = "IPsec packets by address family, with the names of netstat -s -p ipsec",
+         .summary = "counters of IPsec and of the control socket, with the names of netstat -s",
          .manual =
-             "Prints KAME's IPsec counters that are not 0, for each family of the outer address. in_success and "
-             "out_success count IPsec headers taken off and put on: a packet in ESP and AH counts twice. in_polvio and "
+             "Prints the counters that are not 0. Group ipsec is KAME's, for each family of the outer address: "
+             "in_success "
+             "and out_success count IPsec headers taken off and put on: a packet in ESP and AH counts twice. in_polvio "
+             "and "
              "out_polvio are packets that a policy refused, by where they came from; in_nosa had an SPI that nobody "
-             "has. The histograms count by algorithm. `show drops` has the reasons one by one.",
+             "has. The histograms count by algorithm. Group pfkey is what the control socket was asked (out_) and has "
+             "told (in_), fast_ipsec, ah, esp, ipip and ipcomp are NetBSD's. `show drops` has the reasons one by one.",
          .examples = {"torii show stats", "torii show stats --all", "torii show stats in_espauthfail",
                       "torii show stats --json"},
          .method = "show.stats",
@@ -184,11 +187,12 @@ std::vector<Command> gateway_commands() {
          .options = {{"--all", "", "also the counters that are 0"}, json_option},
          .views = {{"",
                     "",
-                    {{{"PACKETS", true}, count<"total">},
+                    {{{"TOTAL", true}, count<"total">},
+                     {{"GROUP"}, text<"group">},
                      {{"FAMILY"}, text<"family">},
                      {{"COUNTER"}, text<"counter">},
                      {{"MEANING"}, text<"meaning">}}}},
-         .when_empty = "no IPsec packet was seen"},
+         .when_empty = "nothing was counted"},
         {.words = {"show", "crypto"},
          .action = Action::show,
          .summary = "which code encrypts each suite, and what it needs",

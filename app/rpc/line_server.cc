@@ -147,6 +147,7 @@ void LineServer::take_in(int fd) {
 }
 
 void LineServer::refuse(int fd) {
+    ++traffic_.too_many;
     const std::string line = handlers_.too_many + '\n';
     // A new socket's buffer is empty: one line fits, or the client goes without it.
     (void)::send(fd, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -172,6 +173,7 @@ void LineServer::receive(Client& client) {
     std::array<char, receive_octets> octets;
     const ssize_t count = recv(client.fd, octets.data(), octets.size(), 0);
     if (count > 0) {
+        traffic_.octets_in += static_cast<std::uint64_t>(count);
         append_input(client, {octets.data(), static_cast<std::size_t>(count)});
         wipe(std::as_writable_bytes(std::span{octets.data(), static_cast<std::size_t>(count)}));
     } else if (count == 0) {
@@ -200,7 +202,7 @@ bool LineServer::next_line(Client& client, std::string_view& line) {
         line = input.substr(client.taken, end - client.taken);
         client.taken = client.scanned = end + 1;
         if (line.size() <= limits_.line_octets) return true;
-        send(client.id, handlers_.too_long);
+        refuse_line(client);
         return next_line(client, line);
     }
     client.scanned = input.size();
@@ -209,7 +211,7 @@ bool LineServer::next_line(Client& client, std::string_view& line) {
     client.scanned -= client.taken;
     client.taken = 0;
     if (client.input.size() > limits_.line_octets || buffered_ > limits_.buffered_octets) {
-        send(client.id, handlers_.too_long);
+        refuse_line(client);
         client.skipping = true;
         buffered_ -= client.input.size();
         client.input.clear();
@@ -217,6 +219,11 @@ bool LineServer::next_line(Client& client, std::string_view& line) {
     }
     if (client.input.empty()) WipedString{}.swap(client.input);  // keys do not wait in an idle buffer
     return false;
+}
+
+void LineServer::refuse_line(Client& client) {
+    ++traffic_.too_long;
+    send(client.id, handlers_.too_long);
 }
 
 bool LineServer::line_waits(const Client& client) {
@@ -228,6 +235,7 @@ void LineServer::answer_lines(Client& client) {
     for (std::size_t i = 0; i < limits_.lines_a_turn; ++i) {
         if (client.broken || client.pending() > limits_.pause_octets) return;
         if (!next_line(client, line)) return;
+        ++traffic_.lines_in;
         const WipedString answer = handlers_.line(client.id, client.peer, line);
         if (!answer.empty()) send(client.id, answer);
     }
@@ -241,6 +249,8 @@ void LineServer::send(ClientId id, std::string_view line) {
     } else {
         if (client->pending() == 0) client->moved = EventLoop::Clock::now();
         client->output.append(line).push_back('\n');
+        ++traffic_.lines_out;
+        traffic_.octets_out += line.size() + 1;
     }
     loop_.change(client->fd, EPOLLIN | EPOLLOUT);
 }

@@ -71,6 +71,14 @@ public:
     std::size_t unread(ClientId client) const;
     std::size_t clients() const { return clients_.size(); }
 
+    /// Lines and their octets, line ends included, since the socket was opened.
+    struct Traffic {
+        std::uint64_t lines_in = 0, octets_in = 0;    // whole lines within the limit; octets of all that came
+        std::uint64_t lines_out = 0, octets_out = 0;  // given to clients, read by them or not
+        std::uint64_t too_long = 0, too_many = 0;     // lines, clients
+    };
+    const Traffic& traffic() const { return traffic_; }
+
 private:
     struct Client {
         ClientId id{};
@@ -96,6 +104,7 @@ private:
     void accept_clients();
     void take_in(int fd);
     void refuse(int fd);
+    void refuse_line(Client& client);
     void advance(ClientId id, std::uint32_t ready);
     void receive(Client& client);
     void append_input(Client& client, std::string_view octets);
@@ -118,6 +127,7 @@ private:
     ino_t inode_ = 0;
     EventLoop::TimerId stall_timer_{};
     EventLoop::TimerId accept_timer_{};
+    Traffic traffic_;
     std::uint64_t last_id_ = 0;
     std::size_t buffered_ = 0;  // octets in all clients' inputs
     std::map<ClientId, std::unique_ptr<Client>> clients_;

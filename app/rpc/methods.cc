@@ -3,6 +3,7 @@
 #include "app/rpc/ike_methods.h"
 #include "app/rpc/question.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <exception>
@@ -33,87 +34,13 @@ WipedString text_of(const Json& json) { return json.dump(-1, ' ', false, Json::e
 
 // ---- status values as JSON; the field names are those of control/status.h and control/operations.h
 
+#include "app/rpc/database_json.inc"
 #include "app/rpc/selector_json.inc"
 #include "app/rpc/status_json.inc"
 
 Json json_of(const control::SettingStatus& setting) {
     return {{"name", setting.name},   {"value", setting.value},     {"fallback", setting.fallback},
             {"right", setting.right}, {"meaning", setting.meaning}, {"effect", setting.effect}};
-}
-
-Json json_of(const control::Lifetime& lifetime) {
-    return {{"seconds", lifetime.seconds}, {"octets", lifetime.octets}, {"packets", lifetime.packets}};
-}
-
-Json json_of(const control::SaId& id) {
-    return {{"source", id.source.text()},
-            {"destination", id.destination.text()},
-            {"protocol", name_of(id.protocol)},
-            {"spi", static_cast<std::uint32_t>(id.spi)}};
-}
-
-Json json_of(const control::SaView& sa) {
-    const control::SaSpec& spec = sa.spec;
-    Json out = json_of(spec.id);
-    out.update({{"mode", name_of(spec.mode)},
-                {"reqid", static_cast<std::uint32_t>(spec.reqid)},
-                {"inbound", sa.inbound},
-                {"state", name_of(sa.state)},
-                {"cipher", info(spec.cipher).name},
-                {"cipher_key_bits", spec.cipher_key.bits()},
-                {"auth", info(spec.auth).name},
-                {"auth_key_bits", spec.auth_key.bits()},
-                {"replay_octets", spec.replay_octets},
-                {"cyclic_sequence", spec.cyclic_sequence},
-                {"extended_sequence", spec.extended_sequence},
-                {"old", spec.old},
-                {"padding", name_of(spec.padding)},
-                {"tfc_octets", spec.tfc_octets},
-                {"dummies_per_second", spec.dummies_per_second},
-                {"hard", json_of(spec.hard)},
-                {"soft", json_of(spec.soft)},
-                {"sequence", sa.sequence},
-                {"octets", sa.octets},
-                {"packets", sa.packets},
-                {"icv_failures", sa.icv_failures},
-                {"replays", sa.replays},
-                {"created_unix_seconds", sa.created_unix_seconds},
-                {"last_used_unix_seconds", sa.last_used_unix_seconds},
-                {"worker", sa.worker},
-                {"mtu", sa.mtu},
-                {"path_mtu", sa.path_mtu}});
-    if (!spec.udp) return out;
-    out["udp"] = {{"source_port", spec.udp->source_port}, {"destination_port", spec.udp->destination_port}};
-    if (spec.udp->original_address) out["udp"]["original_address"] = spec.udp->original_address->text();
-    return out;
-}
-
-Json json_of(const Request& request) {
-    Json out{{"protocol", name_of(request.protocol)},
-             {"mode", name_of(request.mode)},
-             {"level", name_of(request.level)},
-             {"reqid", static_cast<std::uint32_t>(request.reqid)}};
-    if (request.endpoints) {
-        out["source"] = request.endpoints->source.text();
-        out["destination"] = request.endpoints->destination.text();
-    }
-    return out;
-}
-
-Json json_of(const control::PolicyView& view) {
-    Json requests = Json::array();
-    for (const Request& request : view.policy.requests) requests.push_back(json_of(request));
-    return {{"id", static_cast<std::uint32_t>(view.policy.id)},
-            {"owner", name_of(view.policy.owner)},
-            {"direction", name_of(view.policy.direction)},
-            {"selector", json_of(view.policy.selector)},
-            {"action", name_of(view.policy.action)},
-            {"priority", view.policy.priority},
-            {"requests", requests},
-            {"lifetime_seconds", view.policy.lifetime_seconds},
-            {"validtime_seconds", view.policy.validtime_seconds},
-            {"created_unix_seconds", view.policy.created_unix_seconds},
-            {"last_used_unix_seconds", view.last_used_unix_seconds}};
 }
 
 Json json_of(const PacketSelector& packet) {
@@ -242,6 +169,8 @@ Result<Json> setkey_run(const Call& call, const Json& params) {
         TORII_TRY(text.hosts, hosts_of(*hosts));
     }
     TORII_TRY(SetkeyAnswer answer, call.setkey.run(text, call.keys));
+    if (call.counted != nullptr)
+        for (const auto& [type, times] : answer.statements) call.counted->asked(type, times);
     Json out = output_of(std::move(answer.output));
     if (!answer.warnings.empty()) out["warnings"] = answer.warnings;
     for (const auto& [name, where] : answer.unknown_hosts)
@@ -257,6 +186,12 @@ Result<Json> setkey_dump_sas(const Call& call, const Json& params) {
     TORII_TRY(std::string text, call.setkey.dump_sas({call.keys, flag(params, "dead"), flag(params, "ports"),
                                                       flag(params, "verbose"), flag(params, "wireshark")}));
     return output_of(std::move(text));
+}
+
+Result<Json> show_stats(const Call& call, const Json&) {
+    auto stats = call.control.stats();
+    if (call.counted != nullptr) std::ranges::move(call.counted->rows(*call.traffic), std::back_inserter(stats));
+    return rows_of(stats);
 }
 
 Result<Json> subscribe(const Call& call, const Json&) {
@@ -328,10 +263,7 @@ std::vector<Method> table() {
                "every drop reason, its count and what to check",
                {},
                [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.drops()); }},
-        Method{"show.stats",
-               "IPsec counters by address family, as netstat names them",
-               {},
-               [](const Call& call, const Json&) -> Result<Json> { return rows_of(call.control.stats()); }},
+        Method{"show.stats", "counters of IPsec and of this socket, as netstat names them", {}, show_stats},
         Method{"show.crypto",
                "kernels of each suite, their proof and their cycles",
                {},
@@ -427,6 +359,12 @@ Json error_of(const Json& id, int code, std::string_view message) {
     return {{"jsonrpc", "2.0"}, {"id", id}, {"error", {{"code", code}, {"message", message}}}};
 }
 
+/// The same for what is no request, which counts.
+Json refused(const Call& call, Malformed why, const Json& id, int code, std::string_view message) {
+    if (call.counted != nullptr) call.counted->refused(why);
+    return error_of(id, code, message);
+}
+
 /// Why `params` do not fit `method`; empty when they do.
 std::string mismatch(const Method& method, const Json& params) {
     if (!params.is_object()) return "params must be an object";
@@ -451,8 +389,11 @@ std::string mismatch(const Method& method, const Json& params) {
 }
 
 Json run(const Call& call, const Method& method, const Json& params, const Json& id) {
-    if (const std::string wrong = mismatch(method, params); !wrong.empty()) return error_of(id, invalid_params, wrong);
+    if (const std::string wrong = mismatch(method, params); !wrong.empty())
+        return refused(call, Malformed::extension_type, id, invalid_params, wrong);
     Result<Json> result = method.run(call, params);
+    if (call.counted != nullptr)
+        result ? call.counted->called(method.name) : call.counted->refused(result.error().code);
     if (result) return {{"jsonrpc", "2.0"}, {"id", id}, {"result", *std::move(result)}};
     Json out = error_of(id, method_failed, result.error().message);
     out["error"]["data"] = {{"code", torii::name_of(result.error().code)}};
@@ -462,18 +403,19 @@ Json run(const Call& call, const Method& method, const Json& params, const Json&
 /// The answer to one request; a null value for a notification, which gets none whatever happens (JSON-RPC 2.0
 /// section 4.1).
 Json answer_request(const Call& call, const Json& request) {
-    if (!request.is_object()) return error_of(nullptr, invalid_request, "a request is an object");
+    if (!request.is_object())
+        return refused(call, Malformed::too_short, nullptr, invalid_request, "a request is an object");
     const auto id = request.find("id");
     const bool notification = id == request.end();
     if (!notification && !id->is_string() && !id->is_number() && !id->is_null())
-        return error_of(nullptr, invalid_request, "id must be a string, a number or null");
+        return refused(call, Malformed::too_short, nullptr, invalid_request, "id must be a string, a number or null");
     const Json answer_id = notification ? Json{} : *id;
     const auto version = request.find("jsonrpc");
     if (version == request.end() || *version != "2.0")
-        return error_of(answer_id, invalid_request, "jsonrpc must be \"2.0\"");
+        return refused(call, Malformed::version, answer_id, invalid_request, "jsonrpc must be \"2.0\"");
     const auto name = request.find("method");
     if (name == request.end() || !name->is_string())
-        return error_of(answer_id, invalid_request, "method must be a string");
+        return refused(call, Malformed::message_type, answer_id, invalid_request, "method must be a string");
     static const Json none = Json::object();
     const auto params = request.find("params");
     for (const Method& method : methods()) {
@@ -482,14 +424,15 @@ Json answer_request(const Call& call, const Json& request) {
         Json out = run(call, method, params == request.end() ? none : *params, answer_id);
         return notification ? Json{} : out;
     }
-    return notification ? Json{} : error_of(answer_id, method_not_found, "no such method; `help` lists them");
+    Json out = refused(call, Malformed::message_type, answer_id, method_not_found, "no such method; `help` lists them");
+    return notification ? Json{} : out;
 }
 
 WipedString answer_batch(const Call& call, const Json& batch) {
-    if (batch.empty()) return text_of(error_of(nullptr, invalid_request, "an empty batch"));
+    if (batch.empty()) return text_of(refused(call, Malformed::too_short, nullptr, invalid_request, "an empty batch"));
     if (batch.size() > call.max_batch)
-        return text_of(error_of(nullptr, invalid_request,
-                                "a batch holds at most " + std::to_string(call.max_batch) + " requests"));
+        return text_of(refused(call, Malformed::length, nullptr, invalid_request,
+                               "a batch holds at most " + std::to_string(call.max_batch) + " requests"));
     Json answers = Json::array();
     for (const Json& request : batch) {
         if (Json one = answer_request(call, request); !one.is_null()) answers.push_back(std::move(one));
@@ -521,9 +464,12 @@ bool is_modest(std::string_view line) {
 WipedString answer(const Call& call, std::string_view line) {
     try {
         if (line.find_first_not_of(" \t\r") == std::string_view::npos) return {};
-        if (!is_modest(line)) return text_of(error_of(nullptr, invalid_request, "nested too deep, or too many values"));
+        if (!is_modest(line))
+            return text_of(
+                refused(call, Malformed::length, nullptr, invalid_request, "nested too deep, or too many values"));
         const Json request = Json::parse(line, nullptr, false);
-        if (request.is_discarded()) return text_of(error_of(nullptr, parse_error, "the line is not JSON"));
+        if (request.is_discarded())
+            return text_of(refused(call, Malformed::too_short, nullptr, parse_error, "the line is not JSON"));
         if (request.is_array()) return answer_batch(call, request);
         const Json one = answer_request(call, request);
         return one.is_null() ? WipedString{} : text_of(one);

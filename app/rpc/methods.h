@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/rpc/ike_control.h"
+#include "app/rpc/pfkey_counters.h"
 #include "app/rpc/wiped.h"
 #include "app/setkey/setkey.h"
 #include "base/error.h"
@@ -34,6 +35,7 @@ struct SetkeyAnswer {
     std::string output;                                // what its dumps and gets print
     std::vector<std::string> warnings{};               // one sentence each
     std::vector<setkey::UnknownHost> unknown_hosts{};  // not empty: nothing was done, for SetkeyText::hosts lack these
+    setkey::MessageTypes statements{};                 // those that were done
 };
 
 /// The setkey language, given by whoever has it.
@@ -62,6 +64,9 @@ struct Call {
     /// Gives the caller's socket, by its descriptor, a policy; how many of the SPD's kind that makes.
     std::function<Result<std::size_t>(int fd, std::string_view policy)> bind_socket;
     IkeControl* ike = nullptr;  // null: there is none
+    /// What is asked counts here, and `show.stats` tells it; null: nowhere.
+    PfkeyCounters* counted = nullptr;
+    const LineServer::Traffic* traffic = nullptr;  // goes with `counted`
 };
 
 /// Answers one line: a request, a notification (no answer: empty) or a batch. Never throws for anything `line` may

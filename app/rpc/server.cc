@@ -43,6 +43,8 @@ WipedString Server::answer_line(ClientId client, const Peer& peer, std::string_v
         .capture = [this, client](control::CaptureHooks hooks) { return start_capture(client, hooks); },
         .bind_socket = [&](int fd, std::string_view policy) { return sockets_.bind(client, peer, fd, policy); },
         .ike = ike_,
+        .counted = &counted_,
+        .traffic = &lines_->traffic(),
     };
     return answer(call, line);
 }
@@ -59,7 +61,9 @@ void Server::tell(const control::Event& event) {
         // Once an event was lost the rest are too until the client has read on: it is told the number in its place.
         if (lost > 0 || lines_->unread(client) + line.size() > limits_.event_octets) {
             ++lost;
+            counted_.lost();
         } else {
+            counted_.told(event.kind);
             lines_->send(client, line);
         }
     }

@@ -32,6 +32,7 @@ public:
     void serve_ike(IkeControl* ike) { ike_ = ike; }
     std::size_t clients() const { return lines_->clients(); }
     std::size_t subscribers() const { return lost_.size(); }
+    std::vector<control::StatStatus> pfkey() const { return counted_.rows(lines_->traffic()); }
 
 private:
     Server(control::ControlPlane& control, Setkey setkey, const Limits& limits)
@@ -55,6 +56,7 @@ private:
         std::uint64_t lost = 0;  // because the client read too slowly
         std::shared_ptr<void> handle;
     };
+    PfkeyCounters counted_;
     std::optional<Capturing> capturing_;  // one at a time
     std::shared_ptr<void> listening_;     // held while there are subscribers
     std::unique_ptr<LineServer> lines_;   // last: its clients go first

@@ -65,6 +65,10 @@ bool holds_keys(const Program& program);
 /// forbids of manual keys.
 std::size_t manual_counter_keys(const Program& program);
 
+/// The statements of `program` by the PF_KEY message that KAME's setkey would send for each: "add", "spddump".
+using MessageTypes = std::map<std::string_view, std::size_t>;
+MessageTypes message_types(const Program& program);
+
 /// Parses the whole of `text`, or nothing. `file_name` is what errors and `where` call it; nothing is opened and no
 /// name is looked up but in `hosts`. Where an SA's host has several addresses, there is an operation for each pair of
 /// one family.

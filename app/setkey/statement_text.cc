@@ -40,7 +40,38 @@ struct Describe {
     std::string operator()(const auto&) const { return "an operation of another language"; }
 };
 
+struct TypeOf {
+    std::string_view operator()(const control::AddSa&) const { return "add"; }
+    std::string_view operator()(const control::UpdateSa&) const { return "update"; }
+    std::string_view operator()(const control::GetSpi&) const { return "getspi"; }
+    std::string_view operator()(const control::DeleteSa&) const { return "delete"; }
+    std::string_view operator()(const control::DeleteAllSas&) const { return "delete"; }
+    std::string_view operator()(const control::FlushSas&) const { return "flush"; }
+    std::string_view operator()(const control::AddPolicy&) const { return "spdadd"; }
+    std::string_view operator()(const control::UpdatePolicy&) const { return "spdupdate"; }
+    std::string_view operator()(const control::DeletePolicy&) const { return "spddelete"; }
+    std::string_view operator()(const control::FlushPolicies&) const { return "spdflush"; }
+    std::string_view operator()(const auto&) const { return "other"; }  // no statement makes it
+};
+
+std::string_view type_of(Query::Kind kind) {
+    switch (kind) {
+        case Query::Kind::get: return "get";
+        case Query::Kind::dump: return "dump";
+        case Query::Kind::spddump: return "spddump";
+    }
+    return {};
+}
+
 }  // namespace
+
+MessageTypes message_types(const Program& program) {
+    MessageTypes out;
+    for (const auto& located : program.operations) ++out[std::visit(TypeOf{}, located.operation)];
+    for (const auto* queries : {&program.queries_before, &program.queries_after})
+        for (const Query& query : *queries) ++out[type_of(query.kind)];
+    return out;
+}
 
 const control::SaSpec* spec_of(const control::Operation& operation) {
     if (const auto* const add = std::get_if<control::AddSa>(&operation)) return &add->spec;

@@ -48,8 +48,9 @@ struct FilterStatus {
     std::uint64_t packets = 0, octets = 0;
 };
 
-/// One counter of KAME's `netstat -s -p ipsec`.
+/// One counter of KAME's or NetBSD's `netstat -s`.
 struct StatStatus {
+    std::string group;    // ipsec and pfkey (KAME); fast_ipsec, ah, esp, ipip and ipcomp (NetBSD)
     std::string family;   // ipv4, ipv6; empty for what both share
     std::string counter;  // in_success; of histograms in_esphist.aes-gcm-16
     std::string meaning;

@@ -41,10 +41,41 @@ std::optional<IpsecStat> stat_of(const Packet& p, Drop reason) {
     }
 }
 
+/// The protocol on account of whose header, there or to be put on, the packet was refused; none for all other reasons.
+std::optional<IpsecProtocol> refuser(const Packet& p, Drop reason) {
+    switch (reason) {
+        case Drop::unknown_spi:
+        case Drop::unknown_cpi:
+        case Drop::esp_truncated:
+        case Drop::bad_ah_header:
+        case Drop::bad_ipcomp: return IpsecProtocol{p.protocol};  // before there is an SA
+        case Drop::encapsulation_mismatch:
+        case Drop::decompressed_too_big:
+        case Drop::replayed:
+        case Drop::bad_icv:
+        case Drop::bad_padding:
+        case Drop::bad_inner_protocol:
+        case Drop::bad_ecn:
+        case Drop::sequence_exhausted:
+        case Drop::lifetime_exceeded:
+        case Drop::handover_full: break;
+        default: return std::nullopt;
+    }
+    if (p.outbound_sa != nullptr) return p.outbound_sa->protocol;
+    if (p.inbound_sa != nullptr) return p.inbound_sa->protocol;
+    constexpr auto ipcomp = IpsecProtocol::ipcomp;  // alone needs no SA
+    return IpsecProtocol{p.protocol} == ipcomp ? std::optional{ipcomp} : std::nullopt;
+}
+
 }  // namespace
 
 void count_dropped(IpsecCountersByFamily& counters, const Packet& packet, Drop reason) {
-    if (const auto stat = stat_of(packet, reason)) counters[family_place(packet)][*stat].add(1);
+    IpsecCounters& c = counters[family_place(packet)];
+    if (const auto stat = stat_of(packet, reason)) c[*stat].add(1);
+    if (const auto protocol = refuser(packet, reason)) {
+        auto& refused = packet.outbound_sa != nullptr ? c.refused_out : c.refused_in;
+        refused[IpsecCounters::place_of(*protocol)][static_cast<std::size_t>(reason)].add(1);
+    }
 }
 
 }  // namespace torii

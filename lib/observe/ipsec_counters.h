@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "packet/drop.h"
 #include "packet/packet.h"
 #include "policy/policy.h"
 #include "sa/security_association.h"
@@ -48,9 +49,11 @@ inline constexpr auto ipsec_stat_table = std::to_array<IpsecStatInfo>({
 });
 
 struct IpsecCounters {
-    using Histogram = std::array<Counter, 256>;  // by SuiteIndex
+    using Histogram = std::array<Counter, 256>;        // by SuiteIndex
+    using Refusals = std::array<Counter, drop_count>;  // by Drop
     std::array<Counter, ipsec_stat_table.size()> stats;
-    std::array<Histogram, 3> in, out;  // by place_of(protocol)
+    std::array<Histogram, 3> in, out;                 // by place_of(protocol)
+    std::array<Refusals, 3> refused_in, refused_out;  // likewise: on account of such a header
     Counter& operator[](IpsecStat stat) { return stats[static_cast<std::size_t>(stat)]; }
     const Counter& operator[](IpsecStat stat) const { return stats[static_cast<std::size_t>(stat)]; }
     static constexpr std::size_t place_of(IpsecProtocol protocol) {

@@ -26,12 +26,13 @@ TEST_CASE("each show command prints an aligned table") {
         {"sa",
          "0x00001001  out  20.0.0.1  20.0.0.2     esp/tunnel  aes-cbc 128 + hmac-sha256  mature        7     840"},
         {"policy",
-         "\n 2  out         0  10.0.1.0/24  10.0.2.0/24  any       PROTECT  spd    esp/tunnel/20.0.0.1-20.0.0.2/require\n"},
+         "\n 2  out         0  10.0.1.0/24  10.0.2.0/24  any       PROTECT  spd    "
+         "esp/tunnel/20.0.0.1-20.0.0.2/require\n"},
         {"policy", "\n\nEXEMPT FROM POLICY\nARP of the gateway itself passes.\n"},
         {"drops", "PACKETS  UNTOLD  REASON   CHECK\n      5       0  bad_icv  Compare the keys of both ends.\n"},
-        {"stats",
-         "PACKETS  FAMILY  COUNTER     MEANING\n"
-         "     12  ipv4    in_success  inbound packets processed successfully\n"},
+        {"stats", "TOTAL  GROUP  FAMILY  COUNTER"},
+        {"stats", "   12  ipsec  ipv4    in_success"},
+        {"stats", "  pfkey  -       out_hist.dump"},
         {"crypto", "aes-gcm-16 128  ipsec-mb avx2 direct  yes     yes            83          460  -\n"},
         {"workers", "\n     0      1     1  adaptive       42"},
         {"version", "tokyo    0.1.0  22.11.5  2.0.0     3.0.15   no         1 day 2 h\n"},

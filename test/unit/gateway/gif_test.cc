@@ -50,6 +50,12 @@ Octets in_envelope(const Octets& inside, const Ipv4Options& options = {}) {
 }
 
 /// What `torii show ports` says of a port.
+/// A counter of NetBSD's group ipip.
+std::uint64_t netbsd_of(Wires& gateway, std::string_view name) {
+    for (const auto& stat : gateway.gateway().stats())
+        if (stat.group == "ipip" && stat.counter == name) return stat.total;
+    return 0;
+}
 control::PortStatus status_of(Wires& gateway, std::string_view name) {
     for (const control::PortStatus& port : gateway.gateway().ports())
         if (port.name == name) return port;
@@ -113,6 +119,10 @@ TEST_CASE("a gif port carries packets of each family in packets of each (RFC 200
     CHECK(here.tx_octets == 200);
     CHECK(there.rx_packets == 2);
     CHECK(there.rx_octets == 200);
+    CHECK(netbsd_of(pair.tokyo, "opackets") == 2);
+    CHECK(netbsd_of(pair.tokyo, "obytes") == 200);
+    CHECK(netbsd_of(pair.newyork, "ipackets") == 2);
+    CHECK(netbsd_of(pair.newyork, "ibytes") == 200);
     CHECK(here.driver == "gif");
     CHECK(here.device == std::string{ends.here} + "-" + std::string{ends.there});
     CHECK(here.link_up);

@@ -127,7 +127,7 @@ public:
                 {"wire", 0, "pass what no rule matches", 1000, 90000}};
     }
     std::vector<control::StatStatus> stats() const override {
-        return {{"ipv4", "in_success", "inbound packets processed successfully", 12}};
+        return {{"ipsec", "ipv4", "in_success", "inbound packets processed successfully", 12}};
     }
     Result<std::shared_ptr<void>> receive_ike(control::IkeReceiver) override { return fail(Errc::unsupported); }
     Result<void> send_ike(const control::IkeDatagram&) override { return fail(Errc::unsupported); }
@@ -175,6 +175,7 @@ inline rpc::Setkey fake_setkey() {
                     for (const std::string& address : known->second) answer.output += name + " " + address + "\n";
             }
             if (!answer.unknown_hosts.empty()) return answer;
+            if (!text.check) answer.statements = {{"flush", 1}};
             answer.output += (text.check     ? "checked "
                               : text.verbose ? "told of "
                                              : "ran ") +
