@@ -13,17 +13,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/c_library.h"
 #include "ike/message/payloads.h"
 
 namespace torii::ike::openssl {
 
-template <auto free>
-struct FreeWith {
-    template <class T>
-    void operator()(T* p) const {
-        free(p);
-    }
-};
+using torii::FreeWith;
+using torii::octets;
 using BioPtr = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
 using NamePtr = std::unique_ptr<X509_NAME, FreeWith<X509_NAME_free>>;
 using NameEntryPtr = std::unique_ptr<X509_NAME_ENTRY, FreeWith<X509_NAME_ENTRY_free>>;
@@ -45,8 +41,6 @@ struct ErrorsForgotten {
     ~ErrorsForgotten() { ERR_clear_error(); }
 };
 
-inline unsigned char* octets(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
-inline const unsigned char* octets(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
 inline std::span<const std::byte> bytes(const unsigned char* p, std::size_t n) {
     return {reinterpret_cast<const std::byte*>(p), n};
 }

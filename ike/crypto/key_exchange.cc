@@ -10,8 +10,8 @@
 namespace torii::ike {
 namespace {
 
-using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, ReleaseWith<OSSL_PARAM_BLD_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, ReleaseWith<OSSL_PARAM_free>>;
+using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, FreeWith<OSSL_PARAM_BLD_free>>;
+using Params = std::unique_ptr<OSSL_PARAM, FreeWith<OSSL_PARAM_free>>;
 
 /// How OpenSSL names a method. ML-KEM-768 is none of these: its two sides do different things, and a KeyExchange's
 /// `agree` is the same for both.

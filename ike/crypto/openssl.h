@@ -10,27 +10,18 @@
 #include <memory>
 #include <string>
 
+#include "base/c_library.h"
 #include "base/error.h"
 
 namespace torii::ike {
 
-template <auto release>
-struct ReleaseWith {
-    template <class T>
-    void operator()(T* p) const {
-        release(p);
-    }
-};
-using CipherPtr = std::unique_ptr<EVP_CIPHER, ReleaseWith<EVP_CIPHER_free>>;
-using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, ReleaseWith<EVP_CIPHER_CTX_free>>;
-using MacPtr = std::unique_ptr<EVP_MAC, ReleaseWith<EVP_MAC_free>>;
-using MacContext = std::unique_ptr<EVP_MAC_CTX, ReleaseWith<EVP_MAC_CTX_free>>;
-using PkeyPtr = std::unique_ptr<EVP_PKEY, ReleaseWith<EVP_PKEY_free>>;
-using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, ReleaseWith<EVP_PKEY_CTX_free>>;
-using NumberPtr = std::unique_ptr<BIGNUM, ReleaseWith<BN_clear_free>>;
-
-inline unsigned char* octets(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
-inline const unsigned char* octets(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
+using CipherPtr = std::unique_ptr<EVP_CIPHER, FreeWith<EVP_CIPHER_free>>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, FreeWith<EVP_CIPHER_CTX_free>>;
+using MacPtr = std::unique_ptr<EVP_MAC, FreeWith<EVP_MAC_free>>;
+using MacContext = std::unique_ptr<EVP_MAC_CTX, FreeWith<EVP_MAC_CTX_free>>;
+using PkeyPtr = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
+using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, FreeWith<EVP_PKEY_CTX_free>>;
+using NumberPtr = std::unique_ptr<BIGNUM, FreeWith<BN_clear_free>>;
 
 /// Errc::internal: OpenSSL cannot do `what`. Its queue of errors is emptied.
 inline std::unexpected<Error> openssl_failed(const std::string& what) {

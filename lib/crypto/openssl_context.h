@@ -9,17 +9,11 @@
 #include <memory>
 #include <span>
 
+#include "base/c_library.h"
 #include "base/error.h"
 
 namespace torii {
 
-template <auto free>
-struct FreeWith {
-    template <class T>
-    void operator()(T* p) const {
-        free(p);
-    }
-};
 using CipherPtr = std::unique_ptr<EVP_CIPHER, FreeWith<EVP_CIPHER_free>>;
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, FreeWith<EVP_CIPHER_CTX_free>>;
 using DigestPtr = std::unique_ptr<EVP_MD, FreeWith<EVP_MD_free>>;
@@ -33,8 +27,6 @@ OSSL_LIB_CTX* evp_library();
 /// Null when OpenSSL here lacks it, or for a null name.
 CipherPtr evp_cipher(const char* name);
 
-inline unsigned char* octets(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
-inline const unsigned char* octets(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
 inline int length(std::size_t n) { return static_cast<int>(n); }
 
 enum class Direction : int { decrypt = 0, encrypt = 1 };
