@@ -89,11 +89,17 @@ std::string hiding_text(const SaSpec& spec) {
            (spec.dummies_per_second == 0 ? "" : " dummy=" + std::to_string(spec.dummies_per_second));
 }
 
+std::string own_text(const SaSpec& spec) {
+    std::string out;
+    for (const control::OwnSetting& own : spec.own) out += " " + own.text();
+    return out;
+}
+
 /// What KAME's has no place for.
 std::string verbose_text(const SaView& sa) {
     return std::string{sa.inbound ? "\tinbound" : "\toutbound"} + " worker=" + std::to_string(sa.worker) +
            " sequence=" + std::to_string(sa.sequence) + " bad_icv=" + std::to_string(sa.icv_failures) +
-           " replayed=" + std::to_string(sa.replays) + hiding_text(sa.spec) + "\n";
+           " replayed=" + std::to_string(sa.replays) + hiding_text(sa.spec) + own_text(sa.spec) + "\n";
 }
 
 bool is_shown(const SaView& sa, const DumpOptions& options) {

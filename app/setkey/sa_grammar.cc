@@ -135,8 +135,13 @@ Result<void> parse_flag(Cursor& in, SaSpec& spec) {
         spec.cyclic_sequence = false;
     else if (in.token().is("esn"))
         spec.extended_sequence = true;
-    else
-        return in.fail(Errc::bad_syntax, "-f takes seq-pad, random-pad, zero-pad, nocyclic-seq, esn, tfc:N or dummy:N");
+    else if (const auto own = control::add(spec.own, in.token().text); !own && own.error().code == Errc::bad_value)
+        return in.fail(Errc::bad_value, "-f " + own.error().message);
+    else if (!own)
+        return in.fail(
+            Errc::bad_syntax,
+            "-f takes seq-pad, random-pad, zero-pad, nocyclic-seq, esn, tfc:N, dummy:N, or a setting of outer "
+            "headers as in dfbit:clear");
     in.take();
     return {};
 }

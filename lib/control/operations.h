@@ -10,6 +10,7 @@
 
 #include "base/secret_bytes.h"
 #include "control/filter_rule.h"
+#include "control/settings.h"
 #include "crypto/registry.h"
 #include "net/headers.h"
 #include "policy/policy.h"
@@ -51,6 +52,7 @@ struct SaSpec {
     bool old = false;                      // ESP as in RFC 1827, AH as in RFC 1826: neither has sequence numbers
     std::uint16_t tfc_octets = 0;          // shorter packets are padded to this in their tunnel (RFC 4303 2.7); 0: none
     std::uint16_t dummies_per_second = 0;  // packets without meaning that hide how much is said (RFC 4303 2.6)
+    OwnSettings own;                       // of its tunnel's outer header
     CipherId cipher = CipherId::null;
     SecretBytes cipher_key;  // with the salt behind it, as setkey takes it
     AuthId auth = AuthId::null;

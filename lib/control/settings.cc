@@ -262,6 +262,9 @@ constexpr SettingInfo table[]{
      .put = put<&S::spi_maximum>},
 };
 
+/// Those that an SA may have for itself.
+constexpr std::string_view of_outer_headers[]{"dfbit", "ecn", "tunnel_dscp", "tunnel_ttl", "tunnel_flowlabel"};
+
 const SettingInfo* find(std::string_view name) {
     const auto* const at = std::ranges::find_if(
         table, [&](const SettingInfo& info) { return info.name == name || info.short_name() == name; });
@@ -349,6 +352,32 @@ Result<void> set(Settings& settings, std::string_view name, std::string_view val
                                          ": net.key.spi_minval would be above net.key.spi_maxval");
     settings = next;
     return {};
+}
+
+std::string OwnSetting::text() const {
+    Settings all;
+    setting->put(all, value);
+    return std::string{setting->short_name()} + ":" + setting->text(all);
+}
+
+Result<void> add(OwnSettings& own, std::string_view text) {
+    const std::string_view name = text.substr(0, text.find(':'));
+    if (std::ranges::find(of_outer_headers, name) == std::end(of_outer_headers))
+        return fail(Errc::not_found, "no such setting of outer headers");
+    const SettingInfo* const setting = find(name);
+    const auto value = value_of(*setting, text.substr(std::min(text.size(), name.size() + 1)));
+    if (!value)
+        return fail(Errc::bad_value, std::string{name} + ": takes " + setting->right() + ", as in " +
+                                         OwnSetting{setting, setting->get({})}.text());
+    std::erase_if(own, [&](const OwnSetting& one) { return one.setting == setting; });
+    own.push_back({setting, *value});
+    std::ranges::sort(own, {}, &OwnSetting::setting);
+    return {};
+}
+
+Settings with(Settings settings, const OwnSettings& own) {
+    for (const auto& [setting, value] : own) setting->put(settings, value);
+    return settings;
 }
 
 }  // namespace torii::control

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "policy/policy.h"
@@ -74,6 +75,21 @@ struct SettingInfo {
     std::string text(const Settings& settings) const;
 };
 std::span<const SettingInfo> setting_table();
+
+/// A setting of tunnels' outer headers that an SA has for itself (RFC 4301 4.4.2.1), whatever holds for all others.
+struct OwnSetting {
+    const SettingInfo* setting = nullptr;  // a row of the table
+    std::uint32_t value = 0;
+    /// "tunnel_ttl:128", "dfbit:clear".
+    std::string text() const;
+    friend bool operator==(const OwnSetting&, const OwnSetting&) = default;
+};
+using OwnSettings = std::vector<OwnSetting>;
+/// `text` as OwnSetting::text has it, into the place of the one of that name. bad_value with what is right; not_found
+/// for what is no setting of outer headers.
+Result<void> add(OwnSettings& own, std::string_view text);
+/// The settings that an SA with `own` ones lives by.
+Settings with(Settings settings, const OwnSettings& own);
 /// Letters by which two names differ: added, dropped or changed. Names of up to 100 letters.
 std::size_t distance(std::string_view a, std::string_view b);
 /// Changes the setting of that full or short name; `value` is one of its words or a number. On an error nothing has

@@ -42,6 +42,12 @@ Result<void> check_hiding(const control::SaSpec& spec) {
     return {};
 }
 
+Result<void> check_own(const control::SaSpec& spec) {
+    if (spec.own.empty() || spec.mode != Mode::transport) return {};
+    return fail(Errc::bad_value,
+                "-f " + spec.own.front().text() + " is of an outer header, and transport mode has none");
+}
+
 /// What ESP of RFC 1827 and AH of RFC 1826 cannot have.
 Result<void> check_old(const control::SaSpec& spec) {
     const bool is_esp = spec.id.protocol == IpsecProtocol::esp;
@@ -66,6 +72,7 @@ Result<void> check(const control::SaSpec& spec) {
     TORII_CHECK(check(spec.id));
     TORII_CHECK(check_spi(spec.id));
     TORII_CHECK(check_hiding(spec));
+    TORII_CHECK(check_own(spec));
     TORII_CHECK(check_old(spec));
     if (spec.id.protocol == IpsecProtocol::ipcomp) {
         const auto cpi = static_cast<std::uint32_t>(spec.id.spi);
@@ -125,7 +132,7 @@ bool is_same_sa(const SaEntry& old, const control::SaSpec& spec) {
     return old.state != control::SaState::larval && was.id == spec.id && was.mode == spec.mode &&
            was.raw_cpi == spec.raw_cpi && was.udp == spec.udp && was.replay_octets == spec.replay_octets &&
            was.cyclic_sequence == spec.cyclic_sequence && was.padding == spec.padding &&
-           was.extended_sequence == spec.extended_sequence && was.old == spec.old &&
+           was.extended_sequence == spec.extended_sequence && was.old == spec.old && was.own == spec.own &&
            was.tfc_octets == spec.tfc_octets && was.dummies_per_second == spec.dummies_per_second &&
            was.cipher == spec.cipher && was.auth == spec.auth && was.cipher_key.same_as(spec.cipher_key) &&
            was.auth_key.same_as(spec.auth_key);

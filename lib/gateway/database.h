@@ -20,6 +20,7 @@ namespace torii {
 
 struct InboundSa;
 struct OutboundSa;
+struct TunnelHeader;
 
 /// A point in time, for operators and for measuring: the wall clock may be set, the steady one may not.
 struct Moment {
@@ -37,6 +38,7 @@ struct SaEntry {
     // The workers' blocks, built before publication; null for a larval SA or the direction it has not.
     InboundSa* inbound = nullptr;
     OutboundSa* outbound = nullptr;
+    std::shared_ptr<const TunnelHeader> tunnel_header;  // outbound: its own, where SaSpec::own asks for one
     std::unique_ptr<std::uint64_t[]> replay_words;
     std::chrono::steady_clock::time_point moved_at{};  // its former ends still count; 0: no more, or it has none
     unsigned worker = 0;

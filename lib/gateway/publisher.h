@@ -83,7 +83,7 @@ private:
     Result<void> build(SaEntry& entry);
     void fill(const SaEntry& entry, InboundSa& sa) const;
     void fill(const SaEntry& entry, OutboundSa& sa) const;
-    void obey_settings(const SaEntry& entry) const;
+    void obey_settings(SaEntry& entry);
     void release(SaEntry& entry);
     void show(SaEntry& entry);
     void show_by_ends(const SaEntry& entry, const Database& database);

@@ -178,16 +178,21 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
 }
 
 /// What settings make of the SA's headers; workers may be using it.
-void Publisher::obey_settings(const SaEntry& entry) const {
-    const std::uint8_t authenticated = authenticated_class(settings_.live);
+void Publisher::obey_settings(SaEntry& entry) {
+    const control::Settings settings = control::with(settings_.live, entry.spec.own);
+    const std::uint8_t authenticated = authenticated_class(settings);
     if (entry.inbound) {
-        entry.inbound->ecn_believed.store(believed_ecn(settings_.live), std::memory_order_relaxed);
+        entry.inbound->ecn_believed.store(believed_ecn(settings), std::memory_order_relaxed);
         entry.inbound->class_authenticated.store(authenticated, std::memory_order_relaxed);
     }
-    if (entry.outbound) {
-        entry.outbound->tunnel.store(tunnel_header_.get(), std::memory_order_release);
-        entry.outbound->class_authenticated.store(authenticated, std::memory_order_relaxed);
-    }
+    if (!entry.outbound) return;
+    entry.outbound->class_authenticated.store(authenticated, std::memory_order_relaxed);
+    const auto before = entry.tunnel_header;
+    if (!entry.spec.own.empty())
+        entry.tunnel_header = std::make_shared<const TunnelHeader>(tunnel_header(settings, settings_.dscp_map));
+    const TunnelHeader* const header = entry.tunnel_header ? entry.tunnel_header.get() : tunnel_header_.get();
+    entry.outbound->tunnel.store(header, std::memory_order_release);
+    if (before) retired_->add([before] {});
 }
 
 /// For blocks nobody sees: never published, or past their grace period.

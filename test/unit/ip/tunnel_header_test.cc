@@ -187,3 +187,52 @@ TEST_CASE("ecn forbidden keeps marks of congestion out of tunnels and off the pa
         }
     CHECK(pair.newyork.drops(Drop::bad_ecn) == 0);
 }
+
+TEST_CASE(
+    "an SA's own DSCP, DF, hop limit and flow label hold for it alone, whatever the settings say (RFC 4301 4.4.2.1)") {
+    Pair pair;
+    pair.tokyo.setkey(R"(delete 2001:db8:f::1 2001:db8:f::2 esp 0x1002;
+        add 2001:db8:f::1 2001:db8:f::2 esp 0x1002 -m tunnel -r 8 -f tunnel_ttl:9 -f tunnel_dscp:46 -f dfbit:set
+            -f tunnel_flowlabel:copy -E aes-gcm-16 "tokyo-newyork-key002";)");
+    pair.set("net.inet.ipsec.tunnel_ttl", "100");
+    pair.set("net.inet.ipsec.tunnel_dscp", "8");
+    const Octets all = pair.one_sent(inside4(200, {}));
+    CHECK(header_of(all).ttl == 100);
+    CHECK(class_of(all) == 8 << 2);
+    const Octets own = pair.one_sent(inside6(200, {.flow_label = 0x12345}));
+    CHECK(ipv6_of(own).hop_limit == 9);
+    CHECK(class_of(own) == 46 << 2);
+    CHECK((ipv6_of(own).version_class_flow & 0xfffff) == 0x12345);
+    SECTION("what it says nothing of follows the settings") {
+        pair.tokyo.setkey(R"(flush; add 20.0.0.1 20.0.0.2 esp 0x1003 -m tunnel -f dfbit:set
+            -E aes-gcm-16 "tokyo-newyork-key003";)");
+        CHECK(has_df(pair.one_sent(inside4(200, {}))));
+        CHECK(header_of(pair.one_sent(inside4(200, {}))).ttl == 100);
+        pair.set("net.inet.ipsec.tunnel_ttl", "50");
+        pair.set("net.inet.ipsec.dfbit", "clear");
+        CHECK(header_of(pair.one_sent(inside4(200, {}))).ttl == 50);
+        CHECK(has_df(pair.one_sent(inside4(200, {}))));
+    }
+    SECTION("transport mode has no outer header") {
+        CHECK(refusal_of(pair.tokyo, "add 20.0.0.1 20.0.0.2 esp 0x1004 -m transport -f dfbit:set -E null;")
+                  .find("transport mode has none") != std::string::npos);
+    }
+    CHECK(pair.tokyo.buffers_missing() == 0);
+}
+
+TEST_CASE("ecn forbidden of one SA holds for it alone, both ways (RFC 6040 4.1, 4.2)") {
+    Pair pair{R"(
+add 20.0.0.1 20.0.0.2 esp 0x1001 -m tunnel -r 8 -f ecn:forbidden -E aes-gcm-16 "tokyo-newyork-key001";
+add 2001:db8:f::1 2001:db8:f::2 esp 0x1002 -m tunnel -r 8 -E aes-gcm-16 "tokyo-newyork-key002";
+spdadd 10.0.1.0/24 10.0.2.0/24 udp -P out ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;
+spdadd 10.0.1.0/24 10.0.2.0/24 udp -P in ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;
+spdadd 2001:db8:1::/64 2001:db8:2::/64 udp -P out ipsec esp/tunnel/2001:db8:f::1-2001:db8:f::2/require;
+spdadd 2001:db8:1::/64 2001:db8:2::/64 udp -P in ipsec esp/tunnel/2001:db8:f::1-2001:db8:f::2/require;
+)"};
+    const Octets four = pair.one_sent(inside4(200, {.dscp_ecn = 2}));
+    CHECK(class_of(four) == 0);
+    CHECK(class_of(pair.received(with_class(four, 3)).at(0)) == 2);
+    const Octets six = pair.one_sent(inside6(200, {.traffic_class = 2}));
+    CHECK(class_of(six) == 2);
+    CHECK(class_of(pair.received(with_class(six, 3)).at(0)) == 3);
+}

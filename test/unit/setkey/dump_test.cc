@@ -123,11 +123,11 @@ TEST_CASE("an SA's limits, padding and extended sequence numbers are told in KAM
     CHECK(text.find("\tdiff: 0(s)\t") != text.npos);
     CHECK(text.find("\tcurrent: 0(bytes)\thard: 5(bytes)\tsoft: 4(bytes)\n\tallocated: 0\thard: 3\tsoft: 2\n") !=
           text.npos);
-    load(control, "flush; add ::1 ::2 esp 256 -m tunnel -f random-pad -f tfc:1400 -f dummy:5 -E null;");
+    load(control, "flush; add ::1 ::2 esp 256 -m tunnel -f random-pad -f tfc:1400 -f dummy:5 -f dfbit:2 -E null;");
     auto verbose = rooted;
     verbose.verbose = true;
     CHECK(dump_sas(control, verbose).find(" flags=0x00000140 ") != std::string::npos);
-    CHECK(dump_sas(control, verbose).find(" tfc=1400 dummy=5\n") != std::string::npos);
+    CHECK(dump_sas(control, verbose).find(" tfc=1400 dummy=5 dfbit:copy\n") != std::string::npos);
     CHECK(dump_sas(control, rooted).find("tfc") == std::string::npos);  // KAME's form has no place for it
 }
 

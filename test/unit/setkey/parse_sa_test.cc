@@ -177,9 +177,20 @@ TEST_CASE("algorithms are those of the registry, in the order that esp takes the
 
 TEST_CASE("an extension that cannot be is refused where it stands") {
     CHECK(refused("-m sideways -E null") == "FILE:1: -m takes transport, tunnel or any at 'sideways' [bad_syntax]");
-    CHECK(
-        refused("-f noise -E null") ==
-        "FILE:1: -f takes seq-pad, random-pad, zero-pad, nocyclic-seq, esn, tfc:N or dummy:N at 'noise' [bad_syntax]");
+    CHECK(refused("-f noise -E null") ==
+          "FILE:1: -f takes seq-pad, random-pad, zero-pad, nocyclic-seq, esn, tfc:N, dummy:N, or a setting of outer "
+          "headers "
+          "as in dfbit:clear at 'noise' [bad_syntax]");
+    CHECK(refused("-f def_policy:none -E null").find("-f takes") != std::string::npos);  // no setting of one SA
+    const auto own = added("-m tunnel -f tunnel_ttl:9 -f dfbit:clear -f tunnel_ttl:128 -E null").own;
+    REQUIRE(own.size() == 2);
+    CHECK(own[0].text() == "dfbit:clear");
+    CHECK(own[1].text() == "tunnel_ttl:128");
+    for (const std::string wrong : {"tunnel_ttl", "tunnel_ttl:", "tunnel_ttl:256", "tunnel_ttl:1x"})
+        CHECK(refused("-f " + wrong + " -E null") ==
+              "FILE:1: -f tunnel_ttl: takes 0 to 255, as in tunnel_ttl:64 at '" + wrong + "' [bad_value]");
+    CHECK(refused("-f dfbit:maybe -E null") ==
+          "FILE:1: -f dfbit: takes clear, set or copy, as in dfbit:copy at 'dfbit:maybe' [bad_value]");
     CHECK(added("-m tunnel -f tfc:1400 -f dummy:10 -E null").tfc_octets == 1400);
     CHECK(added("-m tunnel -f tfc:1400 -f dummy:10 -E null").dummies_per_second == 10);
     for (const std::string wrong : {"tfc:", "tfc:0", "tfc:9001", "tfc:-1", "tfc:14x", "tfc:99999999999"})
