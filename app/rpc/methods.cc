@@ -34,8 +34,9 @@ WipedString text_of(const Json& json) { return json.dump(-1, ' ', false, Json::e
 
 // ---- status values as JSON; the field names are those of control/status.h and control/operations.h
 
-#include "app/rpc/database_json.inc"
 #include "app/rpc/selector_json.inc"
+
+#include "app/rpc/database_json.inc"  // in which selectors are
 #include "app/rpc/status_json.inc"
 
 Json json_of(const control::SettingStatus& setting) {
