@@ -70,9 +70,12 @@ std::optional<IpsecProtocol> refuser(const Packet& p, Drop reason) {
 }  // namespace
 
 void count_dropped(IpsecCountersByFamily& counters, const Packet& packet, Drop reason) {
+    const auto stat = stat_of(packet, reason);
+    const auto protocol = refuser(packet, reason);
+    if (!stat && !protocol) return;  // what is too short for an IP header tells no family
     IpsecCounters& c = counters[family_place(packet)];
-    if (const auto stat = stat_of(packet, reason)) c[*stat].add(1);
-    if (const auto protocol = refuser(packet, reason)) {
+    if (stat) c[*stat].add(1);
+    if (protocol) {
         auto& refused = packet.outbound_sa != nullptr ? c.refused_out : c.refused_in;
         refused[IpsecCounters::place_of(*protocol)][static_cast<std::size_t>(reason)].add(1);
     }
