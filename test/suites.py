@@ -77,8 +77,8 @@ def say(line):
 
 
 def run_suite(name, command, environment, seconds):
-    """Runs `command`, shows its lines as they come behind its name, and returns their Tally. A suite that ends with a failure it did not
-    print, says nothing at all, or takes longer than `seconds` has failed once more."""
+    """Runs `command`, shows its lines as they come behind its name, and returns their Tally. A suite that ends with a failure
+    it did not print, says nothing at all, or takes longer than `seconds` has failed once more."""
     tally = Tally()
 
     def take(line):
@@ -133,9 +133,17 @@ def run_named(name):
 
 
 def run_lane(names, tallies):
+    """Appends a Tally for each suite. One that cannot be run has failed: a thread's exception would go unseen."""
     for name in names:
-        if not ENDED.is_set():
+        if ENDED.is_set():
+            return
+        try:
             tallies.append(run_named(name))
+        except Exception as error:  # pylint: disable=broad-except
+            line = f'not ok {name} can be run - {error}'
+            say(f'  {line}')
+            tallies.append(Tally())
+            tallies[-1].take(line)
 
 
 def main(arguments):
