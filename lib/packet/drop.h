@@ -74,10 +74,12 @@ namespace torii {
       "forges errors to make tunnels narrow.")                                                                         \
     X(no_sa, "The policy requires an SA that is not there. Check `torii show sa` for its addresses and reqid.")        \
     X(sa_timeout,                                                                                                      \
-      "The packet waited for an SA that its policy requires, and none came within net.key.larval_lifetime. Check "     \
+      "The packet waited for an SA that its policy requires or that it came by, and none came within "                 \
+      "net.key.larval_lifetime. Check "                                                                                \
       "`torii show sa`, and whether somebody answers the acquires in the log.")                                        \
     X(sa_queue_full,                                                                                                   \
-      "More packets waited for SAs than are held, for one policy (net.key.acquire_hold) or in all. Retries pass once " \
+      "More packets waited for SAs than are held, for one policy (net.key.acquire_hold), for one SPI or in all. "      \
+      "Retries pass once "                                                                                             \
       "the SA is there.")                                                                                              \
     X(filter_wire,                                                                                                     \
       "A rule of the packet filter's hook wire blocks it, or the hook's default. Check `torii filter list`.")          \
