@@ -31,7 +31,9 @@ void Turn::send_delete_children(IkeSa& sa, const DeleteChildren& task) {
     }
     apply(std::move(operations));
     if (payload.spis.empty()) return;
-    request_of(sa, ExchangeType::informational, {payload}, task);
+    Payloads payloads{payload};
+    ask_how_seen(sa, payloads);
+    request_of(sa, ExchangeType::informational, payloads, task);
 }
 
 void Turn::send_delete_ike(IkeSa& sa, const DeleteIke& task) {

@@ -199,7 +199,8 @@ void Turn::send_check_route(IkeSa& sa, CheckRoute task) {
     request_of(sa, ExchangeType::informational, payloads, std::move(task));
 }
 
-/// 3.8: behind a NAT we ask how the peer sees us, with the question whether he is there.
+/// 3.8: behind a NAT we ask how the peer sees us, with the question whether he is there and with every Delete: after a
+/// rekey it would be long until there is reason to ask.
 void Turn::ask_how_seen(const IkeSa& sa, Payloads& payloads) const {
     if (sa.mobike && sa.began && sa.behind_nat) append_nat_detection(sa, way_of(sa), payloads);
 }
@@ -225,11 +226,12 @@ void Turn::detect_nat_on(IkeSa& sa, const Payloads& payloads, const Way& way) {
 /// The answers to the three; true: it was to one of them.
 bool Turn::take_mobike_response(IkeSa& sa, const Message& message, const Task& task) {
     const Notify* const seen = find_notify(message.payloads, NotifyType::nat_detection_destination_ip);
-    if (std::holds_alternative<Liveness>(task)) {
-        if (!sa.mobike || !sa.began || seen == nullptr) return true;
+    const bool lives = std::holds_alternative<Liveness>(task);
+    if (lives || std::holds_alternative<DeleteChildren>(task)) {
         // Our NAT gives us another address than before, or we do not know what the peer has in mind: he must be told.
-        if (std::exchange(sa.seen_as, seen->data) != seen->data) go_to(sa, way_of(sa));
-        return true;
+        if (sa.mobike && sa.began && seen != nullptr && std::exchange(sa.seen_as, seen->data) != seen->data)
+            go_to(sa, way_of(sa));
+        return lives;
     }
     if (const auto* update = std::get_if<UpdateAddresses>(&task)) {
         if (update->number != sa.moves) return true;  // of a way that is history

@@ -246,6 +246,10 @@ TEST_CASE(
     CHECK(held(world, 1).remote == Endpoint{outside, 24'500});
     CHECK(spis(world, 0) == before);
     CHECK(disagreement(world, 1, 1) == "");
+    port = 34'500;
+    REQUIRE(order(world, 0, "rekey", "offices-2"));  // it ends with a Delete, and that asks as well
+    world.run(Instant{200});
+    CHECK(held(world, 1).remote == Endpoint{outside, 34'500});
 }
 
 TEST_CASE("where NATs are forbidden a translated move is refused, and undone (RFC 4555 3.9)") {

@@ -3,8 +3,6 @@
 // what was intended is there and nothing else, nothing leaks, and packets arrive.
 #include "catch.h"
 
-#include <cstdlib>
-
 #include "world.h"
 
 using namespace torii;
@@ -12,55 +10,6 @@ using namespace torii::ike;
 using namespace torii::ike::test;
 
 namespace {
-
-/// Seeds of one run; more by TORII_SEEDS, from TORII_FIRST_SEED.
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-    const char* const text = std::getenv(name);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
-std::string picture(const Node& node) {
-    std::string out;
-    node.engine->each([&](const IkeSa& sa) {
-        out += std::string{name_of(sa.state)} + (sa.superseded ? ", superseded" : "") +
-               (sa.initiator ? ", ours" : ", his") + ", queue " + std::to_string(sa.queue.size()) +
-               (sa.outstanding ? ", waits" : "") + ", children:";
-        for (const auto& child : sa.children)
-            out += " " + text_of(child->inbound) + "/" + text_of(child->outbound) + " " +
-                   std::string{name_of(child->state)} + (child->inbound_up ? " in" : "") +
-                   (child->outbound_up ? " out" : "") + (child->pending_outbound ? " pending" : "");
-        out += "; ";
-    });
-    return out + std::to_string(node.sad.size()) + " SAs, " + std::to_string(node.sad.policies()) + " policies";
-}
-
-/// What is wrong after quiet; empty: nothing.
-std::string complaint(World& world) {
-    for (std::size_t i = 0; i < world.size(); ++i) {
-        Node& node = world[i];
-        if (node.said("SAD: ")) return node.name + " asked the gateway for what it refuses";
-        if (node.engine->half_open() != 0) return node.name + " has half-open IKE SAs";
-        std::size_t sas = 0;
-        std::string wrong;
-        node.engine->each([&](const IkeSa& sa) {
-            if (sa.state != IkeState::established)
-                wrong = node.name + " holds an IKE SA in state " + std::string{name_of(sa.state)};
-            if (sa.outstanding || !sa.queue.empty()) wrong = node.name + " still waits for something";
-            for (const auto& child : sa.children) {
-                sas += child->inbound_up + child->outbound_up;
-                if (child->ipcomp) sas += child->ipcomp->inbound_up + child->ipcomp->outbound_up;
-                if (child->state != ChildSa::State::installed)
-                    wrong = node.name + " holds a child in state " + std::string{name_of(child->state)};
-                if (child->pending_outbound) wrong = node.name + " has a child that never sends";
-            }
-        });
-        if (!wrong.empty()) return wrong;
-        if (node.sad.size() != sas)
-            return node.name + " has " + std::to_string(node.sad.size()) + " SAs in the gateway and " +
-                   std::to_string(sas) + " in mind";
-    }
-    return {};
-}
 
 std::string live(std::uint64_t seed) {
     World world{seed};
@@ -168,7 +117,7 @@ std::string live(std::uint64_t seed) {
         return {};
     }
     std::string out = last + "\n";
-    for (std::size_t i = 0; i < world.size(); ++i) out += world[i].name + ": " + picture(world[i]) + "\n";
+    for (std::size_t i = 0; i < world.size(); ++i) out += world[i].name + ": " + holdings(world[i]) + "\n";
     return out + world.tail(2000);
 }
 

@@ -1,6 +1,7 @@
 #include "world.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "ike/message/message.h"
 
@@ -21,6 +22,8 @@ Result<void> Sad::apply(std::vector<control::Operation> operations) {
             const std::vector<std::byte> mine(key.begin(), key.end());
             if (mine.empty() && id.protocol != IpsecProtocol::ipcomp)
                 return fail(Errc::bad_key_length, "an SA without keys");
+            if (!mine.empty() && !spent_keys_.insert(mine).second)
+                return fail(Errc::exists, "an SA had this key before");
             Entry entry{std::move(add->spec), 0, ++order_};
             sas_.emplace(id, std::move(entry));
         } else if (const auto* to = std::get_if<control::MoveSa>(&operation)) {
@@ -61,6 +64,11 @@ Result<void> Sad::move(const control::MoveSa& to) {
     if (sas_.contains(node.key())) return fail(Errc::exists, "there is such an SA");
     sas_.insert(std::move(node));
     return {};
+}
+
+void Sad::forget() {
+    sas_.clear();
+    policies_.clear();
 }
 
 std::uint64_t Sad::packets(const control::SaId& sa) const {
@@ -119,7 +127,7 @@ void World::restart(std::size_t i) {
     Node& node = *nodes_[i];
     ladder.push_back("-- " + node.name + " restarts");
     node.engine.reset();
-    node.sad = Sad{};
+    node.sad.forget();
     node.crypto = *CryptoContext::deterministic(seed_ * 1000 + i + 100 * ++restarts_);
     node.engine = std::make_unique<Engine>(*node.crypto, configs_[i], node.sad);
     perform(node, node.engine->begin(now()));
@@ -238,6 +246,8 @@ bool World::ping(std::size_t from, std::size_t to, const PacketSelector& packet)
     }
     for (Sad::Entry* const out : chain) ++out->packets;
     if (!receiver.up) return false;
+    for (const Sad::Entry* const out : chain)
+        if (carries && !carries(out->spec)) return false;
     const Policy* const check = receiver.sad.policy(Direction::inbound, packet);
     if (check == nullptr || check->requests.size() != chain.size()) return false;
     for (std::size_t i = 0; i < chain.size(); ++i) {
@@ -333,6 +343,58 @@ const IkeSa* only(const Node& node) {
         found = &sa;
     });
     return several ? nullptr : found;
+}
+
+// ---- lives at random
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+    const char* const text = std::getenv(name);
+    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+std::string holdings(const Node& node) {
+    std::string out;
+    node.engine->each([&](const IkeSa& sa) {
+        out += std::string{name_of(sa.state)} + (sa.superseded ? ", superseded" : "") +
+               (sa.initiator ? ", ours" : ", his") + ", queue " + std::to_string(sa.queue.size()) +
+               (sa.outstanding ? ", waits" : "") + ", children:";
+        for (const auto& child : sa.children)
+            out += " " + text_of(child->inbound) + "/" + text_of(child->outbound) + " " +
+                   std::string{name_of(child->state)} + (child->inbound_up ? " in" : "") +
+                   (child->outbound_up ? " out" : "") + (child->pending_outbound ? " pending" : "");
+        out += "; ";
+    });
+    return out + std::to_string(node.sad.size()) + " SAs, " + std::to_string(node.sad.policies()) + " policies";
+}
+
+std::string complaint(const Node& node) {
+    if (node.said("SAD: ")) return node.name + " asked the gateway for what it refuses";
+    if (node.engine->half_open() != 0) return node.name + " has half-open IKE SAs";
+    std::size_t sas = 0;
+    std::string wrong;
+    node.engine->each([&](const IkeSa& sa) {
+        if (sa.state != IkeState::established)
+            wrong = node.name + " holds an IKE SA in state " + std::string{name_of(sa.state)};
+        if (sa.outstanding || !sa.queue.empty()) wrong = node.name + " still waits for something";
+        for (const auto& child : sa.children) {
+            sas += child->inbound_up + child->outbound_up;
+            if (child->ipcomp) sas += child->ipcomp->inbound_up + child->ipcomp->outbound_up;
+            if (child->state != ChildSa::State::installed)
+                wrong = node.name + " holds a child in state " + std::string{name_of(child->state)};
+            if (child->pending_outbound) wrong = node.name + " has a child that never sends";
+        }
+    });
+    if (!wrong.empty()) return wrong;
+    if (node.sad.size() != sas)
+        return node.name + " has " + std::to_string(node.sad.size()) + " SAs in the gateway and " +
+               std::to_string(sas) + " in mind";
+    return {};
+}
+
+std::string complaint(World& world) {
+    for (std::size_t i = 0; i < world.size(); ++i)
+        if (auto wrong = complaint(world[i]); !wrong.empty()) return wrong;
+    return {};
 }
 
 }  // namespace torii::ike::test

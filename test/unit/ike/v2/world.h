@@ -40,6 +40,8 @@ public:
     std::size_t policies() const { return policies_.size(); }
     const std::map<control::SaId, Entry>& sas() const { return sas_; }
     const std::vector<Policy>& spd() const { return policies_; }
+    /// As after a restart: all is gone, but a key that was used stays used.
+    void forget();
     bool refuse_next = false;
 
 private:
@@ -48,7 +50,7 @@ private:
     std::map<control::SaId, Entry> sas_;
     std::vector<Policy> policies_;
     std::uint64_t order_ = 0;
-    /// Every outbound key that was ever used: a second SA with one of them would repeat nonces.
+    /// Every key that was ever used: a second SA with one of them would repeat sequence numbers and nonces.
     std::set<std::vector<std::byte>> spent_keys_;
 };
 
@@ -103,6 +105,8 @@ public:
     Instant least_delay{1}, most_delay{1};
     /// Looks at a datagram before it is under way; false: it is lost. May change it.
     std::function<bool(Datagram&)> tap;
+    /// Whether packets of an SA find their way; without it all do.
+    std::function<bool(const control::SaSpec&)> carries;
     std::vector<Flight> flights;
     std::uint64_t sent = 0;
     std::vector<std::string> ladder;  // a line for each message and event, for whoever must understand a failing seed
@@ -135,5 +139,15 @@ std::string brief(const Datagram& datagram);
 std::size_t count(const Node& node, IkeState state);
 std::size_t count_children(const Node& node, ChildSa::State state);
 const IkeSa* only(const Node& node);  // the one established IKE SA; null when there are none or several
+
+// ---- lives at random
+
+/// A number of the environment: TORII_SEEDS lives from TORII_FIRST_SEED on.
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise);
+/// What a node holds, for whoever must understand a failing seed.
+std::string holdings(const Node& node);
+/// What must not be once it has been quiet for a while; empty: nothing is wrong.
+std::string complaint(const Node& node);
+std::string complaint(World& world);  // of the first node that has something wrong
 
 }  // namespace torii::ike::test
