@@ -173,14 +173,18 @@ void Turn::due_child(IkeSa& sa, ChildSa& child) {
         install_outbound(sa, child, operations);
         apply(std::move(operations), child.id);
     }
-    if (child.state != ChildSa::State::installed && child.state != ChildSa::State::rekeying) return;
+    if (child.state == ChildSa::State::deleting) return;
     if (child.expires_at != Instant{} && now.steady >= child.expires_at) {
         const ChildConfig* config = child.config;
-        tell(Tell::Level::warning, &sa, "child " + config->name + " " + text_of(child.inbound) + " is too old");
+        tell(Tell::Level::warning, &sa,
+             "child " + config->name + " " + text_of(child.inbound) +
+                 (child.state == ChildSa::State::replaced ? " is too old: who replaced it did not delete it"
+                                                          : " is too old"));
         child.state = ChildSa::State::deleting;
         enqueue(sa, DeleteChildren{child.protocol, {child.inbound}});
         return child_lost(sa, config);
     }
+    if (child.state == ChildSa::State::replaced) return;
     if (child.rekey_at != Instant{} && now.steady >= child.rekey_at) {
         child.rekey_at = now.steady + Instant{30'000};  // should this attempt come to nothing
         settle_twins(sa, child);                        // where an exchange in between kept us from it
@@ -291,10 +295,9 @@ Instant Turn::next_of(const IkeSa& sa) const {
         if (child->remove_inbound_at != Instant{}) continue;
         if (child->pending_outbound && child->state != ChildSa::State::deleting)
             consider(now.steady + first_packet_look);
-        if (child->state == ChildSa::State::installed || child->state == ChildSa::State::rekeying) {
-            consider(child->rekey_at);
-            consider(child->expires_at);
-        }
+        if (child->state == ChildSa::State::deleting) continue;
+        if (child->state != ChildSa::State::replaced) consider(child->rekey_at);
+        consider(child->expires_at);
     }
     return next;
 }
