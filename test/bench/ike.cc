@@ -1,7 +1,8 @@
 // What IKE costs a responder: whole negotiations (IKE_SA_INIT and IKE_AUTH with one child) beside the public-key
 // operations alone that no responder can do without; then the same, rekeys, memory and liveness with thousands of IKE
 // SAs standing. Only the responder's own work is timed; both ends are in this process, and nothing waits for a network
-// or a gateway.   torii-ike-bench [--json] [COUNT [STANDING]]
+// or a gateway. The column "first packet" has both ends: beside two round trips it is what a packet that needs an SA
+// waits for.   torii-ike-bench [--json] [COUNT [STANDING]]
 #include <malloc.h>
 
 #include <chrono>
@@ -214,7 +215,9 @@ bool negotiations(const Output& out) {
                          {"pre-shared key, modp2048", "aes128gcm16-prfsha256-modp2048", KeMethod::modp2048, ""},
                          {"ECDSA P-256, x25519", "aes128gcm16-prfsha256-x25519", KeMethod::x25519, "P-256"},
                          {"RSA 2048, x25519", "aes128gcm16-prfsha256-x25519", KeMethod::x25519, "RSA 2048"}};
-    if (!out.json) std::printf("%-28s %14s %18s %8s\n", "responder", "negotiations/s", "public keys alone", "share");
+    if (!out.json)
+        std::printf("%-28s %14s %18s %8s %16s\n", "responder", "negotiations/s", "public keys alone", "share",
+                    "first packet, us");
     const auto crypto = CryptoContext::deterministic(1);
     if (!crypto) return false;
     for (const Row& row : rows) {
@@ -223,10 +226,13 @@ bool negotiations(const Output& out) {
         constexpr unsigned rounds = 10;
         Crowd crowd{row.proposal, proof, out.count};
         double alone = 0;
+        Clock::duration both{};
         for (unsigned i = 0; i < out.count; ++i) {
             if (i % (out.count / rounds + 1) == 0)
                 alone += public_keys_alone(**crypto, row.method, proof, out.count / rounds + 1);
+            const auto start = Clock::now();
             if (!crowd.order(&Engine::up, Crowd::name_of(i))) return false;
+            both += Clock::now() - start;
         }
         const unsigned alone_count =
             (out.count + out.count / rounds) / (out.count / rounds + 1) * (out.count / rounds + 1);
@@ -235,12 +241,15 @@ bool negotiations(const Output& out) {
             return false;
         }
         const double whole_rate = out.count / seconds(crowd.spent()), alone_rate = alone_count / alone;
+        const double first_packet_us = 1e6 * seconds(both) / out.count;
         if (out.json)
-            std::printf("{\"row\":\"%s\",\"negotiations_per_second\":%.0f,\"public_keys_per_second\":%.0f}\n",
-                        row.label, whole_rate, alone_rate);
+            std::printf(
+                "{\"row\":\"%s\",\"negotiations_per_second\":%.0f,\"public_keys_per_second\":%.0f,"
+                "\"first_packet_us\":%.0f}\n",
+                row.label, whole_rate, alone_rate, first_packet_us);
         else
-            std::printf("%-28s %14.0f %18.0f %7.0f%%\n", row.label, whole_rate, alone_rate,
-                        100 * whole_rate / alone_rate);
+            std::printf("%-28s %14.0f %18.0f %7.0f%% %16.0f\n", row.label, whole_rate, alone_rate,
+                        100 * whole_rate / alone_rate, first_packet_us);
     }
     return true;
 }
