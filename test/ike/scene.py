@@ -31,7 +31,8 @@ def wait_for(true, why, seconds=5):
     """Waits until `true()` is, and returns what it is."""
     end = time.monotonic() + seconds
     while not (got := true()):
-        check(time.monotonic() < end, why() if callable(why) else why)
+        if time.monotonic() >= end:
+            raise Wrong(why() if callable(why) else why)  # what `why` asks takes its time: once, at the end
         time.sleep(0.05)
     return got
 
