@@ -129,6 +129,7 @@ class KernelScene(Scene):
 
     def begin(self, connection, side):
         """Begins a connection by one side, when none is there."""
+        self.daemon.choose(connection)
         if side == 'torii':
             self.torii.torii('ike', 'up', f'{connection}/offices')
         else:
@@ -138,6 +139,7 @@ class KernelScene(Scene):
         return ike, pair
 
     def end(self):
+        self.daemon.finish()
         for name in {sa['connection'] for sa in self.torii.ike() if sa['state'] == 'established'}:
             self.torii.torii('ike', 'down', name)
         self.wait_until_nothing()
@@ -197,6 +199,12 @@ class Daemon:
 
     def files(self):
         raise NotImplementedError
+
+    def choose(self, connection):
+        """Has it know this connection, should it not know all at a time."""
+
+    def finish(self):
+        """Has it end what it would otherwise begin again."""
 
     def said(self):
         """The end of its log."""

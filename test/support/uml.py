@@ -167,14 +167,14 @@ def read(path):
 
 
 def root_of_one_run(folder, cargo, files):
-    """The archive for one guest: the kernel unpacks one behind the other, and `files` (path there -> text) come last."""
+    """The archive for one guest: the kernel unpacks one behind the other, and `files` (path there -> text or octets) come last."""
     if not files:
         return archive(cargo)
     tree = folder + '/tree'
     for there, text in files.items():
         os.makedirs(os.path.dirname(tree + there), exist_ok=True)
-        with open(tree + there, 'w', encoding='utf-8', opener=lambda p, f: os.open(p, f, 0o600)) as file:
-            file.write(text)
+        with open(tree + there, 'wb', opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
     with open(os.path.join(folder, 'whole.cpio'), 'wb') as whole:
         with open(archive(cargo), 'rb') as first:
             shutil.copyfileobj(first, whole)
