@@ -35,9 +35,9 @@ def compresses(scene, name, side, mode, target, back):
     check(sorted(packets for _, packets in counted) == [6, 6], f'the IPComp of the kernel counts {counted}')
 
 
-def new_child_keys(scene, name, side, place='office', target=INNER):
+def new_child_keys(scene, name, side, place='office', target=INNER, lost_max=0):
     before_ike, before = scene.have(name)
-    with scene.flood(place, target):
+    with scene.flood(place, target, lost_max=lost_max):
         if side == 'torii':
             scene.torii.torii('ike', 'rekey', f'{name}/offices')
         else:

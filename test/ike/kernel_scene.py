@@ -89,6 +89,7 @@ class KernelScene(Scene):
         self.guest.check_all([
             f'ip addr add {OUTER}/24 dev eth0', f'ip addr add {INNER}/32 dev lo', f'ip addr add {BEHIND_NAT}/24 dev eth1',
             f'ip route add 10.0.1.0/24 via 20.0.0.1 src {INNER}',
+            'sysctl -qw net.core.xfrm_acq_expires=4',  # how long an SPI stays that is reserved and not used
             'sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1 net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.eth0.disable_ipv6=0',
             f'ip addr add {OUTER6}/64 dev eth0 nodad'])
         self.daemon.scene, self.daemon.guest = self, self.guest
