@@ -15,6 +15,12 @@ def connects(scene, name, side, protocol=50, mode='tunnel', suite='', **words):
     check(not others, f'(protocol, octets) {others} were on the wire beside {protocol}')
 
 
+def by_example(scene, protocol=50):
+    """The files that users are given, of both sides."""
+    for side in ('guest', 'torii'):
+        connects(scene, 'newyork', side, protocol)
+
+
 def with_esn(scene, name, side, **words):
     connects(scene, name, side, **words)
     check(all(sa['esn'] for sa in scene.kernels() if sa['protocol'] in ('esp', 'ah')), f'the kernel has no ESN: {scene.kernels()}')

@@ -6,8 +6,8 @@ import tempfile
 import uml
 from certificates import Person, ecdsa_key, rsa_key
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
-from kernel_cases import compresses, connects, new_child_keys, new_ike_keys, stays_out, with_esn
-from kernel_scene import INNER, OUTER, SECRET, Daemon, KernelScene, torii_connection
+from kernel_cases import by_example, compresses, connects, new_child_keys, new_ike_keys, stays_out, with_esn
+from kernel_scene import INNER, OUTER, SECRET, Daemon, KernelScene, example, torii_connection
 from places import Wrong
 
 PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'build', 'peers')
@@ -64,6 +64,11 @@ conn all
 """
 
 
+def without_scripts(conf):
+    """The users' file for a guest that has no room for libreswan's scripts, which would set routes; and the cases say who begins."""
+    return conf.replace('auto=ondemand', 'auto=ignore\n    leftupdown=%disabled')
+
+
 class Libreswan(Daemon):
     name = 'libreswan'
 
@@ -78,7 +83,8 @@ class Libreswan(Daemon):
 
     def files(self):
         secrets = f': PSK {SECRET}\n@newyork.stranger @tokyo.stranger : PSK "another"\n'
-        return {'/etc/ipsec.conf': CONF + '\n'.join(map(libreswan_connection, WAYS)), '/etc/ipsec.secrets': secrets,
+        return {'/etc/ipsec.conf': CONF + '\n'.join(map(libreswan_connection, WAYS)) + without_scripts(example('peers', 'ipsec.conf')),
+                '/etc/ipsec.secrets': example('peers', 'ipsec.secrets') + secrets,
                 '/etc/ipsec.d/empty': '', '/run/pluto/empty': '', **self.store}
 
     def start(self):
@@ -90,8 +96,8 @@ class Libreswan(Daemon):
     def choose(self, connection):
         """One at a time: for a child whose traffic another connection has had pluto has no room ("cannot install eroute")."""
         self.finish()
-        self.guest.check(f'{PROGRAMS}addconn --config /etc/ipsec.conf {connection}')
-        self.chosen = connection
+        self.chosen = self.example.get(connection, connection)
+        self.guest.check(f'{PROGRAMS}addconn --config /etc/ipsec.conf {self.chosen}')
 
     def finish(self):
         """A connection that it has begun pluto would begin again."""
@@ -106,7 +112,7 @@ class Libreswan(Daemon):
         return said
 
     def up(self, connection):
-        self.whack(f'--name {connection} --initiate')
+        self.whack(f'--name {self.example.get(connection, connection)} --initiate')
 
     def try_up(self, connection):
         self.guest.check(f'{PROGRAMS}whack --name {connection} --initiate --asynchronous')
@@ -179,6 +185,7 @@ def cases(scene):
         yield case(f'{name} begins by a certificate of RSA, with PSS (RFC 7427)', connects, 'rsa', side)
         yield case(f'{name} begins by a certificate of ECDSA (RFC 7427)', connects, 'ecdsa', side)
         yield case(f'{name} begins IPComp in an ESP tunnel, and both compress (RFC 7296 2.22)', compresses, 'comp', side, 'tunnel', INNER, '10.0.1.5')
+    yield case('the peer\'s files of the office VPN and tokyo.conf bring up the tunnel, whoever begins', by_example)
     yield case('ESP with ESN, AES-CBC and HMAC-SHA-256', with_esn, 'esn', 'guest')
     yield case('new keys for SAs of transport mode, and no ping is lost', new_child_keys, 'host', 'guest', 'torii', OUTER)
     yield case('with another pre-shared key on each side there is no SA, whoever begins, and both are told', stays_out, 'stranger',

@@ -12,9 +12,9 @@ import time
 import uml
 from certificates import Person, ecdsa_key
 from cryptography.hazmat.primitives import serialization
-from kernel_cases import connects, new_child_keys, new_ike_keys, stays_out
+from kernel_cases import by_example, connects, new_child_keys, new_ike_keys, stays_out
 from kernel_libreswan import PEERS
-from kernel_scene import INNER, OUTER, SECRET, Daemon, KernelScene, check, torii_connection, wait_for
+from kernel_scene import INNER, OUTER, SECRET, Daemon, KernelScene, check, example, torii_connection, wait_for
 from places import Wrong
 
 ROOT = os.path.join(PEERS, 'openiked')
@@ -41,7 +41,8 @@ PROOF = {'ecdsa': 'rfc7427', 'raw': 'rfc7427', 'stranger': 'psk "another"'}
 
 def policies(active=None):
     """iked.conf, in which iked begins the policy `active` and waits for the others."""
-    text = 'set nomobike\nset fragmentation\n'
+    text = 'set nomobike\nset fragmentation\n' + example('peers', 'iked.conf')
+    text = text.replace('passive', 'active') if active in Daemon.example else text
     for name, (_, _, traffic, child, more) in WAYS.items():
         text += f"""ikev2 "{name}" {'active' if name == active else 'passive'} {traffic} local {OUTER} peer 20.0.0.1 \\
  {child} srcid newyork.{name} dstid tokyo.{name} {more} {PROOF.get(name, f'psk {SECRET}')}
@@ -156,6 +157,7 @@ def cases(scene):
         yield case(f'{name} begins ESP in transport mode (RFC 7296 1.3.1)', connects, 'host', side, **host)
         yield case(f'{name} begins by a certificate of ECDSA (RFC 7427)', connects, 'ecdsa', side)
         yield case(f'{name} begins by raw keys of ECDSA', connects, 'raw', side)
+    yield case('the peer\'s file of the office VPN and tokyo.conf bring up the tunnel, whoever begins', by_example)
     yield case('Torii begins an AH tunnel', connects, 'ah', 'torii', 51)
     yield case('Torii gives the child new keys in a flood of pings, and OpenIKED loses one at most (RFC 7296 2.8)', new_child_keys, 'esp', 'torii',
                lost_max=1)

@@ -7,6 +7,9 @@ Beside the wire's IPv4 there is 2001:db8::/64. In transport mode the programs of
 guest and one toriid serve all cases of a daemon; each case has a connection of its own, told from the others by its identities. That
 both sides have the same SAs is seen in the guest's kernel, whatever the daemon says of itself.
 """
+import os
+import re
+
 import uml
 from nat import Nat
 from places import WireTap
@@ -17,6 +20,7 @@ OTHER_OUTER = '20.0.0.9'
 BEHIND_NAT, BESIDE = '192.168.7.2', '192.168.7.100'  # the guest, and whoever speaks to its daemon and not to toriid
 SECRET = '0x746f7269692064656d6f206b65792c207075626c697368656420616e64207468757320776f7274686c657373'
 PROTOCOLS = {'50': 'esp', '51': 'ah', '108': 'comp'}
+EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'configs', 'office-vpn-ike')
 FRAMES = 'blocksz=8192,framesz=8192,framecnt=1024'  # the kernel joins fragments before an af_packet port sees them
 
 TORII = """
@@ -47,6 +51,18 @@ def torii_connection(name, child, settings='', local='20.0.0.1', remote=OUTER):
         dpd_seconds = 2; {settings} children = ( {{ name = "offices"; {child} }} ); }}"""
 
 
+def example(*path):
+    """A file of the office VPN."""
+    with open(os.path.join(EXAMPLES, *path), encoding='ascii') as file:
+        return file.read()
+
+
+def torii_example():
+    """tokyo.conf's connection as it stands there, but for its trap, which would be in the way of the other connections."""
+    connections = re.search(r'connections = \((.*?)\n    \);', example('tokyo.conf'), re.DOTALL)[1]
+    return connections.replace('start = "trap";', '')
+
+
 class KernelScene(Scene):
     """A toriid `torii` with these connections, and `daemon` (see Daemon) in a guest."""
 
@@ -72,7 +88,7 @@ class KernelScene(Scene):
         self.nat = self.stack.enter_context(Nat(self.network, 'nat', 'in0', '20.0.0.254', '20.0.0.1'))
         self.write('psk.txt', f'* {SECRET}\n')
         self.prepare()
-        self.torii = self.start('torii', TORII % {'frames': FRAMES, 'more': self.more, 'connections': ', '.join(self.connections)})
+        self.torii = self.start('torii', TORII % {'frames': FRAMES, 'more': self.more, 'connections': ', '.join([*self.connections, torii_example()])})
         self.start_guest()
         self.torii.wait_until_ready(60)
         self.torii.open_host_port()
@@ -194,6 +210,7 @@ class Daemon:
     name = ''
     scene = guest = None
     log = '/tmp/daemon.log'
+    example = {'newyork': 'tokyo'}  # what the peers' files call tokyo.conf's connection
 
     def cargo(self):
         raise NotImplementedError

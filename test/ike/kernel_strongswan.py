@@ -5,9 +5,9 @@ import subprocess
 
 import uml
 from certificates import Person, ed25519_key
-from kernel_cases import compresses, connects, new_child_keys, new_ike_keys, with_esn
-from kernel_scene import (BEHIND_NAT, INNER, OTHER_OUTER, OUTER, OUTER6, SECRET, Daemon, KernelScene, Pings, check, torii_connection,
-                          wait_for)
+from kernel_cases import by_example, compresses, connects, new_child_keys, new_ike_keys, with_esn
+from kernel_scene import (BEHIND_NAT, INNER, OTHER_OUTER, OUTER, OUTER6, SECRET, Daemon, KernelScene, Pings, check, example,
+                          torii_connection, wait_for)
 from places import Wrong
 from strongswan import CHARON, PLUGINS, SWANCTL
 
@@ -65,6 +65,7 @@ def swan_connection(name):
     return f"""{name} {{ version = 2
  local_addrs = {'%any' if name == 'esp' else here or BEHIND_NAT}
  remote_addrs = {there}
+ proposals = aes128gcm16-prfsha256-x25519
  mobike = {'yes' if name == 'esp' else 'no'}
  {settings}
  local {{ {proof}
@@ -107,7 +108,8 @@ class StrongSwan(Daemon):
         return done.stdout
 
     def up(self, connection):
-        self.swanctl('--initiate', '--ike', connection, '--child', connection, '--timeout', '8')
+        child = 'offices' if connection in self.example else connection
+        self.swanctl('--initiate', '--ike', self.example.get(connection, connection), '--child', child, '--timeout', '8')
 
     def rekey_child(self, connection):
         self.swanctl('--rekey', '--child', connection)
@@ -126,7 +128,8 @@ class Strong(KernelScene):
         for name, text in (('ca.pem', ca.pem()), ('tokyo.pem', tokyo.pem()), ('tokyo.key', tokyo.key_pem()), ('x509ca/ca.pem', ca.pem()),
                            ('x509/newyork.pem', newyork.pem()), ('private/newyork.pem', newyork.key_pem()), ('strongswan.conf', CONF),
                            ('swanctl.conf', f'connections {{ {"".join(map(swan_connection, WAYS))} }}\n'
-                                            f'secrets {{ ike-1 {{ secret = {SECRET} }} }}\n')):
+                                            f'secrets {{ ike-1 {{ secret = {SECRET} }} }}\n'
+                                            + example('peers', 'swanctl.conf').replace('start_action = trap', ''))):
             os.makedirs(os.path.dirname(os.path.join(self.folder, name)), exist_ok=True)
             self.write(name, text)
 
@@ -253,6 +256,7 @@ def cases(scene):
         yield case(f'{name} begins, and the ESP tunnel with strongSwan carries pings of any size (RFC 7296 1.2)', connects, 'esp', side, suite='aes128gcm16')
         yield case(f'{name} gives the child new keys in a flood of pings, and none is lost (RFC 7296 2.8)', new_child_keys, 'esp', side)
         yield case(f'{name} gives the IKE SA new keys, and no ping is lost (RFC 7296 2.18)', new_ike_keys, 'esp', side)
+    yield case('the peer\'s file of the office VPN and tokyo.conf bring up the tunnel, whoever begins', by_example)
     yield case('strongSwan proves itself again, the new IKE SA first, and no ping is lost (RFC 7296 2.8.3)', reauthenticates, 'esp')
     for side, name in sides:
         yield case(f'{name} begins ESP in transport mode, Torii and strongSwan (RFC 7296 1.3.1)', connects, 'host', side, **host)
