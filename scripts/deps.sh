@@ -135,4 +135,5 @@ elif anything_missing; then
   apt update
   install_missing
 fi
+scripts/peers.sh
 tell_about_hugepages

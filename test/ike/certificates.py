@@ -3,7 +3,7 @@ import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 DAY = datetime.timedelta(days=1)
@@ -15,6 +15,10 @@ def ecdsa_key():
 
 def rsa_key():
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def ed25519_key():
+    return ed25519.Ed25519PrivateKey.generate()
 
 
 class Person:
@@ -30,7 +34,7 @@ class Person:
                    .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True))
         if not authority:
             builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        self.certificate = builder.sign(by.key, hashes.SHA256())
+        self.certificate = builder.sign(by.key, None if isinstance(by.key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
 
     def pem(self):
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
