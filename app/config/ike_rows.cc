@@ -346,7 +346,8 @@ const Setting rows[] = {
      .meaning = "What protects IKE itself, the best first."},
     {.path = "ike.connections.[].proposals.[]",
      .example = R"("aes128gcm16-prfsha256-x25519")",
-     .meaning = "Cipher, integrity, PRF and key exchange by their usual words; several of a kind are offered together.",
+     .meaning = "Cipher, integrity, PRF and key exchange by their usual words; several of a kind are offered together. "
+                "Additional key exchanges (RFC 9370) stand behind ke1_ to ke7_, ke1_none for one that may be left out.",
      .take = add_words<&N::proposals>},
     {.path = "ike.connections.[].rekey_seconds",
      .kind = Kind::integer,

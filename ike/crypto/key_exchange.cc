@@ -104,7 +104,7 @@ public:
         method_ = method;
         public_value_ = std::move(public_value);
     }
-    Result<SecretBytes> agree(OctetView peers_value) override {
+    Result<SecretBytes> finish(OctetView peers_value) override {
         const std::size_t wanted = public_value_.size();
         if (peers_value.size() != wanted)
             return refused(method_, std::to_string(peers_value.size()) + " octets, not " + std::to_string(wanted));
@@ -233,10 +233,16 @@ std::unexpected<Error> not_ours(KeMethod method) {
 
 }  // namespace
 
-Result<std::unique_ptr<KeyExchange>> KeyExchange::make(CryptoContext& context, KeMethod method) {
+Result<std::unique_ptr<KeyExchange>> KeyExchange::initiate(CryptoContext& context, KeMethod method) {
     const Spelling* const spelling = spelling_of(method);
     if (spelling == nullptr || find(method) == nullptr) return not_ours(method);
     return with_key(context, *spelling, generate(context, *spelling));
+}
+
+Result<KeyExchange::Answer> KeyExchange::respond(CryptoContext& context, KeMethod method, OctetView peers_value) {
+    TORII_TRY(const auto own, initiate(context, method));
+    TORII_TRY(auto secret, own->finish(peers_value));
+    return Answer{own->public_value(), std::move(secret)};
 }
 
 Result<std::unique_ptr<KeyExchange>> KeyExchange::from_pair(CryptoContext& context, KeMethod method,

@@ -102,7 +102,7 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
         engine.crypto_.fill(what.nonce);
         payloads.emplace_back(Nonce{what.nonce});
         if (method != KeMethod::none) {
-            if (auto pair = KeyExchange::make(engine.crypto_, method)) {
+            if (auto pair = KeyExchange::initiate(engine.crypto_, method)) {
                 what.key_exchange = std::move(*pair);
                 payloads.emplace_back(Ke{method, what.key_exchange->public_value()});
             }
@@ -189,7 +189,7 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
         if (suite->ke != KeMethod::none) {
             const auto* ke = find<Ke>(answered);
             if (ke == nullptr || ke->method != method) return failed("the answer has no key exchange", true);
-            auto agreed = what.key_exchange->agree(ke->value);
+            auto agreed = what.key_exchange->finish(ke->value);
             if (!agreed) return failed(agreed.error().message, true);
             secret = std::move(*agreed);
         }
@@ -384,12 +384,10 @@ Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_aut
         Writer{wanted}.u16(static_cast<std::uint16_t>(suite.ke));
         if (ke == nullptr || ke->method != suite.ke)
             return refuse(NotifyType::invalid_ke_payload, "another key exchange is wanted", wanted);
-        auto pair = KeyExchange::make(engine.crypto_, suite.ke);
-        if (!pair) return refuse(NotifyType::no_proposal_chosen, pair.error().message);
-        auto agreed = (*pair)->agree(ke->value);
-        if (!agreed) return refuse(NotifyType::invalid_syntax, agreed.error().message);
-        secret = std::move(*agreed);
-        public_value = (*pair)->public_value();
+        auto exchanged = KeyExchange::respond(engine.crypto_, suite.ke, ke->value);
+        if (!exchanged) return refuse(refusal_of(exchanged.error()), exchanged.error().message);
+        secret = std::move(exchanged->secret);
+        public_value = std::move(exchanged->value);
     }
     Octets own_nonce;
     if (!in_auth) {

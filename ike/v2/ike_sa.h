@@ -15,6 +15,7 @@
 #include "ike/message/fragments.h"
 #include "ike/v2/actions.h"
 #include "ike/v2/connection.h"
+#include "ike/v2/int_auth.h"
 #include "ike/v2/ipcomp.h"
 #include "ike/v2/mobike.h"
 #include "ike/v2/ppk.h"
@@ -22,9 +23,10 @@
 namespace torii::ike {
 
 enum class IkeState : std::uint8_t {
-    init_sent,      // initiator: IKE_SA_INIT is under way
-    init_answered,  // responder: waits for IKE_AUTH
-    auth_sent,      // initiator: IKE_AUTH is under way
+    init_sent,          // initiator: IKE_SA_INIT is under way
+    init_answered,      // responder: waits for IKE_AUTH, or IKE_INTERMEDIATE in front of it
+    intermediate_sent,  // initiator: IKE_INTERMEDIATE is under way
+    auth_sent,          // initiator: IKE_AUTH is under way
     established,
     rekeyed,   // another IKE SA has its children: it only waits to be deleted
     deleting,  // our Delete is under way
@@ -32,6 +34,10 @@ enum class IkeState : std::uint8_t {
     dead,      // gone at the end of the engine's turn
 };
 std::string_view name_of(IkeState state);
+/// Of an initiator's: it is not established yet.
+constexpr bool is_being_made(IkeState state) {
+    return state == IkeState::init_sent || state == IkeState::intermediate_sent || state == IkeState::auth_sent;
+}
 
 /// Traffic as both ends agreed on it, in our own words.
 struct TrafficPair {
@@ -144,6 +150,7 @@ struct IkeSa {
     Suite suite;
     IkeKeys keys;
     std::unique_ptr<MessageCipher> sealing, opening;
+    std::unique_ptr<MessageCipher> former_opening;  // of the peer's last request, which made new keys (RFC 9370 2.2.2)
 
     // IKE_SA_INIT and IKE_AUTH
     std::vector<Proposal> offered;
@@ -151,6 +158,9 @@ struct IkeSa {
     Octets first_message, second_message;  // RealMessage1 and 2 (2.15); empty once authenticated
     Octets cookie;
     std::vector<SignatureHash> peer_hashes;
+    std::size_t exchanged = 0;  // additional key exchanges that are done
+    IntAuth int_auth;
+    bool takes_intermediate = false;        // both ends have said so (RFC 9242 3.1)
     bool takes_childless = false;           // the responder has said so (RFC 6023 3)
     bool uses_ppk = false;                  // both ends have said so (RFC 8784 3)
     std::optional<MixedKeys> keys_instead;  // an initiator's without its PPK, until the peer has chosen

@@ -154,7 +154,7 @@ IkeSa* Turn::established(const Connection& connection) const {
 
 IkeSa* Turn::being_made(const Connection& connection) const {
     for (const auto& [id, sa] : engine.directory_.of(connection) | std::views::reverse)
-        if (sa->initiator && (sa->state == IkeState::init_sent || sa->state == IkeState::auth_sent)) return sa;
+        if (sa->initiator && is_being_made(sa->state)) return sa;
     return nullptr;
 }
 

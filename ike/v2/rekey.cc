@@ -84,7 +84,7 @@ void Turn::send_rekey_ike(IkeSa& sa, RekeyIke task) {
     const auto& proposals = sa.connection->proposals;
     // The method that both are known to do comes first, unless the peer has asked for another one.
     const KeMethod method = task.method != KeMethod::none ? task.method : sa.suite.ke;
-    auto pair = KeyExchange::make(engine.crypto_, method);
+    auto pair = KeyExchange::initiate(engine.crypto_, method);
     if (!pair) return tell(Tell::Level::error, &sa, "no rekey: " + pair.error().message);
     Outstanding what;
     what.ike_spi = fresh_spi();
@@ -152,10 +152,8 @@ void Turn::take_rekey_ike_request(IkeSa& sa, const Message& message) {
                   "another key exchange is wanted");
     const auto peers_spi = ike_spi_of(choice->chosen.spi);
     if (!peers_spi) return no(notify(NotifyType::invalid_syntax), "the new SPI is no SPI of an IKE SA");
-    auto pair = KeyExchange::make(engine.crypto_, ke->method);
-    if (!pair) return no(notify(NotifyType::no_proposal_chosen), pair.error().message);
-    const auto secret = (*pair)->agree(ke->value);
-    if (!secret) return no(notify(NotifyType::invalid_syntax), secret.error().message);
+    auto exchanged = KeyExchange::respond(engine.crypto_, ke->method, ke->value);
+    if (!exchanged) return no(notify(refusal_of(exchanged.error())), exchanged.error().message);
 
     auto made = successor(sa, false);
     made->suite = choice->suite;
@@ -165,7 +163,7 @@ void Turn::take_rekey_ike_request(IkeSa& sa, const Message& message) {
     engine.crypto_.fill(own_nonce);
     made->lowest_nonce = std::min(nonce->value, own_nonce);
     const IkeKeyInput input{nonce->value, own_nonce, static_cast<std::uint64_t>(made->spi_initiator),
-                            static_cast<std::uint64_t>(made->spi_responder), secret->octets()};
+                            static_cast<std::uint64_t>(made->spi_responder), exchanged->secret.octets()};
     auto keys = derive_rekeyed_ike_keys(engine.crypto_, made->suite, sa.suite.prf, sa.keys.d.octets(), input);
     if (!keys) return no(notify(NotifyType::temporary_failure), keys.error().message);
     made->keys = std::move(*keys);
@@ -178,7 +176,7 @@ void Turn::take_rekey_ike_request(IkeSa& sa, const Message& message) {
     chosen.spi = octets_of(made->spi_responder);
     answer.emplace_back(Sa{{std::move(chosen)}});
     answer.emplace_back(Nonce{own_nonce});
-    answer.emplace_back(Ke{ke->method, (*pair)->public_value()});
+    answer.emplace_back(Ke{ke->method, std::move(exchanged->value)});
     respond(sa, message.header, answer);
     IkeSa& next = add(std::move(made));
     if (ours_too) {
@@ -224,7 +222,7 @@ void Turn::take_rekey_ike_response(IkeSa& sa, const Message& message, Outstandin
     const auto peers_spi = ike_spi_of(chosen->proposals[0].spi);
     if (!suite || suite->ke != ke->method || !peers_spi)
         return failed(suite ? "the peer's choice is none of ours" : suite.error().message);
-    const auto secret = what.key_exchange->agree(ke->value);
+    const auto secret = what.key_exchange->finish(ke->value);
     if (!secret) return failed(secret.error().message);
 
     auto made = successor(sa, true);

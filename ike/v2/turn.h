@@ -14,6 +14,7 @@ namespace torii::ike {
 struct Message {
     Header header;
     Payloads payloads;
+    Octets covered;  // of IKE_INTERMEDIATE: what AUTH covers of it
 };
 
 /// What a responder says when it cannot: a notification, and why for our log.
@@ -103,6 +104,15 @@ struct Turn {
     void read_init_notifications(IkeSa& sa, const Payloads& payloads);
     Result<void> make_ciphers(IkeSa& sa);
     void tell_keys(const IkeSa& sa);
+
+    // ---- intermediate.cc: IKE_INTERMEDIATE (RFC 9242, RFC 9370 2.2.2)
+    void go_on(IkeSa& sa);
+    bool lacks_exchanges(const IkeSa& sa) const;
+    Result<void> note_for_auth(IkeSa& sa, const Header& header, const Payloads& payloads);
+    Result<void> note_for_auth(IkeSa& sa, const Message& message);
+    Result<void> renew_keys(IkeSa& sa, const SecretBytes& secret);
+    void take_intermediate_request(IkeSa& sa, const Message& message);
+    void take_intermediate_response(IkeSa& sa, const Message& message, const Outstanding& what);
 
     // ---- auth.cc: IKE_AUTH
     void send_auth(IkeSa& sa);
@@ -231,6 +241,9 @@ void remove_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control:
 /// have.
 Result<PpkProof> ppk_proof(CryptoContext& crypto, const IkeSa& sa, const Connection& connection, const Auth& auth,
                            const Payloads& payloads);
+
+/// What a peer is told whose key exchange value cannot be answered: it is wrong, or we cannot do the method after all.
+NotifyType refusal_of(const Error& error);
 
 /// A response that says "no": the first error notification in it.
 const Notify* first_error(const Payloads& payloads);

@@ -21,7 +21,8 @@ std::string drawn(CryptoContext& context, std::size_t octets) {
 std::string everything(std::uint64_t seed) {
     const auto context = CryptoContext::deterministic(seed).value();
     std::string out = drawn(*context, 40);
-    for (const KeInfo& row : kes()) out += " " + to_hex(KeyExchange::make(*context, row.id).value()->public_value());
+    for (const KeInfo& row : kes())
+        out += " " + to_hex(KeyExchange::initiate(*context, row.id).value()->public_value());
     return out + " " + drawn(*context, 200000) + std::to_string(context->below(1000));
 }
 
@@ -39,9 +40,9 @@ TEST_CASE("each method's key pair is a function of the seed and never the same t
     for (const KeInfo& row : kes()) {
         INFO(row.word);
         const auto context = CryptoContext::deterministic(1).value(), again = CryptoContext::deterministic(1).value();
-        const Octets first = KeyExchange::make(*context, row.id).value()->public_value();
-        CHECK(first == KeyExchange::make(*again, row.id).value()->public_value());
-        CHECK(first != KeyExchange::make(*context, row.id).value()->public_value());
+        const Octets first = KeyExchange::initiate(*context, row.id).value()->public_value();
+        CHECK(first == KeyExchange::initiate(*again, row.id).value()->public_value());
+        CHECK(first != KeyExchange::initiate(*context, row.id).value()->public_value());
     }
 }
 
