@@ -492,7 +492,8 @@ const Setting rows[] = {
          "What protects the packets, the best first; with a key exchange, new SAs have keys of their own (PFS)."},
     {.path = "ike.connections.[].children.[].proposals.[]",
      .example = R"("aes128gcm16-x25519")",
-     .meaning = "Cipher, integrity, key exchange and esn or noesn by their usual words.",
+     .meaning = "Cipher, integrity, key exchange and esn or noesn by their usual words; additional key exchanges as in "
+                "those of IKE.",
      .take = add_words<&H::proposals>},
     {.path = "ike.connections.[].children.[].local",
      .kind = Kind::list,

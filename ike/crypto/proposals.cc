@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ike/crypto/key_exchange.h"
 #include "ike/crypto/words.h"
 
 namespace torii::ike {
@@ -44,7 +45,6 @@ constexpr Forbidden forbidden[]{
     {"modp1024s160", "MODP groups with small subgroups are not done (RFC 8247 2.4)"},
     {"modp2048s224", "MODP groups with small subgroups are not done (RFC 8247 2.4)"},
     {"modp2048s256", "MODP groups with small subgroups are not done (RFC 8247 2.4)"},
-    {"mlkem768", "ML-KEM is not done yet"},
 };
 
 Transform transform(TransformType type, auto id) { return {.type = type, .id = static_cast<std::uint16_t>(id)}; }
@@ -101,8 +101,13 @@ private:
         if (const auto* row = row_named(prfs(), word); row && for_ike())
             return add(prf_, transform(TransformType::prf, row->id), spelled, row->legacy);
         if (const auto index = additional_index(word)) return take_additional(*index, spelled);
-        if (const auto* row = row_named(kes(), word))
-            return add(ke_, transform(TransformType::ke, row->id), spelled, row->legacy);
+        if (const auto* row = row_named(kes(), word)) {
+            if (for_ike() && row->id == KeMethod::mlkem1024)
+                return fail(Errc::unsupported, "'" + std::string{spelled} +
+                                                   "' is refused: it does not fit IKE_SA_INIT, which cannot be cut "
+                                                   "(RFC 9242 1); as ke1_mlkem1024 it may stand behind another one");
+            return add_exchange(ke_, TransformType::ke, *row, spelled);
+        }
         if (!for_ike() && word == "esn") return add(esn_, transform(TransformType::esn, EsnId::esn), spelled, false);
         if (!for_ike() && word == "noesn") return add(esn_, transform(TransformType::esn, EsnId::none), spelled, false);
         return fail(Errc::unsupported,
@@ -121,9 +126,16 @@ private:
         if (word == "none") return add(additional_[index], transform(type, KeMethod::none), spelled, false);
         const auto* const alias = std::ranges::find(aliases, word, &Alias::spelled);
         if (const auto* row = row_named(kes(), alias == std::end(aliases) ? word : alias->word))
-            return add(additional_[index], transform(type, row->id), spelled, row->legacy);
+            return add_exchange(additional_[index], type, *row, spelled);
         return fail(Errc::unsupported, "there is no additional key exchange '" + std::string{spelled} +
                                            "'; there are " + known_kes() + ", none, each behind ke1_ to ke7_");
+    }
+
+    Result<void> add_exchange(std::vector<Transform>& to, TransformType type, const KeInfo& row,
+                              std::string_view spelled) {
+        if (const auto lack = KeyExchange::lacking(row.id))
+            return fail(Errc::unsupported, "'" + std::string{spelled} + "': " + *lack);
+        return add(to, transform(type, row.id), spelled, row.legacy);
     }
 
     Result<void> add(std::vector<Transform>& to, Transform transform, std::string_view word, bool legacy) {

@@ -58,8 +58,9 @@ struct PrfInfo {
 struct KeInfo {
     KeMethod id;
     std::string_view word;        // "x25519"
-    std::uint16_t public_octets;  // what a KE payload must hold
+    std::uint16_t public_octets;  // what an initiator's KE payload must hold
     bool legacy;
+    std::uint16_t answer_octets;  // what the responder's must
 };
 std::span<const EncrInfo> encrs();
 std::span<const IntegInfo> integs();

@@ -283,11 +283,13 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     lend_addresses(sa, message.payloads, answer);
     if (find<Sa>(message.payloads) != nullptr) {  // else it is childless (RFC 6023)
         auto granted = grant_child(sa, message.payloads, true, nullptr);
-        if (granted) {
-            std::ranges::move(*granted, std::back_inserter(answer));
+        const auto made = granted ? install_granted(sa, *granted, nullptr)
+                                  : Answer<ChildSa*>{std::unexpected(std::move(granted).error())};
+        if (made) {
+            std::ranges::move(granted->answer, std::back_inserter(answer));
         } else {  // 1.2: the IKE SA stands without the child
-            tell(Tell::Level::error, &sa, "no child SA: " + granted.error().why);
-            answer.emplace_back(std::move(granted.error().notify));
+            tell(Tell::Level::error, &sa, "no child SA: " + made.error().why);
+            answer.emplace_back(made.error().notify);
         }
     } else if (sa.out_of_addresses) {
         answer.emplace_back(notify(NotifyType::internal_address_failure));  // 3.15.4

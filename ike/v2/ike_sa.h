@@ -112,6 +112,40 @@ std::string name_of(const Task& task);
 
 struct IkeSa;
 
+/// What a CREATE_CHILD_SA makes keys of.
+struct Exchanged {
+    Octets nonce_initiator, nonce_responder;
+    SecretBytes secret;   // of its own key exchange; empty: it had none
+    SecretBytes further;  // of its additional key exchanges, one behind the other
+    Octets lowest_nonce() const;
+};
+
+/// The additional key exchanges of a CREATE_CHILD_SA of ours (RFC 9370 2.2.4). What the peer answered to it is looked
+/// at once they are done.
+struct FollowUp {
+    Payloads answered;
+    std::vector<KeMethod> methods;  // that are left; the first is under way
+    std::unique_ptr<KeyExchange> key_exchange;
+    SecretBytes secrets;
+};
+
+/// What the peer's rekey of the IKE SA agreed on.
+struct NewIke {
+    Suite suite;
+    IkeSpi spi_initiator{}, spi_responder{};
+};
+
+/// A CREATE_CHILD_SA of the peer that was granted, and whose child or IKE SA comes with its last IKE_FOLLOWUP_KE.
+struct Awaited {
+    Octets link;  // by which the peer goes on
+    std::vector<KeMethod> methods;
+    Exchanged exchanged;
+    Instant expires_at{};
+    std::unique_ptr<ChildSa> child;  // the one or the other
+    std::optional<NewIke> ike;
+    std::optional<Notify> rekeys;  // REKEY_SA
+};
+
 /// A request of ours that waits for its response.
 struct Outstanding {
     std::uint32_t message_id = 0;
@@ -134,6 +168,9 @@ struct Outstanding {
     /// The peer's rekey of the same SA, answered while ours was under way: its result, and its lowest nonce.
     std::optional<ChildId> twin;
     std::optional<IkeSaId> twin_ike;
+    /// The same as long as the peer's waits for its additional key exchanges: its lowest nonce.
+    std::optional<Octets> rival;
+    std::optional<FollowUp> follow_up;
     /// Outbound SPIs that the peer deleted and we did not know: of what this request makes, should its Delete have been
     /// quicker than its response.
     std::vector<Spi> gone;
@@ -176,6 +213,8 @@ struct IkeSa {
     std::uint32_t next_request = 0, expected_request = 0;
     std::optional<Outstanding> outstanding;
     std::deque<Task> queue;
+    std::vector<Awaited> awaited;
+    unsigned lost_states = 0;  // STATE_NOT_FOUND one after the other
     std::vector<Octets> last_response;
     FragmentAssembly request_fragments, response_fragments;
     bool fragments = false;  // both ends have said that they take them (RFC 7383 2.3)

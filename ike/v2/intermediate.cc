@@ -93,7 +93,9 @@ void Turn::take_intermediate_request(IkeSa& sa, const Message& message) {
     if (!exchanged) return refused(refusal_of(exchanged.error()), exchanged.error().message);
     const Payloads answer{Ke{method, std::move(exchanged->value)}};
     auto done = note_for_auth(sa, message);
-    if (done) done = note_for_auth(sa, header_for(sa, ExchangeType::ike_intermediate, true, message.header.message_id), answer);
+    if (done)
+        done =
+            note_for_auth(sa, header_for(sa, ExchangeType::ike_intermediate, true, message.header.message_id), answer);
     if (!done) return refused(NotifyType::invalid_syntax, done.error().message);
     respond(sa, message.header, answer);
     if (const auto renewed = renew_keys(sa, exchanged->secret); !renewed) destroy(sa, renewed.error().message);

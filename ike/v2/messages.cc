@@ -173,6 +173,7 @@ void Turn::take_request(IkeSa& sa, const Message& message) {
             if (++sa.requests_this_second > engine.config_.limits.requests_per_second)
                 return respond(sa, message.header, notify(NotifyType::temporary_failure));
             return take_create_child_request(sa, message);
+        case ExchangeType::ike_followup_ke: return take_follow_up_request(sa, message);
         case ExchangeType::informational: return take_informational_request(sa, message);
         default: return;  // the table lets none of the others come here
     }
@@ -188,6 +189,7 @@ void Turn::take_response(IkeSa& sa, const Message& message) {
             take_auth_response(sa, message);
             break;
         case ExchangeType::create_child_sa: take_create_child_response(sa, message, std::move(what)); break;
+        case ExchangeType::ike_followup_ke: take_follow_up_response(sa, message, std::move(what)); break;
         case ExchangeType::informational: take_informational_response(sa, message, std::move(what)); break;
         default: break;
     }
@@ -308,10 +310,18 @@ void Turn::enqueue(IkeSa& sa, Task task) {
     pump(sa);
 }
 
+/// The peer's rekey of the IKE SA waits for its additional key exchanges, and no child comes or goes meanwhile
+/// (2.25.2).
+bool Turn::must_wait(const IkeSa& sa) const {
+    return awaits(sa, nullptr) &&
+           (!is_urgent(sa.queue.front()) || std::holds_alternative<DeleteChildren>(sa.queue.front()));
+}
+
 void Turn::pump(IkeSa& sa) {
     const bool may = sa.state == IkeState::established || sa.state == IkeState::rekeyed;
     while (may && !sa.outstanding && !sa.queue.empty()) {
         if (!is_urgent(sa.queue.front()) && now.steady < sa.not_before) break;
+        if (must_wait(sa)) break;
         Task task = std::move(sa.queue.front());
         sa.queue.pop_front();
         if (auto* create = std::get_if<CreateChild>(&task)) {

@@ -13,16 +13,18 @@ TEST_CASE("two ends agree by every method, and values are as long as RFC 7296 3.
     const auto context = CryptoContext::deterministic(1).value();
     for (const KeInfo& row : kes()) {
         INFO(row.word);
-        auto one = KeyExchange::initiate(*context, row.id).value(),
-             other = KeyExchange::initiate(*context, row.id).value();
+        if (KeyExchange::lacking(row.id)) continue;  // looked at below
+        auto one = KeyExchange::initiate(*context, row.id).value();
         CHECK(one->method() == row.id);
         CHECK(one->public_value().size() == row.public_octets);
-        const SecretBytes secret = one->finish(other->public_value()).value();
-        CHECK(secret.same_as(other->finish(one->public_value()).value()));
-        const bool curve = row.word.starts_with("ecp");
-        CHECK(secret.size() == (curve ? row.public_octets / 2U : row.public_octets));
-        CHECK_FALSE(
-            KeyExchange::initiate(*context, row.id).value()->finish(one->public_value()).value().same_as(secret));
+        const KeyExchange::Answer answer = KeyExchange::respond(*context, row.id, one->public_value()).value();
+        CHECK(answer.value.size() == row.answer_octets);
+        const SecretBytes secret = one->finish(answer.value).value();
+        CHECK(secret.same_as(answer.secret));
+        const bool curve = row.word.starts_with("ecp"), kem = row.word.starts_with("mlkem");
+        CHECK(secret.size() == (kem ? 32U : curve ? row.public_octets / 2U : row.public_octets));
+        CHECK_FALSE(KeyExchange::initiate(*context, row.id).value()->finish(answer.value).value().same_as(secret));
+        CHECK_FALSE(KeyExchange::respond(*context, row.id, one->public_value()).value().secret.same_as(secret));
     }
 }
 
@@ -159,9 +161,16 @@ TEST_CASE("a value of the wrong length is refused by every method") {
     const auto context = CryptoContext::deterministic(1).value();
     for (const KeInfo& row : kes()) {
         INFO(row.word);
+        if (KeyExchange::lacking(row.id)) continue;
         const auto exchange = KeyExchange::initiate(*context, row.id).value();
-        Octets value = KeyExchange::initiate(*context, row.id).value()->public_value();
+        Octets value = KeyExchange::respond(*context, row.id, exchange->public_value()).value().value;
         CHECK(refusal(*exchange, {}) == Errc::bad_value);
+        for (const unsigned octets : {0U, row.public_octets - 1U, row.public_octets + 1U}) {
+            const auto answer = KeyExchange::respond(*context, row.id, Octets(octets, std::byte{1}));
+            REQUIRE_FALSE(answer);
+            CHECK(answer.error().code == Errc::bad_value);
+            CHECK(answer.error().message.find(std::to_string(octets) + " octets, not ") != std::string::npos);
+        }
         value.push_back(std::byte{0});
         CHECK(refusal(*exchange, value) == Errc::bad_value);
         value.resize(value.size() - 2);
@@ -189,10 +198,49 @@ TEST_CASE("MODP secrets and values with zeros in front keep them (RFC 7296 2.14,
 
 TEST_CASE("a method that is not ours is refused by its name") {
     const auto context = CryptoContext::deterministic(1).value();
-    for (const KeMethod method : {KeMethod::none, KeMethod{1}, KeMethod{22}, KeMethod{23}, KeMethod::mlkem768}) {
+    for (const KeMethod method : {KeMethod::none, KeMethod{1}, KeMethod{22}, KeMethod{23}, KeMethod{38}}) {
         const auto made = KeyExchange::initiate(*context, method);
         REQUIRE_FALSE(made);
         CHECK(made.error().code == Errc::unsupported);
         CHECK(made.error().message.find(name_of(method)) != std::string::npos);
+    }
+}
+
+TEST_CASE("what OpenSSL at hand lacks is refused with the version that has it") {
+    const auto context = CryptoContext::deterministic(1).value();
+    CHECK_FALSE(KeyExchange::lacking(KeMethod::x25519));
+    const auto lack = KeyExchange::lacking(KeMethod::mlkem768);
+    const auto parsed = parse_ike_proposal("aes256gcm16-prfsha384-x25519-ke1_mlkem768", LegacyAlgorithms::refused);
+    CHECK(static_cast<bool>(KeyExchange::initiate(*context, KeMethod::mlkem768)) == !lack);
+    CHECK(static_cast<bool>(parsed) == !lack);
+    if (!lack) return;
+    CHECK(lack->find("needs OpenSSL 3.5 or later, and this is OpenSSL 3.") != std::string::npos);
+    CHECK(parsed.error().message.find(*lack) != std::string::npos);
+}
+
+TEST_CASE("ML-KEM-1024 as the only key exchange is refused, as an additional one it is not (RFC 9242 1)") {
+    const auto alone = parse_ike_proposal("aes256gcm16-prfsha384-mlkem1024", LegacyAlgorithms::refused);
+    REQUIRE_FALSE(alone);
+    CHECK(alone.error().message.find("as ke1_mlkem1024 it may stand behind another one") != std::string::npos);
+    if (KeyExchange::lacking(KeMethod::mlkem1024)) return;
+    CHECK(parse_ike_proposal("aes256gcm16-prfsha384-x25519-ke1_mlkem1024", LegacyAlgorithms::refused));
+    CHECK(parse_ike_proposal("aes256gcm16-prfsha384-mlkem768", LegacyAlgorithms::refused));
+    CHECK(parse_child_proposal(ProtocolId::esp, "aes256gcm16-mlkem1024", LegacyAlgorithms::refused));
+}
+
+TEST_CASE("ML-KEM answers as FIPS 203 says, and refuses what is no key (FIPS 203 7.2, 7.3)") {
+    const auto context = CryptoContext::deterministic(1).value();
+    for (const KeMethod method : {KeMethod::mlkem512, KeMethod::mlkem768, KeMethod::mlkem1024}) {
+        INFO(name_of(method));
+        if (KeyExchange::lacking(method)) continue;
+        const auto pair = KeyExchange::initiate(*context, method).value();
+        Octets key = pair->public_value();
+        key[0] = key[1] = key[2] = std::byte{0xff};  // a coefficient above q - 1 = 3328
+        const auto refused = KeyExchange::respond(*context, method, key);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.find("it is no key") != std::string::npos);
+        auto answer = KeyExchange::respond(*context, method, pair->public_value()).value();
+        answer.value.front() ^= std::byte{1};  // not refused, and no secret that anybody has (6.3)
+        CHECK_FALSE(pair->finish(answer.value).value().same_as(answer.secret));
     }
 }
