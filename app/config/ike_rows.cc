@@ -346,7 +346,8 @@ const Setting rows[] = {
      .meaning = "What protects IKE itself, the best first."},
     {.path = "ike.connections.[].proposals.[]",
      .example = R"("aes128gcm16-prfsha256-x25519")",
-     .meaning = "Cipher, integrity, PRF and key exchange by their usual words; several of a kind are offered together.",
+     .meaning = "Cipher, integrity, PRF and key exchange by their usual words; several of a kind are offered together. "
+                "Additional key exchanges (RFC 9370) stand behind ke1_ to ke7_, ke1_none for one that may be left out.",
      .take = add_words<&N::proposals>},
     {.path = "ike.connections.[].rekey_seconds",
      .kind = Kind::integer,
@@ -491,7 +492,8 @@ const Setting rows[] = {
          "What protects the packets, the best first; with a key exchange, new SAs have keys of their own (PFS)."},
     {.path = "ike.connections.[].children.[].proposals.[]",
      .example = R"("aes128gcm16-x25519")",
-     .meaning = "Cipher, integrity, key exchange and esn or noesn by their usual words.",
+     .meaning = "Cipher, integrity, key exchange and esn or noesn by their usual words; additional key exchanges as in "
+                "those of IKE.",
      .take = add_words<&H::proposals>},
     {.path = "ike.connections.[].children.[].local",
      .kind = Kind::list,

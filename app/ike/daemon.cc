@@ -34,6 +34,7 @@ std::string_view word_of(ike::IkeState state) {
     switch (state) {
         case ike::IkeState::init_sent:
         case ike::IkeState::init_answered:
+        case ike::IkeState::intermediate_sent:
         case ike::IkeState::auth_sent: return "connecting";
         case ike::IkeState::established: return "established";
         case ike::IkeState::rekeyed: return "rekeyed";

@@ -1,10 +1,12 @@
 #include "ike/crypto/key_exchange.h"
 
+#include <openssl/crypto.h>
 #include <openssl/param_build.h>
 
 #include <algorithm>
 #include <array>
 
+#include "ike/crypto/key_encapsulation.h"
 #include "ike/crypto/openssl.h"
 
 namespace torii::ike {
@@ -13,8 +15,7 @@ namespace {
 using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, FreeWith<OSSL_PARAM_BLD_free>>;
 using Params = std::unique_ptr<OSSL_PARAM, FreeWith<OSSL_PARAM_free>>;
 
-/// How OpenSSL names a method. ML-KEM-768 is none of these: its two sides do different things, and a KeyExchange's
-/// `agree` is the same for both.
+/// How OpenSSL names a method of Diffie and Hellman's.
 struct Spelling {
     KeMethod method;
     const char* key_type;
@@ -104,7 +105,7 @@ public:
         method_ = method;
         public_value_ = std::move(public_value);
     }
-    Result<SecretBytes> agree(OctetView peers_value) override {
+    Result<SecretBytes> finish(OctetView peers_value) override {
         const std::size_t wanted = public_value_.size();
         if (peers_value.size() != wanted)
             return refused(method_, std::to_string(peers_value.size()) + " octets, not " + std::to_string(wanted));
@@ -233,14 +234,35 @@ std::unexpected<Error> not_ours(KeMethod method) {
 
 }  // namespace
 
-Result<std::unique_ptr<KeyExchange>> KeyExchange::make(CryptoContext& context, KeMethod method) {
+std::optional<std::string> KeyExchange::lacking(KeMethod method) {
+    const char* const name = encapsulation_name(method);
+    if (name == nullptr) return {};
+    const std::unique_ptr<EVP_KEM, FreeWith<EVP_KEM_free>> there{EVP_KEM_fetch(nullptr, name, nullptr)};
+    ERR_clear_error();
+    if (there) return {};
+    return std::string{name} + " needs OpenSSL 3.5 or later, and this is " + OpenSSL_version(OPENSSL_VERSION);
+}
+
+Result<std::unique_ptr<KeyExchange>> KeyExchange::initiate(CryptoContext& context, KeMethod method) {
+    if (const auto lack = lacking(method)) return fail(Errc::unsupported, *lack);
+    if (encapsulation_name(method) != nullptr) return initiate_encapsulation(context, method);
     const Spelling* const spelling = spelling_of(method);
     if (spelling == nullptr || find(method) == nullptr) return not_ours(method);
     return with_key(context, *spelling, generate(context, *spelling));
 }
 
+Result<KeyExchange::Answer> KeyExchange::respond(CryptoContext& context, KeMethod method, OctetView peers_value) {
+    if (const auto lack = lacking(method)) return fail(Errc::unsupported, *lack);
+    if (encapsulation_name(method) != nullptr) return respond_encapsulation(context, method, peers_value);
+    TORII_TRY(const auto own, initiate(context, method));
+    TORII_TRY(auto secret, own->finish(peers_value));
+    return Answer{own->public_value(), std::move(secret)};
+}
+
 Result<std::unique_ptr<KeyExchange>> KeyExchange::from_pair(CryptoContext& context, KeMethod method,
                                                             OctetView private_value, OctetView public_value) {
+    if (const auto lack = lacking(method)) return fail(Errc::unsupported, *lack);
+    if (encapsulation_name(method) != nullptr) return encapsulation_of_seed(context, method, private_value);
     const Spelling* const spelling = spelling_of(method);
     if (spelling == nullptr || find(method) == nullptr) return not_ours(method);
     if (method == KeMethod::x25519)

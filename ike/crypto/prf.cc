@@ -144,15 +144,17 @@ Result<IkeKeys> derive_ike_keys(CryptoContext& context, const Suite& suite, cons
 Result<IkeKeys> derive_rekeyed_ike_keys(CryptoContext& context, const Suite& suite, PrfId old_prf, OctetView old_d,
                                         const IkeKeyInput& input) {
     TORII_TRY(const SecretBytes skeyseed,
-              prf(context, old_prf, old_d, {input.shared_secret, input.nonce_initiator, input.nonce_responder}));
+              prf(context, old_prf, old_d,
+                  {input.shared_secret, input.nonce_initiator, input.nonce_responder, input.further_secrets}));
     return expand(context, suite, skeyseed, input);
 }
 
 Result<ChildKeys> derive_child_keys(CryptoContext& context, PrfId prf, OctetView sk_d, const Suite& suite,
-                                    OctetView shared_secret, OctetView nonce_initiator, OctetView nonce_responder) {
+                                    OctetView shared_secret, OctetView nonce_initiator, OctetView nonce_responder,
+                                    OctetView further_secrets) {
     TORII_TRY(const KeySizes sizes, key_sizes(suite));
     TORII_TRY(const SecretBytes material,
-              prf_plus(context, prf, sk_d, {shared_secret, nonce_initiator, nonce_responder},
+              prf_plus(context, prf, sk_d, {shared_secret, nonce_initiator, nonce_responder, further_secrets},
                        2 * (sizes.encr + sizes.integ)));
     Cutter cutter{material.octets()};  // first what the initiator sends, encryption before integrity (2.17)
     ChildKeys keys;

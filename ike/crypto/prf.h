@@ -27,11 +27,13 @@ struct IkeKeys {
 struct IkeKeyInput {
     OctetView nonce_initiator, nonce_responder;
     std::uint64_t spi_initiator, spi_responder;
-    OctetView shared_secret;  // g^ir of the new exchange
+    OctetView shared_secret;      // g^ir of the new exchange
+    OctetView further_secrets{};  // of a rekey's additional key exchanges, one behind the other
 };
 /// For a new IKE SA. SKEYSEED = prf(Ni | Nr, g^ir).
 Result<IkeKeys> derive_ike_keys(CryptoContext& context, const Suite& suite, const IkeKeyInput& input);
-/// For one that replaces another (2.18). SKEYSEED = prf_old(SK_d_old, g^ir | Ni | Nr), by the old SA's PRF.
+/// For one that replaces another (2.18). SKEYSEED = prf_old(SK_d_old, g^ir | Ni | Nr | further secrets), by the old
+/// SA's PRF (RFC 9370 2.2.4).
 Result<IkeKeys> derive_rekeyed_ike_keys(CryptoContext& context, const Suite& suite, PrfId old_prf, OctetView old_d,
                                         const IkeKeyInput& input);
 
@@ -41,8 +43,10 @@ struct ChildKeys {
     SecretBytes initiator_cipher, initiator_auth;  // for what the exchange's initiator sends
     SecretBytes responder_cipher, responder_auth;
 };
-/// `shared_secret` is empty without a key exchange of the child's own.
+/// `shared_secret` is empty without a key exchange of the child's own; `further_secrets` are those of its additional
+/// ones, one behind the other (RFC 9370 2.2.4).
 Result<ChildKeys> derive_child_keys(CryptoContext& context, PrfId prf, OctetView sk_d, const Suite& suite,
-                                    OctetView shared_secret, OctetView nonce_initiator, OctetView nonce_responder);
+                                    OctetView shared_secret, OctetView nonce_initiator, OctetView nonce_responder,
+                                    OctetView further_secrets = {});
 
 }  // namespace torii::ike

@@ -1,7 +1,8 @@
-// Proposals as words and words as proposals (RFC 7296 3.3; the words are strongSwan's).
+// Proposals as words and words as proposals (RFC 7296 3.3, RFC 9370 2.2.1; the words are strongSwan's).
 #include <algorithm>
 #include <array>
 
+#include "ike/crypto/key_exchange.h"
 #include "ike/crypto/words.h"
 
 namespace torii::ike {
@@ -44,7 +45,6 @@ constexpr Forbidden forbidden[]{
     {"modp1024s160", "MODP groups with small subgroups are not done (RFC 8247 2.4)"},
     {"modp2048s224", "MODP groups with small subgroups are not done (RFC 8247 2.4)"},
     {"modp2048s256", "MODP groups with small subgroups are not done (RFC 8247 2.4)"},
-    {"mlkem768", "ML-KEM is not done yet"},
 };
 
 Transform transform(TransformType type, auto id) { return {.type = type, .id = static_cast<std::uint16_t>(id)}; }
@@ -100,12 +100,42 @@ private:
             return add(integ_, transform(TransformType::integ, row->id), spelled, row->legacy);
         if (const auto* row = row_named(prfs(), word); row && for_ike())
             return add(prf_, transform(TransformType::prf, row->id), spelled, row->legacy);
-        if (const auto* row = row_named(kes(), word))
-            return add(ke_, transform(TransformType::ke, row->id), spelled, row->legacy);
+        if (const auto index = additional_index(word)) return take_additional(*index, spelled);
+        if (const auto* row = row_named(kes(), word)) {
+            if (for_ike() && row->id == KeMethod::mlkem1024)
+                return fail(Errc::unsupported, "'" + std::string{spelled} +
+                                                   "' is refused: it does not fit IKE_SA_INIT, which cannot be cut "
+                                                   "(RFC 9242 1); as ke1_mlkem1024 it may stand behind another one");
+            return add_exchange(ke_, TransformType::ke, *row, spelled);
+        }
         if (!for_ike() && word == "esn") return add(esn_, transform(TransformType::esn, EsnId::esn), spelled, false);
         if (!for_ike() && word == "noesn") return add(esn_, transform(TransformType::esn, EsnId::none), spelled, false);
         return fail(Errc::unsupported,
                     "there is no '" + std::string{spelled} + "' for " + what() + "; there are " + known_words());
+    }
+
+    /// "ke1_" is 0, up to "ke7_".
+    static std::optional<std::size_t> additional_index(std::string_view word) {
+        if (word.size() < 5 || !word.starts_with("ke") || word[3] != '_' || word[2] < '1' || word[2] > '7') return {};
+        return static_cast<std::size_t>(word[2] - '1');
+    }
+
+    Result<void> take_additional(std::size_t index, std::string_view spelled) {
+        const std::string_view word = spelled.substr(4);
+        const TransformType type = additional_ke(index);
+        if (word == "none") return add(additional_[index], transform(type, KeMethod::none), spelled, false);
+        const auto* const alias = std::ranges::find(aliases, word, &Alias::spelled);
+        if (const auto* row = row_named(kes(), alias == std::end(aliases) ? word : alias->word))
+            return add_exchange(additional_[index], type, *row, spelled);
+        return fail(Errc::unsupported, "there is no additional key exchange '" + std::string{spelled} +
+                                           "'; there are " + known_kes() + ", none, each behind ke1_ to ke7_");
+    }
+
+    Result<void> add_exchange(std::vector<Transform>& to, TransformType type, const KeInfo& row,
+                              std::string_view spelled) {
+        if (const auto lack = KeyExchange::lacking(row.id))
+            return fail(Errc::unsupported, "'" + std::string{spelled} + "': " + *lack);
+        return add(to, transform(type, row.id), spelled, row.legacy);
     }
 
     Result<void> add(std::vector<Transform>& to, Transform transform, std::string_view word, bool legacy) {
@@ -134,10 +164,13 @@ private:
             return fail(Errc::bad_syntax,
                         "the cipher authenticates by itself and takes no integrity beside it "
                         "(RFC 7296 3.3)");
+        if (ke_.empty() && std::ranges::any_of(additional_, [](const auto& part) { return !part.empty(); }))
+            return fail(Errc::bad_syntax, "additional key exchanges need one that they add to, as for example x25519");
         if (!for_ike() && esn_.empty()) esn_.push_back(transform(TransformType::esn, EsnId::none));
         Proposal out{.protocol = protocol_};
         for (const auto* const part : {&encr_, &prf_, &integ_, &ke_, &esn_})
             out.transforms.insert(out.transforms.end(), part->begin(), part->end());
+        for (const auto& part : additional_) out.transforms.insert(out.transforms.end(), part.begin(), part.end());
         return out;
     }
 
@@ -157,6 +190,14 @@ private:
         return {};
     }
 
+    std::string known_kes() const {
+        std::string out;
+        for (const KeInfo& row : kes())
+            if (!row.legacy || legacy_ == LegacyAlgorithms::allowed)
+                out.append(out.empty() ? "" : ", ").append(row.word);
+        return out;
+    }
+
     std::string known_words() const {
         std::string out;
         const auto tell = [&](const auto& table, auto usable) {
@@ -168,12 +209,14 @@ private:
         tell(integs(), [](const IntegInfo&) { return true; });
         tell(prfs(), [&](const PrfInfo&) { return for_ike(); });
         tell(kes(), [](const KeInfo&) { return true; });
+        out += ", and key exchanges behind ke1_ to ke7_";
         return for_ike() ? out : out + ", esn, noesn";
     }
 
     ProtocolId protocol_;
     LegacyAlgorithms legacy_;
     std::vector<Transform> encr_, prf_, integ_, ke_, esn_;
+    std::array<std::vector<Transform>, additional_kes> additional_;
     bool any_aead_ = false, any_plain_ = false;
 };
 
@@ -197,7 +240,18 @@ std::string encr_word(const Transform& transform) {
     return keyed ? out + "(no key length)" : out;
 }
 
+/// "ke1_" of ADDKE1 and so on.
+std::string prefix_of(TransformType additional) {
+    return "ke" +
+           std::to_string(static_cast<unsigned>(additional) - static_cast<unsigned>(TransformType::additional_ke_1) +
+                          1) +
+           "_";
+}
+
 std::string plain_word(const Transform& transform) {
+    if (is_additional_ke(transform.type))
+        return prefix_of(transform.type) +
+               (transform.id == 0 ? "none" : plain_word({.type = TransformType::ke, .id = transform.id}));
     const auto word = [](const auto* row, const auto& id) { return row ? std::string{row->word} : name_of(id); };
     switch (transform.type) {
         case TransformType::encr: return encr_word(transform);
@@ -207,6 +261,7 @@ std::string plain_word(const Transform& transform) {
         case TransformType::esn:
             if (transform.id <= 1) return transform.id == 1 ? "esn" : "noesn";
             break;
+        default: break;
     }
     return name_of(transform.type) + " " + std::to_string(transform.id);
 }
@@ -267,6 +322,9 @@ std::string text_of(const Suite& suite) {
     if (ike) append(out, plain_word(transform(TransformType::prf, suite.prf)));
     if (suite.integ != IntegId::none) append(out, plain_word(transform(TransformType::integ, suite.integ)));
     if (suite.ke != KeMethod::none) append(out, plain_word(transform(TransformType::ke, suite.ke)));
+    for (std::size_t i = 0; i < additional_kes; ++i)
+        if (suite.additional[i] != KeMethod::none)
+            append(out, plain_word(transform(additional_ke(i), suite.additional[i])));
     if (suite.esn) append(out, "esn");
     return out.empty() ? "nothing" : out;
 }

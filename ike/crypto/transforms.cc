@@ -120,12 +120,27 @@ constexpr std::array prf_table{
     PrfInfo{PrfId::aes128_xcbc, "prfaesxcbc", 16, false},
 };
 
+constexpr KeInfo diffie_hellman(KeMethod id, std::string_view word, std::uint16_t public_octets, bool legacy = false) {
+    return {.id = id, .word = word, .public_octets = public_octets, .legacy = legacy, .answer_octets = public_octets};
+}
+/// FIPS 203 table 3: who begins sends an encapsulation key, who answers a ciphertext.
+constexpr KeInfo encapsulation(KeMethod id, std::string_view word, std::uint16_t key, std::uint16_t ciphertext) {
+    return {.id = id, .word = word, .public_octets = key, .legacy = false, .answer_octets = ciphertext};
+}
+
 constexpr std::array ke_table{
-    KeInfo{KeMethod::x25519, "x25519", 32, false},      KeInfo{KeMethod::ecp256, "ecp256", 64, false},
-    KeInfo{KeMethod::ecp384, "ecp384", 96, false},      KeInfo{KeMethod::ecp521, "ecp521", 132, false},
-    KeInfo{KeMethod::modp2048, "modp2048", 256, false}, KeInfo{KeMethod::modp3072, "modp3072", 384, false},
-    KeInfo{KeMethod::modp4096, "modp4096", 512, false}, KeInfo{KeMethod::modp1536, "modp1536", 192, true},
-    KeInfo{KeMethod::modp1024, "modp1024", 128, true},
+    diffie_hellman(KeMethod::x25519, "x25519", 32),
+    diffie_hellman(KeMethod::ecp256, "ecp256", 64),
+    diffie_hellman(KeMethod::ecp384, "ecp384", 96),
+    diffie_hellman(KeMethod::ecp521, "ecp521", 132),
+    diffie_hellman(KeMethod::modp2048, "modp2048", 256),
+    diffie_hellman(KeMethod::modp3072, "modp3072", 384),
+    diffie_hellman(KeMethod::modp4096, "modp4096", 512),
+    diffie_hellman(KeMethod::modp1536, "modp1536", 192, true),
+    diffie_hellman(KeMethod::modp1024, "modp1024", 128, true),
+    encapsulation(KeMethod::mlkem512, "mlkem512", 800, 768),
+    encapsulation(KeMethod::mlkem768, "mlkem768", 1184, 1088),
+    encapsulation(KeMethod::mlkem1024, "mlkem1024", 1568, 1568),
 };
 
 template <class Table>

@@ -2,6 +2,7 @@
 // and explained (RFC 7296 3.3.2; RFC 8247 and RFC 8221 for what is wanted, allowed and refused). Any thread; constants.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -24,6 +25,8 @@ struct Suite {
     PrfId prf{};                   // IKE alone
     KeMethod ke = KeMethod::none;  // none: no key exchange of its own
     bool esn = false;
+    std::array<KeMethod, additional_kes> additional{};  // by ADDKE1 to ADDKE7 (RFC 9370); none: there is none of that
+    std::vector<KeMethod> further() const;              // those that take place, in their order
     friend bool operator==(const Suite&, const Suite&) = default;
 };
 
@@ -55,8 +58,9 @@ struct PrfInfo {
 struct KeInfo {
     KeMethod id;
     std::string_view word;        // "x25519"
-    std::uint16_t public_octets;  // what a KE payload must hold
+    std::uint16_t public_octets;  // what an initiator's KE payload must hold
     bool legacy;
+    std::uint16_t answer_octets;  // what the responder's must
 };
 std::span<const EncrInfo> encrs();
 std::span<const IntegInfo> integs();
@@ -71,7 +75,8 @@ const KeInfo* find(KeMethod id);
 enum class LegacyAlgorithms : bool { refused, allowed };
 
 /// "aes128gcm16-prfsha256-x25519" or "aes128-sha256-modp2048" (the integrity's hash is then the PRF's too), several
-/// words of a type allowed: what is offered and taken, in order. Errors name the word, and the ones there are.
+/// words of a type allowed: what is offered and taken, in order. Additional key exchanges (RFC 9370) have a number in
+/// front, "ke1_ecp384", and may be left out where "ke1_none" stands too. Errors name the word, and the ones there are.
 Result<Proposal> parse_ike_proposal(std::string_view words, LegacyAlgorithms legacy);
 /// "aes128gcm16", "aes256-sha256-x25519-esn-noesn" for ESP; "sha256" for AH. Without esn words: noesn.
 Result<Proposal> parse_child_proposal(ProtocolId protocol, std::string_view words, LegacyAlgorithms legacy);
@@ -94,11 +99,13 @@ struct Choice {
 struct Choosing {
     KeMethod preferred = KeMethod::none;
     bool without_ke = false;
+    /// The peer has not said that he knows IKE_INTERMEDIATE: none of his additional key exchanges (RFC 9370 2.2.1).
+    bool without_additional = false;
 };
 /// Nothing: no proposal fits; `why_not` says, for the nearest pair, which transform type differs first, with both
 /// sides' proposals, so that an operator sees what to change.
 std::optional<Choice> choose(const std::vector<Proposal>& ours, const std::vector<Proposal>& offered, Choosing how);
-std::string why_not(const std::vector<Proposal>& ours, const std::vector<Proposal>& offered);
+std::string why_not(const std::vector<Proposal>& ours, const std::vector<Proposal>& offered, Choosing how = {});
 /// What the peer chose, checked against what we offered: one of our proposals by number, one transform of each type,
 /// each of them offered (2.7). Errors say what is wrong.
 Result<Suite> accept(const std::vector<Proposal>& offered, const Proposal& chosen, Choosing how);

@@ -19,12 +19,15 @@ public:
     struct Whole {
         PayloadType first = PayloadType::none;
         Octets payloads;
+        Octets front;  // of fragment 1, as it was given
     };
     enum class Taken : std::uint8_t { waiting, complete, duplicate, refused };
 
     /// Adds fragment `number` of `total` of message `message_id`. A larger `total` than before starts afresh, a
-    /// smaller one is refused (2.6). `first` counts in fragment 1 alone. After `complete`, take() has the message.
-    Taken add(std::uint32_t message_id, std::uint16_t number, std::uint16_t total, PayloadType first, Octets payloads);
+    /// smaller one is refused (2.6). `first` and `front`, what stood in front of it as a whole, count in fragment 1
+    /// alone. After `complete`, take() has the message.
+    Taken add(std::uint32_t message_id, std::uint16_t number, std::uint16_t total, PayloadType first, Octets payloads,
+              Octets front = {});
     Whole take();
     void clear();
 
@@ -33,6 +36,7 @@ private:
     std::uint16_t total_ = 0, there_ = 0;
     std::size_t octets_ = 0;
     PayloadType first_ = PayloadType::none;
+    Octets front_;
     std::vector<std::optional<Octets>> parts_;
 };
 

@@ -78,6 +78,7 @@ std::string name_of(NotifyType type) {
         case NotifyType::unexpected_nat_detected: return "UNEXPECTED_NAT_DETECTED";
         case NotifyType::temporary_failure: return "TEMPORARY_FAILURE";
         case NotifyType::child_sa_not_found: return "CHILD_SA_NOT_FOUND";
+        case NotifyType::state_not_found: return "STATE_NOT_FOUND";
         case NotifyType::initial_contact: return "INITIAL_CONTACT";
         case NotifyType::set_window_size: return "SET_WINDOW_SIZE";
         case NotifyType::additional_ts_possible: return "ADDITIONAL_TS_POSSIBLE";
@@ -111,12 +112,16 @@ std::string name_of(NotifyType type) {
 }
 
 std::string name_of(TransformType type) {
+    if (is_additional_ke(type))
+        return "additional key exchange " +
+               std::to_string(static_cast<unsigned>(type) - static_cast<unsigned>(TransformType::additional_ke_1) + 1);
     switch (type) {
         case TransformType::encr: return "encryption";
         case TransformType::prf: return "PRF";
         case TransformType::integ: return "integrity";
         case TransformType::ke: return "key exchange";
         case TransformType::esn: return "extended sequence numbers";
+        default: break;
     }
     return number_of("transform type", type);
 }
@@ -180,7 +185,9 @@ std::string name_of(KeMethod method) {
         case KeMethod::ecp384: return "ECP_384";
         case KeMethod::ecp521: return "ECP_521";
         case KeMethod::x25519: return "CURVE25519";
+        case KeMethod::mlkem512: return "ML_KEM_512";
         case KeMethod::mlkem768: return "ML_KEM_768";
+        case KeMethod::mlkem1024: return "ML_KEM_1024";
     }
     return number_of("key exchange", method);
 }

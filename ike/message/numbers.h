@@ -2,6 +2,7 @@
 // that is not named here may come from a peer: each enum holds every value of its width. Any thread; constants only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -63,6 +64,7 @@ enum class NotifyType : std::uint16_t {
     unexpected_nat_detected = 41,  // RFC 4555
     temporary_failure = 43,
     child_sa_not_found = 44,
+    state_not_found = 47,  // RFC 9370
     // status
     initial_contact = 16384,
     set_window_size = 16385,
@@ -101,7 +103,22 @@ enum class TransformType : std::uint8_t {
     integ = 3,
     ke = 4,  // called D-H in RFC 7296, key exchange method since RFC 9370
     esn = 5,
+    additional_ke_1 = 6,  // ADDKE1 to ADDKE7 (RFC 9370 2.2.1), whose IDs are those of `ke`
+    additional_ke_2,
+    additional_ke_3,
+    additional_ke_4,
+    additional_ke_5,
+    additional_ke_6,
+    additional_ke_7,
 };
+inline constexpr std::size_t additional_kes = 7;
+/// ADDKE1 for 0 and so on; `index` below additional_kes.
+constexpr TransformType additional_ke(std::size_t index) {
+    return TransformType{static_cast<std::uint8_t>(static_cast<std::size_t>(TransformType::additional_ke_1) + index)};
+}
+constexpr bool is_additional_ke(TransformType type) {
+    return type >= TransformType::additional_ke_1 && type <= TransformType::additional_ke_7;
+}
 enum class EncrId : std::uint16_t {
     des3 = 3,
     null = 11,
@@ -148,7 +165,9 @@ enum class KeMethod : std::uint16_t {
     ecp384 = 20,
     ecp521 = 21,
     x25519 = 31,
-    mlkem768 = 36,  // draft-ietf-ipsecme-ikev2-mlkem
+    mlkem512 = 35,  // this and the next two: draft-ietf-ipsecme-ikev2-mlkem
+    mlkem768 = 36,
+    mlkem1024 = 37,
 };
 enum class EsnId : std::uint16_t { none = 0, esn = 1 };
 

@@ -47,12 +47,14 @@ std::string quoted(const Octets& octets) {
 
 std::string text_of(const Transform& transform) {
     std::string out;
+    if (is_additional_ke(transform.type)) out = name_of(transform.type) + " " + name_of(KeMethod{transform.id});
     switch (transform.type) {
         case TransformType::encr: out = name_of(EncrId{transform.id}); break;
         case TransformType::prf: out = name_of(PrfId{transform.id}); break;
         case TransformType::integ: out = name_of(IntegId{transform.id}); break;
         case TransformType::ke: out = name_of(KeMethod{transform.id}); break;
         case TransformType::esn: out = transform.id == 1 ? "ESN" : transform.id == 0 ? "no ESN" : ""; break;
+        default: break;
     }
     if (out.empty()) out = name_of(transform.type) + " " + std::to_string(transform.id);
     if (transform.key_bits) out += ", " + std::to_string(*transform.key_bits) + " bits";

@@ -27,12 +27,14 @@ Id id_of(const Address& address) {
             Octets(address.octets().begin(), address.octets().end())};
 }
 
-/// 2.15: what the AUTH payload of `who` covers.
+/// 2.15, and RFC 9242 3.3.2: what the AUTH payload of `who` covers.
 Result<Octets> signed_octets(CryptoContext& crypto, const IkeSa& sa, bool of_initiator, const Id& who) {
     const SecretBytes& key = of_initiator ? sa.keys.pi : sa.keys.pr;
     TORII_TRY(const auto mac, prf(crypto, sa.suite.prf, key.octets(), {id_body(who)}));
     Octets out = of_initiator ? sa.first_message : sa.second_message;
     Writer{out}.put(of_initiator ? sa.nonce_responder : sa.nonce_initiator).put(mac.octets());
+    // RFC 9242 3.3.2: IKE_AUTH has the number behind those of IKE_SA_INIT and of each IKE_INTERMEDIATE
+    Writer{out}.put(sa.int_auth.octets(static_cast<std::uint32_t>(sa.exchanged) + 1));
     return out;
 }
 
@@ -102,6 +104,19 @@ Result<void> believe(CryptoContext& crypto, IkeSa& sa, const Connection& connect
     return good;
 }
 
+bool allows_additional(const Proposal& proposal, const Suite& suite) {
+    for (std::size_t i = 0; i < additional_kes; ++i) {
+        const TransformType type = additional_ke(i);
+        const auto id = static_cast<std::uint16_t>(suite.additional[i]);
+        const bool there = std::ranges::any_of(proposal.transforms, [&](const Transform& t) { return t.type == type; });
+        if (there || id != 0)
+            if (std::ranges::none_of(proposal.transforms,
+                                     [&](const Transform& t) { return t.type == type && t.id == id; }))
+                return false;
+    }
+    return true;
+}
+
 bool allows(const std::vector<Proposal>& proposals, const Suite& suite) {
     return std::ranges::any_of(proposals, [&](const Proposal& proposal) {
         const auto has = [&](TransformType type, std::uint16_t id, std::uint16_t bits) {
@@ -112,7 +127,9 @@ bool allows(const std::vector<Proposal>& proposals, const Suite& suite) {
         return has(TransformType::encr, static_cast<std::uint16_t>(suite.encr), suite.encr_key_bits) &&
                has(TransformType::prf, static_cast<std::uint16_t>(suite.prf), 0) &&
                has(TransformType::ke, static_cast<std::uint16_t>(suite.ke), 0) &&
-               (suite.integ == IntegId::none || has(TransformType::integ, static_cast<std::uint16_t>(suite.integ), 0));
+               (suite.integ == IntegId::none ||
+                has(TransformType::integ, static_cast<std::uint16_t>(suite.integ), 0)) &&
+               allows_additional(proposal, suite);
     });
 }
 
@@ -212,6 +229,8 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     const auto* auth = find<Auth>(message.payloads);
     if (id == nullptr) return refused(NotifyType::invalid_syntax, "it has no identity");
     sa.remote_id = id->id;
+    if (lacks_exchanges(sa))
+        return refused(NotifyType::invalid_syntax, "it comes before the additional key exchanges that were agreed on");
     if (auth == nullptr)  // 2.16
         return refused(NotifyType::authentication_failed,
                        text_of(sa.remote_id) + " wants EAP, which is not offered here");
@@ -264,11 +283,13 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     lend_addresses(sa, message.payloads, answer);
     if (find<Sa>(message.payloads) != nullptr) {  // else it is childless (RFC 6023)
         auto granted = grant_child(sa, message.payloads, true, nullptr);
-        if (granted) {
-            std::ranges::move(*granted, std::back_inserter(answer));
+        const auto made = granted ? install_granted(sa, *granted, nullptr)
+                                  : Answer<ChildSa*>{std::unexpected(std::move(granted).error())};
+        if (made) {
+            std::ranges::move(granted->answer, std::back_inserter(answer));
         } else {  // 1.2: the IKE SA stands without the child
-            tell(Tell::Level::error, &sa, "no child SA: " + granted.error().why);
-            answer.emplace_back(std::move(granted.error().notify));
+            tell(Tell::Level::error, &sa, "no child SA: " + made.error().why);
+            answer.emplace_back(made.error().notify);
         }
     } else if (sa.out_of_addresses) {
         answer.emplace_back(notify(NotifyType::internal_address_failure));  // 3.15.4
@@ -286,6 +307,7 @@ void Turn::established_now(IkeSa& sa) {
     engine.directory_.add(sa);
     sa.first_message.clear();
     sa.second_message.clear();
+    sa.int_auth = {};
     sa.established_at = now.steady;
     set_lifetimes(sa);
     if (const auto& c = *sa.connection; c.reauth_seconds != 0 && sa.initiator)

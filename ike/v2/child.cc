@@ -14,12 +14,6 @@ constexpr std::size_t child_nonce_octets = 32;
 
 bool is_key_exchange(const Transform& t) { return t.type == TransformType::ke; }
 
-Octets octets_of(Spi spi) {
-    Octets out;
-    Writer{out}.u32(static_cast<std::uint32_t>(spi));
-    return out;
-}
-
 std::optional<Spi> spi_of(const Octets& octets) {
     Reader in{octets};
     const auto number = in.u32();
@@ -56,6 +50,12 @@ std::string both(const TrafficPair& pair) { return text_of(pair.local) + " === "
 
 }  // namespace
 
+Octets octets_of(Spi spi) {
+    Octets out;
+    Writer{out}.u32(static_cast<std::uint32_t>(spi));
+    return out;
+}
+
 KeMethod first_method(const std::vector<Proposal>& proposals) {
     for (const Proposal& proposal : proposals)
         for (const Transform& t : proposal.transforms)
@@ -80,7 +80,9 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
     for (Proposal& proposal : what.offered) {
         proposal.number = ++number;
         proposal.spi = octets_of(what.spi);
-        if (in_auth) std::erase_if(proposal.transforms, is_key_exchange);  // 1.2: IKE_AUTH has no KE payload
+        if (in_auth)  // 1.2: IKE_AUTH has no KE payload
+            std::erase_if(proposal.transforms,
+                          [](const Transform& t) { return is_key_exchange(t) || is_additional_ke(t.type); });
     }
     if (!in_auth) method = task.method != KeMethod::none ? task.method : first_method(what.offered);
 
@@ -102,7 +104,7 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
         engine.crypto_.fill(what.nonce);
         payloads.emplace_back(Nonce{what.nonce});
         if (method != KeMethod::none) {
-            if (auto pair = KeyExchange::make(engine.crypto_, method)) {
+            if (auto pair = KeyExchange::initiate(engine.crypto_, method)) {
                 what.key_exchange = std::move(*pair);
                 payloads.emplace_back(Ke{method, what.key_exchange->public_value()});
             }
@@ -120,7 +122,8 @@ void Turn::send_create_child(IkeSa& sa, CreateChild task) {
     if (task.rekeys) {
         ChildSa* old = sa.child_by_inbound(*task.rekeys);
         if (old == nullptr || old->state == ChildSa::State::deleting || old->state == ChildSa::State::replaced)
-            return;  // nothing is left to be rekeyed
+            return;                   // nothing is left to be rekeyed
+        if (awaits(sa, old)) return;  // the peer is at it
         old->state = ChildSa::State::rekeying;
         task.config = old->config;
         task.traffic = old->traffic;
@@ -151,6 +154,7 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     const auto* tsr = find<TsResponder>(answered);
     if (chosen == nullptr || tsi == nullptr || tsr == nullptr) {
         const Notify* error = first_error(answered);
+        if (error == nullptr && !what.refusal.empty()) return failed(what.refusal, true);
         if (error == nullptr) return failed("the answer has no SA, or no traffic selectors", true);
         std::string why = "the peer refuses it: " + name_of(error->type);
         if (error->type == NotifyType::ts_unacceptable) why += "; we asked for " + both(what.proposed);
@@ -189,13 +193,14 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
         if (suite->ke != KeMethod::none) {
             const auto* ke = find<Ke>(answered);
             if (ke == nullptr || ke->method != method) return failed("the answer has no key exchange", true);
-            auto agreed = what.key_exchange->agree(ke->value);
+            auto agreed = what.key_exchange->finish(ke->value);
             if (!agreed) return failed(agreed.error().message, true);
             secret = std::move(*agreed);
         }
     }
-    auto keys = derive_child_keys(engine.crypto_, sa.suite.prf, sa.keys.d.octets(), *suite, secret.octets(),
-                                  *nonce_initiator, *nonce_responder);
+    auto keys =
+        derive_child_keys(engine.crypto_, sa.suite.prf, sa.keys.d.octets(), *suite, secret.octets(), *nonce_initiator,
+                          *nonce_responder, what.follow_up ? what.follow_up->secrets.octets() : OctetView{});
     if (!keys) return failed(keys.error().message, true);
 
     auto child = std::make_unique<ChildSa>();
@@ -220,10 +225,7 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     child->we_initiated = true;
     child->lowest_nonce = std::min(*nonce_initiator, *nonce_responder);
     ChildSa* const old = task.rekeys ? sa.child_by_inbound(*task.rekeys) : nullptr;
-    const bool loses = old != nullptr && what.twin && [&] {  // 2.8.1, see child_rekeyed
-        const ChildSa* twin = sa.child(*what.twin);
-        return twin != nullptr && child->lowest_nonce < twin->lowest_nonce;
-    }();
+    const bool loses = old != nullptr && loses_to_twin(sa, what, child->lowest_nonce);  // 2.8.1, see child_rekeyed
     auto installed = install(sa, std::move(child), std::move(*keys), loses, loses ? nullptr : old);
     if (!installed) return failed(installed.error().message, true);
     return *installed;
@@ -231,12 +233,14 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
 
 void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstanding what) {
     if (std::holds_alternative<RekeyIke>(*what.task)) return take_rekey_ike_response(sa, message, std::move(what));
+    if (follow_up(sa, message.payloads, what)) return;
     auto& task = std::get<CreateChild>(*what.task);
     ChildSa* const old = task.rekeys ? sa.child_by_inbound(*task.rekeys) : nullptr;
 
     if (find<Sa>(message.payloads) == nullptr) {
         if (const Notify* wanted = find_notify(message.payloads, NotifyType::invalid_ke_payload);
-            wanted != nullptr && task.method == KeMethod::none) {  // 1.3: once more, with the one that is wanted
+            wanted != nullptr && task.method == KeMethod::none &&
+            !what.follow_up) {  // 1.3: once more, with the one that is wanted
             if (const auto method = u16_of(*wanted)) {
                 task.method = KeMethod{*method};
                 if (old != nullptr) old->state = ChildSa::State::installed;
@@ -245,7 +249,7 @@ void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstan
             }
         }
         if (old != nullptr && old->state == ChildSa::State::rekeying) old->state = ChildSa::State::installed;
-        if (find_notify(message.payloads, NotifyType::temporary_failure) != nullptr) {  // 2.25
+        if (is_passing(message.payloads)) {  // 2.25, RFC 9370 2.2.4
             sa.not_before = now.steady + Instant{1000 + engine.crypto_.below(1000)};
             if (old == nullptr || !what.twin) sa.queue.push_back(std::move(task));
             return;
@@ -306,7 +310,7 @@ void Turn::settle_twins(IkeSa& sa, const ChildSa& child) {
 
 // ---- responder
 
-Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth, ChildSa* replaces) {
+Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth, ChildSa* replaces) {
     const auto* offered = find<Sa>(asked);
     const auto* tsi = find<TsInitiator>(asked);
     const auto* tsr = find<TsResponder>(asked);
@@ -384,57 +388,85 @@ Answer<Payloads> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_aut
         Writer{wanted}.u16(static_cast<std::uint16_t>(suite.ke));
         if (ke == nullptr || ke->method != suite.ke)
             return refuse(NotifyType::invalid_ke_payload, "another key exchange is wanted", wanted);
-        auto pair = KeyExchange::make(engine.crypto_, suite.ke);
-        if (!pair) return refuse(NotifyType::no_proposal_chosen, pair.error().message);
-        auto agreed = (*pair)->agree(ke->value);
-        if (!agreed) return refuse(NotifyType::invalid_syntax, agreed.error().message);
-        secret = std::move(*agreed);
-        public_value = (*pair)->public_value();
+        auto exchanged = KeyExchange::respond(engine.crypto_, suite.ke, ke->value);
+        if (!exchanged) return refuse(refusal_of(exchanged.error()), exchanged.error().message);
+        secret = std::move(exchanged->secret);
+        public_value = std::move(exchanged->value);
     }
     Octets own_nonce;
     if (!in_auth) {
         own_nonce.resize(child_nonce_octets);
         engine.crypto_.fill(own_nonce);
     }
-    const Octets& nonce_initiator = in_auth ? sa.nonce_initiator : nonce->value;
-    const Octets& nonce_responder = in_auth ? sa.nonce_responder : own_nonce;
-    auto keys = derive_child_keys(engine.crypto_, sa.suite.prf, sa.keys.d.octets(), suite, secret.octets(),
-                                  nonce_initiator, nonce_responder);
-    if (!keys) return refuse(NotifyType::no_proposal_chosen, keys.error().message);
-
-    auto child = std::make_unique<ChildSa>();
-    child->config = config;
-    child->protocol = choice->chosen.protocol;
-    child->inbound = fresh_child_spi();
-    child->outbound = *spi;
-    child->suite = suite;
-    child->mode = transport && config->mode == Mode::transport ? Mode::transport : Mode::tunnel;
-    child->traffic = traffic;
-    child->lowest_nonce = std::min(nonce_initiator, nonce_responder);
-    if (replaces != nullptr) child->reqid = replaces->reqid;
-    child->ipcomp =
+    Granted granted{
+        std::make_unique<ChildSa>(),
+        {in_auth ? sa.nonce_initiator : nonce->value, in_auth ? sa.nonce_responder : own_nonce, std::move(secret), {}},
+        {}};
+    ChildSa& child = *granted.child;
+    child.config = config;
+    child.protocol = choice->chosen.protocol;
+    child.inbound = fresh_child_spi();
+    child.outbound = *spi;
+    child.suite = suite;
+    child.mode = transport && config->mode == Mode::transport ? Mode::transport : Mode::tunnel;
+    child.traffic = traffic;
+    child.lowest_nonce = granted.exchanged.lowest_nonce();
+    if (replaces != nullptr) child.reqid = replaces->reqid;
+    child.ipcomp =
         grant_ipcomp(sa, *config, asked, replaces != nullptr && replaces->ipcomp ? replaces->ipcomp->reqid : ReqId{});
-    const Mode mode = child->mode;
     Proposal answer = choice->chosen;
-    answer.spi = octets_of(child->inbound);
-    auto installed = install(sa, std::move(child), std::move(*keys), replaces != nullptr, nullptr);
-    if (!installed) return refuse(NotifyType::ts_unacceptable, installed.error().message);
+    answer.spi = octets_of(child.inbound);
 
-    Payloads out;
+    Payloads& out = granted.answer;
     out.emplace_back(Sa{{std::move(answer)}});
     if (!in_auth) out.emplace_back(Nonce{own_nonce});
     if (!public_value.empty()) out.emplace_back(Ke{suite.ke, public_value});
-    if (mode == Mode::transport && sa.uses_udp()) {  // in the peer's own words, not in the addresses that NAT made
+    if (child.mode == Mode::transport && sa.uses_udp()) {  // in the peer's own words, not in those that NAT made
         out.emplace_back(*tsi);
         out.emplace_back(*tsr);
     } else {
         out.emplace_back(TsInitiator{traffic.remote});
         out.emplace_back(TsResponder{traffic.local});
     }
-    if (mode == Mode::transport) out.emplace_back(notify(NotifyType::use_transport_mode));
-    if ((*installed)->ipcomp) out.emplace_back(ipcomp_supported((*installed)->ipcomp->inbound.cpi()));
-    last_granted_ = *installed;
-    return out;
+    if (child.mode == Mode::transport) out.emplace_back(notify(NotifyType::use_transport_mode));
+    if (child.ipcomp) out.emplace_back(ipcomp_supported(child.ipcomp->inbound.cpi()));
+    return granted;
+}
+
+Answer<ChildSa*> Turn::install_granted(IkeSa& sa, Granted& granted, ChildSa* replaces) {
+    const Exchanged& from = granted.exchanged;
+    const ChildSa& child = *granted.child;
+    if (sa.child_by_outbound(child.outbound, child.protocol) != nullptr)
+        return refuse(NotifyType::invalid_syntax, "the peer uses that SPI already");
+    auto keys = derive_child_keys(engine.crypto_, sa.suite.prf, sa.keys.d.octets(), child.suite, from.secret.octets(),
+                                  from.nonce_initiator, from.nonce_responder, from.further.octets());
+    if (!keys) return refuse(NotifyType::no_proposal_chosen, keys.error().message);
+    auto installed = install(sa, std::move(granted.child), std::move(*keys), replaces != nullptr, nullptr);
+    if (!installed) return refuse(NotifyType::ts_unacceptable, installed.error().message);
+    return *installed;
+}
+
+/// The child that REKEY_SA speaks of, if it may be rekeyed now.
+Answer<ChildSa*> Turn::rekeyed_child(IkeSa& sa, const Notify& rekeyed) {
+    const auto spi = spi_of(rekeyed.spi);
+    if (rekeyed.protocol != ProtocolId::esp && rekeyed.protocol != ProtocolId::ah)
+        return refuse(NotifyType::invalid_syntax, "REKEY_SA is neither of ESP nor of AH");
+    ChildSa* const old = spi ? sa.child_by_outbound(*spi, rekeyed.protocol) : nullptr;
+    const auto* const ours =
+        sa.outstanding && sa.outstanding->task ? std::get_if<CreateChild>(&*sa.outstanding->task) : nullptr;
+    if (old == nullptr && ours != nullptr)  // it may be the one of a response under way
+        return refuse(NotifyType::temporary_failure, "there is no such child SA as yet");
+    if (old == nullptr || !old->inbound_up) {  // 2.25.1
+        auto missing = refuse(NotifyType::child_sa_not_found, "there is no such child SA");
+        missing.error().notify.protocol = rekeyed.protocol;
+        missing.error().notify.spi = rekeyed.spi;
+        return missing;
+    }
+    if (old->state == ChildSa::State::deleting || old->state == ChildSa::State::replaced)
+        return refuse(NotifyType::temporary_failure, "the child SA is being deleted");
+    if (ours != nullptr && ours->rekeys == old->inbound && sa.outstanding->follow_up)  // RFC 9370 2.2.4
+        return refuse(NotifyType::temporary_failure, "our own rekey of it has gone further");
+    return old;
 }
 
 void Turn::take_create_child_request(IkeSa& sa, const Message& message) {
@@ -450,32 +482,37 @@ void Turn::take_create_child_request(IkeSa& sa, const Message& message) {
     if (sa.state != IkeState::established || sa.has_pending_rekey())
         return no(notify(NotifyType::temporary_failure), "the IKE SA is being replaced or ended");
 
-    ChildSa* old = nullptr;
-    if (const Notify* rekeyed = find_notify(message.payloads, NotifyType::rekey_sa)) {
-        const auto spi = spi_of(rekeyed->spi);
-        if (rekeyed->protocol != ProtocolId::esp && rekeyed->protocol != ProtocolId::ah)
-            return no(notify(NotifyType::invalid_syntax), "REKEY_SA is neither of ESP nor of AH");
-        old = spi ? sa.child_by_outbound(*spi, rekeyed->protocol) : nullptr;
-        if (old == nullptr && sa.outstanding && sa.outstanding->task &&
-            std::holds_alternative<CreateChild>(*sa.outstanding->task))  // it may be the one of a response under way
-            return no(notify(NotifyType::temporary_failure), "there is no such child SA as yet");
-        if (old == nullptr || !old->inbound_up) {  // 2.25.1
-            Notify missing = notify(NotifyType::child_sa_not_found);
-            missing.protocol = rekeyed->protocol;
-            missing.spi = rekeyed->spi;
-            return no(missing, "there is no such child SA");
-        }
-        if (old->state == ChildSa::State::deleting || old->state == ChildSa::State::replaced)
-            return no(notify(NotifyType::temporary_failure), "the child SA is being deleted");
-    }
-    last_granted_ = nullptr;
-    auto granted = grant_child(sa, message.payloads, false, old);
+    const Notify* const rekeyed = find_notify(message.payloads, NotifyType::rekey_sa);
+    const auto old = rekeyed != nullptr ? rekeyed_child(sa, *rekeyed) : Answer<ChildSa*>{nullptr};
+    if (!old) return no(old.error().notify, old.error().why);
+    auto granted = grant_child(sa, message.payloads, false, *old);
     if (!granted) return no(granted.error().notify, granted.error().why);
-    if (old != nullptr) {
+    std::optional<Notify> rekeys;
+    if (rekeyed != nullptr) rekeys = *rekeyed;
+    auto further = granted->child->suite.further();
+    if (further.empty()) return grant_create_child(sa, message.header, std::move(*granted), rekeys);
+    await_follow_up(sa, message.header,
+                    {{}, std::move(further), std::move(granted->exchanged), {}, std::move(granted->child), {}, rekeys},
+                    std::move(granted->answer));
+}
+
+/// All its keys are there: the child comes to be, and what it replaces steps back.
+void Turn::grant_create_child(IkeSa& sa, const Header& to, Granted granted, const std::optional<Notify>& rekeys) {
+    const auto no = [&](const Refused& refused) {
+        tell(Tell::Level::warning, &sa, "CREATE_CHILD_SA of the peer is refused: " + refused.why);
+        respond(sa, to, refused.notify);
+    };
+    const auto found = rekeys ? rekeyed_child(sa, *rekeys) : Answer<ChildSa*>{nullptr};
+    if (!found) return no(found.error());
+    const auto made = install_granted(sa, granted, *found);
+    if (!made) return no(made.error());
+    if (ChildSa* const old = *found) {
         if (sa.outstanding && sa.outstanding->task)
             if (const auto* ours = std::get_if<CreateChild>(&*sa.outstanding->task);
-                ours != nullptr && ours->rekeys == old->inbound)
-                sa.outstanding->twin = last_granted_->id;  // both of us at once (2.8.1)
+                ours != nullptr && ours->rekeys == old->inbound) {
+                sa.outstanding->twin = (*made)->id;  // both of us at once (2.8.1)
+                sa.outstanding->rival.reset();
+            }
         if (old->state == ChildSa::State::installed) old->state = ChildSa::State::replaced;
         // one that only waits in the queue is no twin: the peer was first
         std::erase_if(sa.queue, [&](const Task& task) {
@@ -483,8 +520,8 @@ void Turn::take_create_child_request(IkeSa& sa, const Message& message) {
             return waiting != nullptr && waiting->rekeys == old->inbound;
         });
     }
-    respond(sa, message.header, *granted);
-    if (old == nullptr) settle_twins(sa, *last_granted_);
+    respond(sa, to, granted.answer);
+    if (*found == nullptr) settle_twins(sa, **made);
 }
 
 }  // namespace torii::ike

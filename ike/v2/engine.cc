@@ -323,7 +323,7 @@ Result<Actions> Engine::down(std::string_view name, const Now& now) {
         } else if (sa->state == IkeState::established) {
             ++ended;
             turn.enqueue(*sa, DeleteIke{});
-        } else if (sa->state == IkeState::init_sent || sa->state == IkeState::auth_sent) {
+        } else if (sa->initiator && is_being_made(sa->state)) {
             ++ended;
             sa->state = IkeState::deleting;  // without a word: nobody knows it yet
             turn.destroy(*sa, "taken down");

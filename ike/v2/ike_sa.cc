@@ -15,20 +15,28 @@ using enum IkeState;
 constexpr std::array legal{
     Legal{init_sent, true, ExchangeType::ike_sa_init, "RFC 7296 1.2"},
     Legal{init_answered, false, ExchangeType::ike_auth, "RFC 7296 1.2"},
+    Legal{init_answered, false, ExchangeType::ike_intermediate, "RFC 9242 3.2"},
+    Legal{intermediate_sent, true, ExchangeType::ike_intermediate, "RFC 9242 3.2"},
     Legal{auth_sent, true, ExchangeType::ike_auth, "RFC 7296 1.2"},
     Legal{established, false, ExchangeType::create_child_sa, "RFC 7296 1.3"},
     Legal{established, true, ExchangeType::create_child_sa, "RFC 7296 1.3"},
     Legal{established, false, ExchangeType::informational, "RFC 7296 1.4"},
     Legal{established, true, ExchangeType::informational, "RFC 7296 1.4"},
     Legal{established, false, ExchangeType::ike_auth, "RFC 7296 2.1: the last answer again"},
+    Legal{established, false, ExchangeType::ike_followup_ke, "RFC 9370 2.2.4"},
+    Legal{established, true, ExchangeType::ike_followup_ke, "RFC 9370 2.2.4"},
+    Legal{rekeyed, false, ExchangeType::ike_followup_ke, "RFC 7296 2.25.2: TEMPORARY_FAILURE"},
     Legal{rekeyed, false, ExchangeType::create_child_sa, "RFC 7296 2.25.2: TEMPORARY_FAILURE"},
     Legal{rekeyed, true, ExchangeType::create_child_sa, "RFC 7296 2.8.2: a twin's answer"},
     Legal{rekeyed, false, ExchangeType::informational, "RFC 7296 2.8"},
     Legal{rekeyed, true, ExchangeType::informational, "RFC 7296 2.8"},
+    Legal{deleting, false, ExchangeType::ike_followup_ke, "RFC 7296 2.25.2: TEMPORARY_FAILURE"},
     Legal{deleting, false, ExchangeType::create_child_sa, "RFC 7296 2.25.2: TEMPORARY_FAILURE"},
     Legal{deleting, false, ExchangeType::informational, "RFC 7296 2.25.2"},
     Legal{deleting, true, ExchangeType::informational, "RFC 7296 1.4.1"},
+    Legal{closed, false, ExchangeType::ike_intermediate, "RFC 7296 2.1: the last answer again"},
     Legal{closed, false, ExchangeType::ike_auth, "RFC 7296 2.1: the last answer again"},
+    Legal{closed, false, ExchangeType::ike_followup_ke, "RFC 7296 2.1: the last answer again"},
     Legal{closed, false, ExchangeType::create_child_sa, "RFC 7296 2.1: the last answer again"},
     Legal{closed, false, ExchangeType::informational, "RFC 7296 2.1: the last answer again"},
 };
@@ -47,6 +55,7 @@ std::string_view name_of(IkeState state) {
     switch (state) {
         case init_sent: return "IKE_SA_INIT sent";
         case init_answered: return "IKE_SA_INIT answered";
+        case intermediate_sent: return "IKE_INTERMEDIATE sent";
         case auth_sent: return "IKE_AUTH sent";
         case established: return "established";
         case rekeyed: return "rekeyed";

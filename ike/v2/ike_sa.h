@@ -15,6 +15,7 @@
 #include "ike/message/fragments.h"
 #include "ike/v2/actions.h"
 #include "ike/v2/connection.h"
+#include "ike/v2/int_auth.h"
 #include "ike/v2/ipcomp.h"
 #include "ike/v2/mobike.h"
 #include "ike/v2/ppk.h"
@@ -22,9 +23,10 @@
 namespace torii::ike {
 
 enum class IkeState : std::uint8_t {
-    init_sent,      // initiator: IKE_SA_INIT is under way
-    init_answered,  // responder: waits for IKE_AUTH
-    auth_sent,      // initiator: IKE_AUTH is under way
+    init_sent,          // initiator: IKE_SA_INIT is under way
+    init_answered,      // responder: waits for IKE_AUTH, or IKE_INTERMEDIATE in front of it
+    intermediate_sent,  // initiator: IKE_INTERMEDIATE is under way
+    auth_sent,          // initiator: IKE_AUTH is under way
     established,
     rekeyed,   // another IKE SA has its children: it only waits to be deleted
     deleting,  // our Delete is under way
@@ -32,6 +34,10 @@ enum class IkeState : std::uint8_t {
     dead,      // gone at the end of the engine's turn
 };
 std::string_view name_of(IkeState state);
+/// Of an initiator's: it is not established yet.
+constexpr bool is_being_made(IkeState state) {
+    return state == IkeState::init_sent || state == IkeState::intermediate_sent || state == IkeState::auth_sent;
+}
 
 /// Traffic as both ends agreed on it, in our own words.
 struct TrafficPair {
@@ -106,6 +112,40 @@ std::string name_of(const Task& task);
 
 struct IkeSa;
 
+/// What a CREATE_CHILD_SA makes keys of.
+struct Exchanged {
+    Octets nonce_initiator, nonce_responder;
+    SecretBytes secret;   // of its own key exchange; empty: it had none
+    SecretBytes further;  // of its additional key exchanges, one behind the other
+    Octets lowest_nonce() const;
+};
+
+/// The additional key exchanges of a CREATE_CHILD_SA of ours (RFC 9370 2.2.4). What the peer answered to it is looked
+/// at once they are done.
+struct FollowUp {
+    Payloads answered;
+    std::vector<KeMethod> methods;  // that are left; the first is under way
+    std::unique_ptr<KeyExchange> key_exchange;
+    SecretBytes secrets;
+};
+
+/// What the peer's rekey of the IKE SA agreed on.
+struct NewIke {
+    Suite suite;
+    IkeSpi spi_initiator{}, spi_responder{};
+};
+
+/// A CREATE_CHILD_SA of the peer that was granted, and whose child or IKE SA comes with its last IKE_FOLLOWUP_KE.
+struct Awaited {
+    Octets link;  // by which the peer goes on
+    std::vector<KeMethod> methods;
+    Exchanged exchanged;
+    Instant expires_at{};
+    std::unique_ptr<ChildSa> child;  // the one or the other
+    std::optional<NewIke> ike;
+    std::optional<Notify> rekeys;  // REKEY_SA
+};
+
 /// A request of ours that waits for its response.
 struct Outstanding {
     std::uint32_t message_id = 0;
@@ -128,6 +168,9 @@ struct Outstanding {
     /// The peer's rekey of the same SA, answered while ours was under way: its result, and its lowest nonce.
     std::optional<ChildId> twin;
     std::optional<IkeSaId> twin_ike;
+    /// The same as long as the peer's waits for its additional key exchanges: its lowest nonce.
+    std::optional<Octets> rival;
+    std::optional<FollowUp> follow_up;
     /// Outbound SPIs that the peer deleted and we did not know: of what this request makes, should its Delete have been
     /// quicker than its response.
     std::vector<Spi> gone;
@@ -144,6 +187,7 @@ struct IkeSa {
     Suite suite;
     IkeKeys keys;
     std::unique_ptr<MessageCipher> sealing, opening;
+    std::unique_ptr<MessageCipher> former_opening;  // of the peer's last request, which made new keys (RFC 9370 2.2.2)
 
     // IKE_SA_INIT and IKE_AUTH
     std::vector<Proposal> offered;
@@ -151,6 +195,9 @@ struct IkeSa {
     Octets first_message, second_message;  // RealMessage1 and 2 (2.15); empty once authenticated
     Octets cookie;
     std::vector<SignatureHash> peer_hashes;
+    std::size_t exchanged = 0;  // additional key exchanges that are done
+    IntAuth int_auth;
+    bool takes_intermediate = false;        // both ends have said so (RFC 9242 3.1)
     bool takes_childless = false;           // the responder has said so (RFC 6023 3)
     bool uses_ppk = false;                  // both ends have said so (RFC 8784 3)
     std::optional<MixedKeys> keys_instead;  // an initiator's without its PPK, until the peer has chosen
@@ -166,6 +213,8 @@ struct IkeSa {
     std::uint32_t next_request = 0, expected_request = 0;
     std::optional<Outstanding> outstanding;
     std::deque<Task> queue;
+    std::vector<Awaited> awaited;
+    unsigned lost_states = 0;  // STATE_NOT_FOUND one after the other
     std::vector<Octets> last_response;
     FragmentAssembly request_fragments, response_fragments;
     bool fragments = false;  // both ends have said that they take them (RFC 7383 2.3)

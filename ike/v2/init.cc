@@ -22,6 +22,14 @@ bool offers(const std::vector<Proposal>& proposals, KeMethod method) {
     });
 }
 
+/// RFC 9370 2.2.1: with them IKE_INTERMEDIATE is to be negotiated.
+bool offers_additional(const std::vector<Proposal>& proposals) {
+    return std::ranges::any_of(proposals, [](const Proposal& proposal) {
+        return std::ranges::any_of(proposal.transforms,
+                                   [](const Transform& t) { return is_additional_ke(t.type) && t.id != 0; });
+    });
+}
+
 Octets smaller(const Octets& a, const Octets& b) { return std::min(a, b); }
 
 }  // namespace
@@ -43,6 +51,8 @@ Payloads Turn::init_notifications(const IkeSa& sa) const {
          {SignatureHash::sha2_256, SignatureHash::sha2_384, SignatureHash::sha2_512, SignatureHash::identity})
         Writer{hashes}.u16(static_cast<std::uint16_t>(hash));
     out.emplace_back(notify(NotifyType::signature_hash_algorithms, hashes));
+    if (sa.initiator ? offers_additional(sa.offered) : sa.takes_intermediate)
+        out.emplace_back(notify(NotifyType::intermediate_exchange_supported));                      // RFC 9242 3.1
     if (!sa.initiator) out.emplace_back(notify(NotifyType::childless_ikev2_supported));             // RFC 6023 3
     if (sa.initiator ? takes_ppk(sa) : sa.uses_ppk) out.emplace_back(notify(NotifyType::use_ppk));  // RFC 8784 3
     return out;
@@ -51,6 +61,7 @@ Payloads Turn::init_notifications(const IkeSa& sa) const {
 void Turn::read_init_notifications(IkeSa& sa, const Payloads& payloads) {
     detect_nat(sa, payloads);
     sa.fragments = takes_fragments(sa) && find_notify(payloads, NotifyType::ikev2_fragmentation_supported) != nullptr;
+    sa.takes_intermediate = find_notify(payloads, NotifyType::intermediate_exchange_supported) != nullptr;
     sa.takes_childless = find_notify(payloads, NotifyType::childless_ikev2_supported) != nullptr;
     sa.uses_ppk = takes_ppk(sa) && find_notify(payloads, NotifyType::use_ppk) != nullptr;
     if (const Notify* hashes = find_notify(payloads, NotifyType::signature_hash_algorithms)) {
@@ -142,7 +153,7 @@ void Turn::send_init(IkeSa& sa, KeMethod method) {
     if (sa.outstanding && sa.outstanding->key_exchange && sa.outstanding->key_exchange->method() == method) {
         what.key_exchange = std::move(sa.outstanding->key_exchange);  // a cookie changes nothing else (2.6)
     } else {
-        auto pair = KeyExchange::make(engine.crypto_, method);
+        auto pair = KeyExchange::initiate(engine.crypto_, method);
         if (!pair) return destroy(sa, "no key pair for " + name_of(method) + ": " + pair.error().message);
         what.key_exchange = std::move(*pair);
     }
@@ -210,7 +221,10 @@ void Turn::take_init_response(IkeSa& sa, const Datagram& datagram, const Split& 
     if (!suite) return tell(Tell::Level::warning, &sa, "IKE_SA_INIT response: " + suite.error().message);
     if (suite->ke != exchange.method() || ke->method != exchange.method())
         return tell(Tell::Level::warning, &sa, "IKE_SA_INIT response: another key exchange than we began");
-    const auto secret = exchange.agree(ke->value);
+    if (!suite->further().empty() && find_notify(*payloads, NotifyType::intermediate_exchange_supported) == nullptr)
+        return tell(Tell::Level::warning, &sa,
+                    "IKE_SA_INIT response: additional key exchanges without IKE_INTERMEDIATE");
+    const auto secret = exchange.finish(ke->value);
     if (!secret) return tell(Tell::Level::warning, &sa, "IKE_SA_INIT response: " + secret.error().message);
 
     sa.suite = *suite;
@@ -231,7 +245,7 @@ void Turn::take_init_response(IkeSa& sa, const Datagram& datagram, const Split& 
         if (sa.remote.port == ike_port) sa.remote.port = natt_port;
     }
     sa.last_heard = now.steady;
-    send_auth(sa);
+    go_on(sa);
 }
 
 // ---- responder
@@ -248,7 +262,8 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
     const auto key = std::pair{datagram.remote, header.initiator_spi};
     if (const auto known = engine.by_first_request_.find(key); known != engine.by_first_request_.end()) {
         IkeSa& sa = *engine.by_id_.at(known->second);
-        if (sa.state == IkeState::init_answered && sa.first_message == datagram.octets) send(sa, sa.last_response);
+        if (sa.state == IkeState::init_answered && sa.expected_request == 1 && sa.first_message == datagram.octets)
+            send(sa, sa.last_response);
         return;  // 2.1
     }
     if (header.responder_spi != IkeSpi{0}) return;
@@ -282,24 +297,26 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
     std::vector<Proposal> ours;
     for (const auto& connection : connections)
         ours.insert(ours.end(), connection->proposals.begin(), connection->proposals.end());
-    const auto choice = choose(ours, offered->proposals, {ke->method, false});
+    const Choosing how{
+        .preferred = ke->method,
+        .without_additional = find_notify(*payloads, NotifyType::intermediate_exchange_supported) == nullptr};
+    const auto choice = choose(ours, offered->proposals, how);
     if (!choice) {
         tell(Tell::Level::warning, nullptr,
              "IKE_SA_INIT of " + datagram.remote.text() + ": " +
                  (connections.empty()
                       ? "no connection is configured between " + datagram.local.address.text() + " and this address"
-                      : why_not(ours, offered->proposals)));
+                      : why_not(ours, offered->proposals, how)));
         return complain(datagram, header, notify(NotifyType::no_proposal_chosen));
     }
     if (choice->suite.ke != ke->method)  // 1.2
         return answer_in_clear(
             datagram, header, notify_u16(NotifyType::invalid_ke_payload, static_cast<std::uint16_t>(choice->suite.ke)));
-    auto exchange = KeyExchange::make(engine.crypto_, ke->method);
-    if (!exchange) return complain(datagram, header, notify(NotifyType::no_proposal_chosen));
-    const auto secret = (*exchange)->agree(ke->value);
-    if (!secret) {
-        tell(Tell::Level::warning, nullptr, "IKE_SA_INIT of " + datagram.remote.text() + ": " + secret.error().message);
-        return complain(datagram, header, notify(NotifyType::invalid_syntax));
+    auto exchanged = KeyExchange::respond(engine.crypto_, ke->method, ke->value);
+    if (!exchanged) {
+        tell(Tell::Level::warning, nullptr,
+             "IKE_SA_INIT of " + datagram.remote.text() + ": " + exchanged.error().message);
+        return complain(datagram, header, notify(refusal_of(exchanged.error())));
     }
 
     auto made = std::make_unique<IkeSa>();
@@ -316,7 +333,7 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
     made->first_message = datagram.octets;
     const IkeKeyInput input{made->nonce_initiator, made->nonce_responder,
                             static_cast<std::uint64_t>(made->spi_initiator),
-                            static_cast<std::uint64_t>(made->spi_responder), secret->octets()};
+                            static_cast<std::uint64_t>(made->spi_responder), exchanged->secret.octets()};
     auto keys = derive_ike_keys(engine.crypto_, made->suite, input);
     if (!keys) return complain(datagram, header, notify(NotifyType::invalid_syntax));
     made->keys = std::move(*keys);
@@ -325,7 +342,7 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
 
     Payloads answer;
     answer.emplace_back(Sa{{choice->chosen}});
-    answer.emplace_back(Ke{ke->method, (*exchange)->public_value()});
+    answer.emplace_back(Ke{ke->method, std::move(exchanged->value)});
     answer.emplace_back(Nonce{made->nonce_responder});
     for (Payload& n : init_notifications(*made)) answer.push_back(std::move(n));
     Octets authorities;  // 3.7: whom we believe, for whoever would show a certificate

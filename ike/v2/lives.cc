@@ -113,6 +113,7 @@ void Turn::destroy(IkeSa& sa, const std::string& why) {
     leave_half_open(sa);
     sa.state = IkeState::dead;
     sa.queue.clear();
+    sa.awaited.clear();
     sa.outstanding.reset();
     if (!quiet) restart(sa);
     touch(sa);
@@ -127,6 +128,7 @@ void Turn::close(IkeSa& sa, const std::string& why) {
     // One that was refused counts as half open until it is forgotten, or failures would be kept without a limit.
     sa.state = IkeState::closed;
     sa.queue.clear();
+    sa.awaited.clear();
     sa.outstanding.reset();
     sa.expires_at = now.steady + closed_lives;
     if (wanted) restart(sa);
@@ -154,7 +156,7 @@ IkeSa* Turn::established(const Connection& connection) const {
 
 IkeSa* Turn::being_made(const Connection& connection) const {
     for (const auto& [id, sa] : engine.directory_.of(connection) | std::views::reverse)
-        if (sa->initiator && (sa->state == IkeState::init_sent || sa->state == IkeState::auth_sent)) return sa;
+        if (sa->initiator && is_being_made(sa->state)) return sa;
     return nullptr;
 }
 
@@ -210,6 +212,7 @@ void Turn::due(IkeSa& sa) {
     }
     if (sa.state != IkeState::established) return;
 
+    std::erase_if(sa.awaited, [&](const Awaited& his) { return now.steady >= his.expires_at; });  // RFC 9370 2.2.4
     // Children may go while they are looked at, and others come: by their numbers.
     std::vector<ChildId> numbers;
     for (const auto& child : sa.children) numbers.push_back(child->id);
@@ -284,9 +287,11 @@ Instant Turn::next_of(const IkeSa& sa) const {
         consider(sa.created + Instant{engine.config_.limits.half_open_seconds * 1000ll});
     if (sa.state == IkeState::deleting) return next;
     consider(sa.expires_at);
-    if (!sa.outstanding && !sa.queue.empty()) consider(std::max(sa.not_before, now.steady + Instant{1}));
+    if (!sa.outstanding && !sa.queue.empty() && !must_wait(sa))
+        consider(std::max(sa.not_before, now.steady + Instant{1}));
     if (sa.state != IkeState::established) return next;
     consider(sa.rekey_at);
+    for (const Awaited& his : sa.awaited) consider(his.expires_at);
     if (sa.initiator) consider(sa.reauth_at);
     if (sa.connection->dpd_seconds != 0 && !sa.outstanding)
         consider(std::max(sa.last_heard + Instant{sa.connection->dpd_seconds * 1000ll}, now.steady + Instant{1}));

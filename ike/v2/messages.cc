@@ -32,6 +32,10 @@ const Notify* first_error(const Payloads& payloads) {
     return nullptr;
 }
 
+NotifyType refusal_of(const Error& error) {
+    return error.code == Errc::bad_value ? NotifyType::invalid_syntax : NotifyType::no_proposal_chosen;
+}
+
 void Turn::receive(const Datagram& datagram) {
     const auto header = parse_header(datagram.octets);
     if (!header) return tell(Tell::Level::debug, nullptr, "from " + datagram.remote.text() + ": " + header.error().why);
@@ -97,31 +101,35 @@ void Turn::receive_for(IkeSa& sa, const Datagram& datagram, const Split& taken) 
 /// Nothing: not authentic, not all there yet, or refused (and answered).
 std::optional<Message> Turn::open(IkeSa& sa, const Split& taken) {
     const Split::Encrypted& encrypted = *taken.encrypted;
-    auto inner = sa.opening->open(encrypted);
+    const bool repeated = !taken.header.response && taken.header.message_id + 1 == sa.expected_request;
+    auto inner = (repeated && sa.former_opening ? sa.former_opening : sa.opening)->open(encrypted);
     if (!inner) {
         tell(Tell::Level::debug, &sa, "a message is not authentic");
         return {};
     }
     PayloadType first = encrypted.inner_first;
     const Header& header = taken.header;
-    const bool repeated = !header.response && header.message_id + 1 == sa.expected_request;
+    const bool covered = header.exchange == ExchangeType::ike_intermediate;
+    Octets front = covered && encrypted.fragment <= 1 ? front_of(taken) : Octets{};
     if (encrypted.fragments != 0) {
         if (!sa.fragments) return {};  // RFC 7383 2.3: only after both said so
         if (repeated) {                // 2.6.1: the first fragment alone asks for the answer again
             if (encrypted.fragment != 1) return {};
-            return Message{header, {}};
+            return Message{header, {}, {}};
         }
         FragmentAssembly& assembly = header.response ? sa.response_fragments : sa.request_fragments;
-        if (assembly.add(header.message_id, encrypted.fragment, encrypted.fragments, first, std::move(*inner)) !=
-            FragmentAssembly::Taken::complete)
+        if (assembly.add(header.message_id, encrypted.fragment, encrypted.fragments, first, std::move(*inner),
+                         std::move(front)) != FragmentAssembly::Taken::complete)
             return {};
         auto whole = assembly.take();
         first = whole.first;
+        front = std::move(whole.front);
         inner = std::move(whole.payloads);
     }
-    if (repeated) return Message{header, {}};
+    if (repeated) return Message{header, {}, {}};
     auto payloads = parse_payloads(first, *inner);
-    if (payloads) return Message{header, std::move(*payloads)};
+    if (payloads)
+        return Message{header, std::move(*payloads), covered ? covered_octets(std::move(front), *inner) : Octets{}};
 
     const Refusal& refusal = payloads.error();
     tell(Tell::Level::warning, &sa, name_of(header.exchange) + ": " + refusal.why);
@@ -137,6 +145,7 @@ std::optional<Message> Turn::open(IkeSa& sa, const Split& taken) {
 }
 
 void Turn::take_request(IkeSa& sa, const Message& message) {
+    sa.former_opening.reset();
     if (now.steady - sa.second_began >= Instant{1000}) {
         sa.second_began = now.steady;
         sa.requests_this_second = 0;
@@ -158,11 +167,13 @@ void Turn::take_request(IkeSa& sa, const Message& message) {
             apply(std::move(operations), child->id);
         }
     switch (message.header.exchange) {
+        case ExchangeType::ike_intermediate: return take_intermediate_request(sa, message);
         case ExchangeType::ike_auth: return take_auth_request(sa, message);
         case ExchangeType::create_child_sa:
             if (++sa.requests_this_second > engine.config_.limits.requests_per_second)
                 return respond(sa, message.header, notify(NotifyType::temporary_failure));
             return take_create_child_request(sa, message);
+        case ExchangeType::ike_followup_ke: return take_follow_up_request(sa, message);
         case ExchangeType::informational: return take_informational_request(sa, message);
         default: return;  // the table lets none of the others come here
     }
@@ -172,11 +183,13 @@ void Turn::take_response(IkeSa& sa, const Message& message) {
     Outstanding what = std::move(*sa.outstanding);
     sa.outstanding.reset();
     switch (message.header.exchange) {
+        case ExchangeType::ike_intermediate: take_intermediate_response(sa, message, what); break;
         case ExchangeType::ike_auth:
             sa.outstanding = std::move(what);  // looks at what was asked, and takes it itself
             take_auth_response(sa, message);
             break;
         case ExchangeType::create_child_sa: take_create_child_response(sa, message, std::move(what)); break;
+        case ExchangeType::ike_followup_ke: take_follow_up_response(sa, message, std::move(what)); break;
         case ExchangeType::informational: take_informational_response(sa, message, std::move(what)); break;
         default: break;
     }
@@ -297,10 +310,18 @@ void Turn::enqueue(IkeSa& sa, Task task) {
     pump(sa);
 }
 
+/// The peer's rekey of the IKE SA waits for its additional key exchanges, and no child comes or goes meanwhile
+/// (2.25.2).
+bool Turn::must_wait(const IkeSa& sa) const {
+    return awaits(sa, nullptr) &&
+           (!is_urgent(sa.queue.front()) || std::holds_alternative<DeleteChildren>(sa.queue.front()));
+}
+
 void Turn::pump(IkeSa& sa) {
     const bool may = sa.state == IkeState::established || sa.state == IkeState::rekeyed;
     while (may && !sa.outstanding && !sa.queue.empty()) {
         if (!is_urgent(sa.queue.front()) && now.steady < sa.not_before) break;
+        if (must_wait(sa)) break;
         Task task = std::move(sa.queue.front());
         sa.queue.pop_front();
         if (auto* create = std::get_if<CreateChild>(&task)) {

@@ -62,6 +62,13 @@ void Turn::child_rekeyed(IkeSa& sa, ChildSa& old, ChildSa* ours, Outstanding& wh
         old.rekey_at = now.steady + Instant{10'000 + static_cast<std::int64_t>(engine.crypto_.below(5'000))};
         return;
     }
+    if (what.rival && ours->lowest_nonce < *what.rival) {  // his comes with his additional key exchanges
+        tell(Tell::Level::info, &sa, "child " + old.config->name + ": both of us rekeyed it, and the peer's is kept");
+        if (old.remove_inbound_at == Instant{}) old.state = ChildSa::State::installed;
+        ours->state = ChildSa::State::deleting;
+        return enqueue(sa, DeleteChildren{ours->protocol, {ours->inbound}});
+    }
+    forget_rival(sa, what);
     if (twin_lives && ours->lowest_nonce < twin->lowest_nonce) {
         if (old.remove_inbound_at == Instant{}) old.state = ChildSa::State::replaced;  // the twin's maker deletes it
         tell(Tell::Level::info, &sa, "child " + old.config->name + ": both of us rekeyed it, and the peer's is kept");
@@ -84,7 +91,7 @@ void Turn::send_rekey_ike(IkeSa& sa, RekeyIke task) {
     const auto& proposals = sa.connection->proposals;
     // The method that both are known to do comes first, unless the peer has asked for another one.
     const KeMethod method = task.method != KeMethod::none ? task.method : sa.suite.ke;
-    auto pair = KeyExchange::make(engine.crypto_, method);
+    auto pair = KeyExchange::initiate(engine.crypto_, method);
     if (!pair) return tell(Tell::Level::error, &sa, "no rekey: " + pair.error().message);
     Outstanding what;
     what.ike_spi = fresh_spi();
@@ -137,6 +144,8 @@ void Turn::take_rekey_ike_request(IkeSa& sa, const Message& message) {
         (sa.outstanding && sa.outstanding->exchange != ExchangeType::informational && !ours_too) ||
         (sa.outstanding && sa.outstanding->task && std::holds_alternative<DeleteChildren>(*sa.outstanding->task)))
         return no(notify(NotifyType::temporary_failure), "something else is under way");
+    if (ours_too && sa.outstanding->follow_up)  // RFC 9370 2.2.4
+        return no(notify(NotifyType::temporary_failure), "our own rekey has gone further");
     if (ours_too && sa.outstanding->twin_ike)
         return no(notify(NotifyType::temporary_failure), "it has been rekeyed by the peer already");
     const auto* offered = find<Sa>(message.payloads);
@@ -152,44 +161,62 @@ void Turn::take_rekey_ike_request(IkeSa& sa, const Message& message) {
                   "another key exchange is wanted");
     const auto peers_spi = ike_spi_of(choice->chosen.spi);
     if (!peers_spi) return no(notify(NotifyType::invalid_syntax), "the new SPI is no SPI of an IKE SA");
-    auto pair = KeyExchange::make(engine.crypto_, ke->method);
-    if (!pair) return no(notify(NotifyType::no_proposal_chosen), pair.error().message);
-    const auto secret = (*pair)->agree(ke->value);
-    if (!secret) return no(notify(NotifyType::invalid_syntax), secret.error().message);
+    auto exchanged = KeyExchange::respond(engine.crypto_, ke->method, ke->value);
+    if (!exchanged) return no(notify(refusal_of(exchanged.error())), exchanged.error().message);
 
-    auto made = successor(sa, false);
-    made->suite = choice->suite;
-    made->spi_initiator = *peers_spi;
-    made->spi_responder = fresh_spi();
+    const NewIke agreed{choice->suite, *peers_spi, fresh_spi()};
     Octets own_nonce(rekey_nonce_octets);
     engine.crypto_.fill(own_nonce);
-    made->lowest_nonce = std::min(nonce->value, own_nonce);
-    const IkeKeyInput input{nonce->value, own_nonce, static_cast<std::uint64_t>(made->spi_initiator),
-                            static_cast<std::uint64_t>(made->spi_responder), secret->octets()};
-    auto keys = derive_rekeyed_ike_keys(engine.crypto_, made->suite, sa.suite.prf, sa.keys.d.octets(), input);
-    if (!keys) return no(notify(NotifyType::temporary_failure), keys.error().message);
-    made->keys = std::move(*keys);
-    if (auto ready = make_ciphers(*made); !ready)
-        return no(notify(NotifyType::temporary_failure), ready.error().message);
-    set_lifetimes(*made);
-
+    Exchanged keys{nonce->value, own_nonce, std::move(exchanged->secret), {}};
     Payloads answer;
     Proposal chosen = choice->chosen;
-    chosen.spi = octets_of(made->spi_responder);
+    chosen.spi = octets_of(agreed.spi_responder);
     answer.emplace_back(Sa{{std::move(chosen)}});
     answer.emplace_back(Nonce{own_nonce});
-    answer.emplace_back(Ke{ke->method, (*pair)->public_value()});
-    respond(sa, message.header, answer);
-    IkeSa& next = add(std::move(made));
-    if (ours_too) {
-        sa.outstanding->twin_ike = next.id;  // 2.8.2: decided once our own answer is there
-        next.predecessor = sa.id;
-        return;
+    answer.emplace_back(Ke{ke->method, std::move(exchanged->value)});
+    auto further = agreed.suite.further();
+    if (further.empty()) return grant_rekey_ike(sa, message.header, agreed, keys, answer);
+    await_follow_up(sa, message.header, {{}, std::move(further), std::move(keys), {}, {}, agreed, {}},
+                    std::move(answer));
+}
+
+/// The keys of an IKE SA that takes the place of `old` (2.18, RFC 9370 2.2.4).
+Result<void> Turn::give_keys(const IkeSa& old, IkeSa& made, const Exchanged& from) {
+    const IkeKeyInput input{from.nonce_initiator,
+                            from.nonce_responder,
+                            static_cast<std::uint64_t>(made.spi_initiator),
+                            static_cast<std::uint64_t>(made.spi_responder),
+                            from.secret.octets(),
+                            from.further.octets()};
+    TORII_TRY(made.keys,
+              derive_rekeyed_ike_keys(engine.crypto_, made.suite, old.suite.prf, old.keys.d.octets(), input));
+    made.lowest_nonce = from.lowest_nonce();
+    TORII_CHECK(make_ciphers(made));
+    set_lifetimes(made);
+    return {};
+}
+
+/// All its keys are there: the peer's new IKE SA comes to be.
+void Turn::grant_rekey_ike(IkeSa& sa, const Header& to, const NewIke& agreed, const Exchanged& exchanged,
+                           const Payloads& answer) {
+    auto made = successor(sa, false);  // of what the old one is now: it may have moved meanwhile
+    made->suite = agreed.suite;
+    made->spi_initiator = agreed.spi_initiator;
+    made->spi_responder = agreed.spi_responder;
+    if (const auto ready = give_keys(sa, *made, exchanged); !ready) {
+        tell(Tell::Level::warning, &sa, "the peer's rekey of the IKE SA is refused: " + ready.error().message);
+        return respond(sa, to, notify(NotifyType::temporary_failure));
     }
-    inherit(sa, next);
+    respond(sa, to, answer);
+    IkeSa& next = add(std::move(made));
+    if (!sa.has_pending_rekey()) return inherit(sa, next);
+    sa.outstanding->rival.reset();
+    sa.outstanding->twin_ike = next.id;  // 2.8.2: decided once our own answer is there
+    next.predecessor = sa.id;
 }
 
 void Turn::take_rekey_ike_response(IkeSa& sa, const Message& message, Outstanding what) {
+    if (follow_up(sa, message.payloads, what)) return;
     auto& task = std::get<RekeyIke>(*what.task);
     const auto find_twin = [&]() -> IkeSa* {
         if (!what.twin_ike) return nullptr;
@@ -206,16 +233,18 @@ void Turn::take_rekey_ike_response(IkeSa& sa, const Message& message, Outstandin
     const auto* ke = find<Ke>(message.payloads);
     if (chosen == nullptr) {
         if (const Notify* wanted = find_notify(message.payloads, NotifyType::invalid_ke_payload);
-            wanted != nullptr && twin == nullptr && task.method == KeMethod::none && u16_of(*wanted)) {
+            wanted != nullptr && twin == nullptr && task.method == KeMethod::none && !what.follow_up &&
+            u16_of(*wanted)) {
             sa.queue.push_front(RekeyIke{KeMethod{*u16_of(*wanted)}});
             return;
         }
         const Notify* error = first_error(message.payloads);
-        if (error != nullptr && error->type == NotifyType::temporary_failure && twin == nullptr) {  // 2.25
+        if (is_passing(message.payloads) && twin == nullptr) {  // 2.25, RFC 9370 2.2.4
             sa.not_before = now.steady + Instant{1000 + static_cast<std::int64_t>(engine.crypto_.below(1000))};
             sa.queue.push_back(task);
             return;
         }
+        if (error == nullptr && !what.refusal.empty()) return failed(what.refusal);
         return failed(error == nullptr ? "the answer has no SA" : name_of(error->type));
     }
     if (nonce == nullptr || ke == nullptr || chosen->proposals.size() != 1 || ke->method != what.key_exchange->method())
@@ -224,22 +253,22 @@ void Turn::take_rekey_ike_response(IkeSa& sa, const Message& message, Outstandin
     const auto peers_spi = ike_spi_of(chosen->proposals[0].spi);
     if (!suite || suite->ke != ke->method || !peers_spi)
         return failed(suite ? "the peer's choice is none of ours" : suite.error().message);
-    const auto secret = what.key_exchange->agree(ke->value);
+    auto secret = what.key_exchange->finish(ke->value);
     if (!secret) return failed(secret.error().message);
 
     auto made = successor(sa, true);
     made->suite = *suite;
     made->spi_initiator = what.ike_spi;
     made->spi_responder = *peers_spi;
-    made->lowest_nonce = std::min(what.nonce, nonce->value);
-    const IkeKeyInput input{what.nonce, nonce->value, static_cast<std::uint64_t>(made->spi_initiator),
-                            static_cast<std::uint64_t>(made->spi_responder), secret->octets()};
-    auto keys = derive_rekeyed_ike_keys(engine.crypto_, made->suite, sa.suite.prf, sa.keys.d.octets(), input);
-    if (!keys) return failed(keys.error().message);
-    made->keys = std::move(*keys);
-    if (auto ready = make_ciphers(*made); !ready) return failed(ready.error().message);
-    set_lifetimes(*made);
+    const Exchanged exchanged{what.nonce, nonce->value, std::move(*secret),
+                              what.follow_up ? std::move(what.follow_up->secrets) : SecretBytes{}};
+    if (const auto ready = give_keys(sa, *made, exchanged); !ready) return failed(ready.error().message);
     IkeSa& next = add(std::move(made));
+    if (what.rival && next.lowest_nonce < *what.rival) {  // his comes with his additional key exchanges
+        tell(Tell::Level::info, &sa, "both of us rekeyed the IKE SA, and the peer's is kept");
+        return enqueue(next, DeleteIke{});
+    }
+    forget_rival(sa, what);
     if (twin != nullptr && next.lowest_nonce < twin->lowest_nonce) {
         tell(Tell::Level::info, &sa, "both of us rekeyed the IKE SA, and the peer's is kept");
         inherit(sa, *twin);
@@ -268,6 +297,7 @@ void Turn::inherit(IkeSa& from, IkeSa& to) {
         if (!std::holds_alternative<RekeyIke>(task) && !std::holds_alternative<Liveness>(task))
             to.queue.push_back(std::move(task));
     from.queue.clear();
+    from.awaited.clear();
     pass_on_move(from, to);
     // Whose own rekey is not decided yet waits for the fate of its twin: from now on of who takes the twin's place.
     if (const auto old = engine.by_id_.find(from.predecessor);

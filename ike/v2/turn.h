@@ -14,6 +14,7 @@ namespace torii::ike {
 struct Message {
     Header header;
     Payloads payloads;
+    Octets covered;  // of IKE_INTERMEDIATE: what AUTH covers of it
 };
 
 /// What a responder says when it cannot: a notification, and why for our log.
@@ -26,6 +27,13 @@ using Answer = std::expected<T, Refused>;
 inline std::unexpected<Refused> refuse(NotifyType type, std::string why, Octets data = {}) {
     return std::unexpected(Refused{notify(type, std::move(data)), std::move(why)});
 }
+
+/// A child that is granted and has no keys yet, and what the peer is told.
+struct Granted {
+    std::unique_ptr<ChildSa> child;
+    Exchanged exchanged;
+    Payloads answer;
+};
 
 struct Turn {
     Engine& engine;
@@ -90,6 +98,7 @@ struct Turn {
     void retransmit(IkeSa& sa);
     /// Begins the next task if the window is free.
     void pump(IkeSa& sa);
+    bool must_wait(const IkeSa& sa) const;
     void enqueue(IkeSa& sa, Task task);
 
     // ---- init.cc: IKE_SA_INIT
@@ -103,6 +112,15 @@ struct Turn {
     void read_init_notifications(IkeSa& sa, const Payloads& payloads);
     Result<void> make_ciphers(IkeSa& sa);
     void tell_keys(const IkeSa& sa);
+
+    // ---- intermediate.cc: IKE_INTERMEDIATE (RFC 9242, RFC 9370 2.2.2)
+    void go_on(IkeSa& sa);
+    bool lacks_exchanges(const IkeSa& sa) const;
+    Result<void> note_for_auth(IkeSa& sa, const Header& header, const Payloads& payloads);
+    Result<void> note_for_auth(IkeSa& sa, const Message& message);
+    Result<void> renew_keys(IkeSa& sa, const SecretBytes& secret);
+    void take_intermediate_request(IkeSa& sa, const Message& message);
+    void take_intermediate_response(IkeSa& sa, const Message& message, const Outstanding& what);
 
     // ---- auth.cc: IKE_AUTH
     void send_auth(IkeSa& sa);
@@ -129,14 +147,30 @@ struct Turn {
     // ---- child.cc: CREATE_CHILD_SA for new children, and what IKE_AUTH has of it
     /// Appends what asks for a child to `payloads`, and notes in `what` what was asked.
     void ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads, Outstanding& what, bool in_auth);
-    /// The responder's part: makes and installs the child, and says what is to be answered.
-    Answer<Payloads> grant_child(IkeSa& sa, const Payloads& asked, bool in_auth, ChildSa* replaces);
+    /// The responder's part: which child it is to be; and, once all keys are there, the child.
+    Answer<Granted> grant_child(IkeSa& sa, const Payloads& asked, bool in_auth, ChildSa* replaces);
+    Answer<ChildSa*> install_granted(IkeSa& sa, Granted& granted, ChildSa* replaces);
     /// The initiator's part, with the response. Null: it failed, and the reason was told.
     ChildSa* take_child(IkeSa& sa, const Payloads& answered, Outstanding& what, bool in_auth);
     void settle_twins(IkeSa& sa, const ChildSa& child);
     void send_create_child(IkeSa& sa, CreateChild task);
     void take_create_child_request(IkeSa& sa, const Message& message);
+    Answer<ChildSa*> rekeyed_child(IkeSa& sa, const Notify& rekeyed);
+    void grant_create_child(IkeSa& sa, const Header& to, Granted granted, const std::optional<Notify>& rekeys);
     void take_create_child_response(IkeSa& sa, const Message& message, Outstanding what);
+
+    // ---- followup.cc: IKE_FOLLOWUP_KE (RFC 9370 2.2.4)
+    bool follow_up(IkeSa& sa, const Payloads& answered, Outstanding& what);
+    bool loses_to_twin(const IkeSa& sa, const Outstanding& what, const Octets& lowest_nonce) const;
+    void forget_rival(IkeSa& sa, Outstanding& what);
+    void stand_back(IkeSa& sa, Outstanding& what);
+    void send_follow_up(IkeSa& sa, const Payloads& answered, Outstanding what);
+    void take_follow_up_response(IkeSa& sa, const Message& message, Outstanding what);
+    void follow_up_failed(IkeSa& sa, const Payloads& answered, Outstanding what, const std::string& why);
+    bool awaits(const IkeSa& sa, const ChildSa* child) const;  // null: the IKE SA itself
+    void await_follow_up(IkeSa& sa, const Header& to, Awaited his, Payloads payloads);
+    bool is_ours_too(const IkeSa& sa, const Awaited& his) const;
+    void take_follow_up_request(IkeSa& sa, const Message& message);
 
     // ---- ipcomp.cc
     void offer_ipcomp(const ChildConfig& config, Payloads& payloads, Outstanding& what);
@@ -174,6 +208,9 @@ struct Turn {
     void send_rekey_ike(IkeSa& sa, RekeyIke task);
     void take_rekey_ike_request(IkeSa& sa, const Message& message);
     void take_rekey_ike_response(IkeSa& sa, const Message& message, Outstanding what);
+    void grant_rekey_ike(IkeSa& sa, const Header& to, const NewIke& agreed, const Exchanged& exchanged,
+                         const Payloads& answer);
+    Result<void> give_keys(const IkeSa& old, IkeSa& made, const Exchanged& exchanged);
     void child_rekeyed(IkeSa& sa, ChildSa& old, ChildSa* ours, Outstanding& what);
     void inherit(IkeSa& from, IkeSa& to);
 
@@ -214,7 +251,6 @@ struct Turn {
 
 private:
     std::set<IkeSaId> touched_;
-    ChildSa* last_granted_ = nullptr;
     std::optional<Way> way_;  // by which the message at hand came
 };
 
@@ -231,6 +267,15 @@ void remove_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control:
 /// have.
 Result<PpkProof> ppk_proof(CryptoContext& crypto, const IkeSa& sa, const Connection& connection, const Auth& auth,
                            const Payloads& payloads);
+
+/// TEMPORARY_FAILURE or STATE_NOT_FOUND: the same may go well in a moment.
+bool is_passing(const Payloads& payloads);
+
+/// An SPI of ESP or AH as payloads have it.
+Octets octets_of(Spi spi);
+
+/// What a peer is told whose key exchange value cannot be answered: it is wrong, or we cannot do the method after all.
+NotifyType refusal_of(const Error& error);
 
 /// A response that says "no": the first error notification in it.
 const Notify* first_error(const Payloads& payloads);

@@ -181,7 +181,7 @@ private:
 
 /// What no responder is spared: a key pair and a secret, a signature and the check of one, `count` times.
 double public_keys_alone(CryptoContext& crypto, KeMethod method, const Proof& proof, unsigned count) {
-    const auto peer = KeyExchange::make(crypto, method);
+    const auto peer = KeyExchange::initiate(crypto, method);
     if (!peer) return -1;
     const Octets text(200);
     constexpr SignatureHash hashes[]{SignatureHash::sha2_256, SignatureHash::identity};
@@ -189,8 +189,8 @@ double public_keys_alone(CryptoContext& crypto, KeMethod method, const Proof& pr
     if (!theirs) return -1;
     const auto start = Clock::now();
     for (unsigned i = 0; i < count; ++i) {
-        const auto pair = KeyExchange::make(crypto, method);
-        if (!pair || !(*pair)->agree((*peer)->public_value())) return -1;
+        const auto pair = KeyExchange::initiate(crypto, method);
+        if (!pair || !(*pair)->finish((*peer)->public_value())) return -1;
         if (!proof.own) continue;
         if (!verify(crypto, *proof.peers, *theirs, text, false)) return -1;
         if (!sign(crypto, proof.own->key, text, hashes, false)) return -1;

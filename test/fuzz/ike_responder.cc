@@ -20,9 +20,16 @@ void want(bool good) {
 
 class Attack {
 public:
-    /// `steps`: how far the true life has come before.
-    explicit Attack(unsigned steps) {
+    /// `steps`: how far the true life has come before. `hybrid`: with additional key exchanges (RFC 9370).
+    Attack(unsigned steps, bool hybrid) {
         auto his = connection(1, 2), ours = connection(2, 1);
+        if (hybrid)
+            for (auto* const connection : {his.get(), ours.get()}) {
+                connection->proposals = {
+                    *parse_ike_proposal("aes128gcm16-prfsha256-x25519-ke1_ecp256", LegacyAlgorithms::refused)};
+                connection->children[0].proposals.push_back(*parse_child_proposal(
+                    ProtocolId::esp, "aes128gcm16-x25519-ke1_ecp256-ke2_x25519", LegacyAlgorithms::refused));
+            }
         his->request_address = true;
         ours->pools = {*Prefix::parse("10.9.0.0/29"), *Prefix::parse("2001:db8:9::/125")};
         for (auto* const connection : {his.get(), ours.get()}) {  // what he says of PPKs is looked at, too
@@ -66,7 +73,9 @@ public:
         Header header;
         header.initiator_spi = mine_;
         header.responder_spi = his_;
-        header.exchange = ExchangeType{static_cast<std::uint8_t>(35 + *kind % 3)};
+        header.exchange = (*kind & 0x10) == 0 ? ExchangeType{static_cast<std::uint8_t>(35 + *kind % 3)}
+                          : (*kind & 1) == 0  ? ExchangeType::ike_intermediate
+                                              : ExchangeType::ike_followup_ke;
         header.message_id = sa->expected_request - (*kind >> 7);
         header.from_initiator = true;
         header.response = response;
@@ -115,6 +124,7 @@ private:
         victim.engine->each([&](const IkeSa& sa) {
             want(sa.children.size() <= EngineLimits{}.children_per_ike_sa);
             want(sa.queue.size() <= EngineLimits{}.queued_requests);
+            want(sa.awaited.size() <= 4);
             want(sa.state == IkeState::established || sa.children.empty());
             want(sa.internal_addresses.size() <= 2);
             want(sa.state == IkeState::established || sa.state == IkeState::rekeyed || sa.internal_addresses.empty());
@@ -134,12 +144,14 @@ private:
 
 }  // namespace
 
-/// One octet of how far the life has come, then records: what it is, its length in two octets, and so many octets.
+/// One octet of how far the life has come, and in its highest bit of which life, then records: what it is, its length
+/// in two octets, and so many octets.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* octets, std::size_t count) {
     Reader in{std::as_bytes(std::span{octets, count})};
     const auto steps = in.u8();
     if (!steps || count > 8192) return 0;
-    Attack attack{*steps % 8u};
+    const bool hybrid = (*steps & 0x80) != 0;
+    Attack attack{*steps % 8u + (hybrid ? 2 : 0), hybrid};
     for (;;) {
         const auto kind = in.u8();
         const auto size = in.u16();

@@ -11,6 +11,8 @@ from places import Wrong
 CHARON, SWANCTL, PLUGINS = '/usr/lib/ipsec/charon', '/usr/sbin/swanctl', '/usr/lib/ipsec/plugins'
 LOADED = ('random nonce openssl aes sha1 sha2 hmac kdf gcm pem pkcs1 pkcs8 pubkey x509 constraints '
           'kernel-libipsec kernel-netlink socket-default vici updown')
+# ML-KEM, which strongSwan has since 6.0, and the hash that it is made of
+LOADED += ''.join(f' {name}' for name in ('sha3', 'ml') if os.path.exists(f'{PLUGINS}/libstrongswan-{name}.so'))
 STRONGSWAN_CONF = """
 charon {
   load = %(load)s

@@ -13,14 +13,18 @@ TEST_CASE("two ends agree by every method, and values are as long as RFC 7296 3.
     const auto context = CryptoContext::deterministic(1).value();
     for (const KeInfo& row : kes()) {
         INFO(row.word);
-        auto one = KeyExchange::make(*context, row.id).value(), other = KeyExchange::make(*context, row.id).value();
+        if (KeyExchange::lacking(row.id)) continue;  // looked at below
+        auto one = KeyExchange::initiate(*context, row.id).value();
         CHECK(one->method() == row.id);
         CHECK(one->public_value().size() == row.public_octets);
-        const SecretBytes secret = one->agree(other->public_value()).value();
-        CHECK(secret.same_as(other->agree(one->public_value()).value()));
-        const bool curve = row.word.starts_with("ecp");
-        CHECK(secret.size() == (curve ? row.public_octets / 2U : row.public_octets));
-        CHECK_FALSE(KeyExchange::make(*context, row.id).value()->agree(one->public_value()).value().same_as(secret));
+        const KeyExchange::Answer answer = KeyExchange::respond(*context, row.id, one->public_value()).value();
+        CHECK(answer.value.size() == row.answer_octets);
+        const SecretBytes secret = one->finish(answer.value).value();
+        CHECK(secret.same_as(answer.secret));
+        const bool curve = row.word.starts_with("ecp"), kem = row.word.starts_with("mlkem");
+        CHECK(secret.size() == (kem ? 32U : curve ? row.public_octets / 2U : row.public_octets));
+        CHECK_FALSE(KeyExchange::initiate(*context, row.id).value()->finish(answer.value).value().same_as(secret));
+        CHECK_FALSE(KeyExchange::respond(*context, row.id, one->public_value()).value().secret.same_as(secret));
     }
 }
 
@@ -74,12 +78,12 @@ void check_answer(const CurveAnswer& answer) {
     const auto one = pair(answer.one, answer.ones_public), other = pair(answer.other, answer.others_public);
     CHECK(to_hex(one->public_value()) == answer.ones_public);
     CHECK(to_hex(other->public_value()) == answer.others_public);
-    CHECK(to_hex(one->agree(other->public_value()).value()) == answer.secret);
-    CHECK(to_hex(other->agree(one->public_value()).value()) == answer.secret);
+    CHECK(to_hex(one->finish(other->public_value()).value()) == answer.secret);
+    CHECK(to_hex(other->finish(one->public_value()).value()) == answer.secret);
 }
 
 Errc refusal(KeyExchange& exchange, const Octets& value) {
-    const auto secret = exchange.agree(value);
+    const auto secret = exchange.finish(value);
     CHECK_FALSE(secret);
     return secret ? Errc::internal : secret.error().code;
 }
@@ -105,21 +109,21 @@ TEST_CASE("a MODP value of 0, 1, p - 1 and above is refused, 2 and p - 2 are tak
     const auto context = CryptoContext::deterministic(1).value();
     for (const test::Agreement& answer : test::agreements) {
         INFO(name_of(answer.method));
-        const auto exchange = KeyExchange::make(*context, answer.method).value();
+        const auto exchange = KeyExchange::initiate(*context, answer.method).value();
         const Octets below_p = from_hex(answer.p_minus_1);
         Octets value(below_p.size());
         CHECK(refusal(*exchange, value) == Errc::bad_value);
         value.back() = std::byte{1};
         CHECK(refusal(*exchange, value) == Errc::bad_value);
         value.back() = std::byte{2};
-        CHECK(exchange->agree(value));
+        CHECK(exchange->finish(value));
         CHECK(refusal(*exchange, below_p) == Errc::bad_value);
         value = below_p;
         value.back() |= std::byte{1};  // p
         CHECK(refusal(*exchange, value) == Errc::bad_value);
         CHECK(refusal(*exchange, Octets(value.size(), std::byte{0xff})) == Errc::bad_value);
         value.back() = below_p.back() ^ std::byte{3};  // p - 2 is odd: ...fe becomes ...fd
-        CHECK(exchange->agree(value));
+        CHECK(exchange->finish(value));
     }
 }
 
@@ -127,9 +131,9 @@ TEST_CASE("a point off its curve is refused (RFC 6989 2.3), and so is 0, 0") {
     const auto context = CryptoContext::deterministic(1).value();
     for (const KeMethod method : {KeMethod::ecp256, KeMethod::ecp384, KeMethod::ecp521}) {
         INFO(name_of(method));
-        const auto exchange = KeyExchange::make(*context, method).value();
-        const Octets right = KeyExchange::make(*context, method).value()->public_value();
-        CHECK(exchange->agree(right));
+        const auto exchange = KeyExchange::initiate(*context, method).value();
+        const Octets right = KeyExchange::initiate(*context, method).value()->public_value();
+        CHECK(exchange->finish(right));
         for (const std::size_t at : {right.size() / 2 - 1, right.size() - 1}) {
             Octets wrong = right;
             wrong[at] ^= std::byte{1};
@@ -142,7 +146,7 @@ TEST_CASE("a point off its curve is refused (RFC 6989 2.3), and so is 0, 0") {
 
 TEST_CASE("an x25519 value of small order makes no secret (RFC 7748 6.1, RFC 8031 2.1)") {
     const auto context = CryptoContext::deterministic(1).value();
-    const auto exchange = KeyExchange::make(*context, KeMethod::x25519).value();
+    const auto exchange = KeyExchange::initiate(*context, KeMethod::x25519).value();
     for (const char* const value : {"0000000000000000000000000000000000000000000000000000000000000000",
                                     "0100000000000000000000000000000000000000000000000000000000000000",
                                     "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
@@ -157,9 +161,16 @@ TEST_CASE("a value of the wrong length is refused by every method") {
     const auto context = CryptoContext::deterministic(1).value();
     for (const KeInfo& row : kes()) {
         INFO(row.word);
-        const auto exchange = KeyExchange::make(*context, row.id).value();
-        Octets value = KeyExchange::make(*context, row.id).value()->public_value();
+        if (KeyExchange::lacking(row.id)) continue;
+        const auto exchange = KeyExchange::initiate(*context, row.id).value();
+        Octets value = KeyExchange::respond(*context, row.id, exchange->public_value()).value().value;
         CHECK(refusal(*exchange, {}) == Errc::bad_value);
+        for (const unsigned octets : {0U, row.public_octets - 1U, row.public_octets + 1U}) {
+            const auto answer = KeyExchange::respond(*context, row.id, Octets(octets, std::byte{1}));
+            REQUIRE_FALSE(answer);
+            CHECK(answer.error().code == Errc::bad_value);
+            CHECK(answer.error().message.find(std::to_string(octets) + " octets, not ") != std::string::npos);
+        }
         value.push_back(std::byte{0});
         CHECK(refusal(*exchange, value) == Errc::bad_value);
         value.resize(value.size() - 2);
@@ -170,16 +181,16 @@ TEST_CASE("a value of the wrong length is refused by every method") {
 TEST_CASE("MODP secrets and values with zeros in front keep them (RFC 7296 2.14, 3.4)") {
     const auto context = CryptoContext::deterministic(1).value();
     bool short_value = false, short_secret = false;
-    auto fixed = KeyExchange::make(*context, KeMethod::modp1024).value();
+    auto fixed = KeyExchange::initiate(*context, KeMethod::modp1024).value();
     for (int tries = 0; tries < 4000 && !(short_value && short_secret); ++tries) {
-        const auto other = KeyExchange::make(*context, KeMethod::modp1024).value();
-        const SecretBytes secret = fixed->agree(other->public_value()).value();
+        const auto other = KeyExchange::initiate(*context, KeMethod::modp1024).value();
+        const SecretBytes secret = fixed->finish(other->public_value()).value();
         REQUIRE(secret.size() == 128);
         REQUIRE(other->public_value().size() == 128);
         short_value |= other->public_value().front() == std::byte{};
         if (secret.octets().front() != std::byte{}) continue;
         short_secret = true;
-        CHECK(secret.same_as(other->agree(fixed->public_value()).value()));
+        CHECK(secret.same_as(other->finish(fixed->public_value()).value()));
     }
     CHECK(short_value);
     CHECK(short_secret);
@@ -187,10 +198,49 @@ TEST_CASE("MODP secrets and values with zeros in front keep them (RFC 7296 2.14,
 
 TEST_CASE("a method that is not ours is refused by its name") {
     const auto context = CryptoContext::deterministic(1).value();
-    for (const KeMethod method : {KeMethod::none, KeMethod{1}, KeMethod{22}, KeMethod{23}, KeMethod::mlkem768}) {
-        const auto made = KeyExchange::make(*context, method);
+    for (const KeMethod method : {KeMethod::none, KeMethod{1}, KeMethod{22}, KeMethod{23}, KeMethod{38}}) {
+        const auto made = KeyExchange::initiate(*context, method);
         REQUIRE_FALSE(made);
         CHECK(made.error().code == Errc::unsupported);
         CHECK(made.error().message.find(name_of(method)) != std::string::npos);
+    }
+}
+
+TEST_CASE("what OpenSSL at hand lacks is refused with the version that has it") {
+    const auto context = CryptoContext::deterministic(1).value();
+    CHECK_FALSE(KeyExchange::lacking(KeMethod::x25519));
+    const auto lack = KeyExchange::lacking(KeMethod::mlkem768);
+    const auto parsed = parse_ike_proposal("aes256gcm16-prfsha384-x25519-ke1_mlkem768", LegacyAlgorithms::refused);
+    CHECK(static_cast<bool>(KeyExchange::initiate(*context, KeMethod::mlkem768)) == !lack);
+    CHECK(static_cast<bool>(parsed) == !lack);
+    if (!lack) return;
+    CHECK(lack->find("needs OpenSSL 3.5 or later, and this is OpenSSL 3.") != std::string::npos);
+    CHECK(parsed.error().message.find(*lack) != std::string::npos);
+}
+
+TEST_CASE("ML-KEM-1024 as the only key exchange is refused, as an additional one it is not (RFC 9242 1)") {
+    const auto alone = parse_ike_proposal("aes256gcm16-prfsha384-mlkem1024", LegacyAlgorithms::refused);
+    REQUIRE_FALSE(alone);
+    CHECK(alone.error().message.find("as ke1_mlkem1024 it may stand behind another one") != std::string::npos);
+    if (KeyExchange::lacking(KeMethod::mlkem1024)) return;
+    CHECK(parse_ike_proposal("aes256gcm16-prfsha384-x25519-ke1_mlkem1024", LegacyAlgorithms::refused));
+    CHECK(parse_ike_proposal("aes256gcm16-prfsha384-mlkem768", LegacyAlgorithms::refused));
+    CHECK(parse_child_proposal(ProtocolId::esp, "aes256gcm16-mlkem1024", LegacyAlgorithms::refused));
+}
+
+TEST_CASE("ML-KEM answers as FIPS 203 says, and refuses what is no key (FIPS 203 7.2, 7.3)") {
+    const auto context = CryptoContext::deterministic(1).value();
+    for (const KeMethod method : {KeMethod::mlkem512, KeMethod::mlkem768, KeMethod::mlkem1024}) {
+        INFO(name_of(method));
+        if (KeyExchange::lacking(method)) continue;
+        const auto pair = KeyExchange::initiate(*context, method).value();
+        Octets key = pair->public_value();
+        key[0] = key[1] = key[2] = std::byte{0xff};  // a coefficient above q - 1 = 3328
+        const auto refused = KeyExchange::respond(*context, method, key);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.find("it is no key") != std::string::npos);
+        auto answer = KeyExchange::respond(*context, method, pair->public_value()).value();
+        answer.value.front() ^= std::byte{1};  // not refused, and no secret that anybody has (6.3)
+        CHECK_FALSE(pair->finish(answer.value).value().same_as(answer.secret));
     }
 }

@@ -236,11 +236,69 @@ TEST_CASE("an unknown transform is passed over, an unknown type spoils its propo
     auto offered = ikes("aes128gcm16-prfsha256-x25519", "aes128gcm16-prfsha256-x25519");
     add(offered[0], TransformType::encr, 999);
     CHECK(chosen_words(ours, offered) == "1 aes128gcm16-prfsha256-x25519");
-    add(offered[0], TransformType{9}, 1);
+    add(offered[0], TransformType{99}, 1);
     CHECK(chosen_words(ours, offered) == "2 aes128gcm16-prfsha256-x25519");
-    CHECK(has(why_not(ours, {offered[0]}), "transform type 9"));
+    CHECK(has(why_not(ours, {offered[0]}), "transform type 99"));
     offered[1].transforms[0].understood = false;
     CHECK(chosen_words(ours, offered) == "nothing");
+}
+
+TEST_CASE("additional key exchanges: every method once, NONE as often as it likes (RFC 9370 2.2.1)") {
+    const auto words = [](std::string_view ours, std::string_view offered, Choosing how = {}) {
+        return chosen_words(ikes(ours), ikes(offered), how);
+    };
+    const std::string front = "aes128gcm16-prfsha256-x25519";
+    CHECK(words(front + "-ke1_ecp384-ke2_modp2048", front + "-ke2_modp2048-ke1_ecp384") ==
+          "1 " + front + "-ke1_ecp384-ke2_modp2048");
+    CHECK(words(front + "-ke1_ecp384-ke1_ecp256-ke2_ecp384", front + "-ke1_ecp256-ke1_ecp384-ke2_ecp384") ==
+          "1 " + front + "-ke1_ecp256-ke2_ecp384");  // the second has but one choice
+    CHECK(words(front + "-ke1_ecp384-ke2_ecp384", front + "-ke1_ecp384-ke2_ecp384") == "nothing");
+    CHECK(words(front + "-ke1_none-ke2_none", front + "-ke1_none-ke2_none") == "1 " + front);
+    CHECK(words(front + "-ke1_ecp384", front) == "nothing");
+    CHECK(words(front, front + "-ke1_ecp384") == "nothing");
+    CHECK(words(front + "-ke1_ecp384-ke1_none", front) == "1 " + front);
+    CHECK(words(front, front + "-ke1_ecp384-ke1_none") == "1 " + front);
+    const Choosing without{.without_additional = true};
+    CHECK(words(front + "-ke1_ecp384", front + "-ke1_ecp384", without) == "nothing");
+    CHECK(words(front + "-ke1_ecp384-ke1_none", front + "-ke1_ecp384-ke1_none", without) == "1 " + front);
+    CHECK(has(why_not(ikes(front + "-ke1_ecp384"), ikes(front + "-ke1_ecp256")),
+              "the additional key exchange 1 differs: the peer has ke1_ecp256, we have ke1_ecp384"));
+
+    // with seven of them and no way to agree on the last it is told at once
+    std::string many = front;
+    for (const char number : std::string_view{"123456"})
+        for (const char* const word : {"ecp256", "ecp384", "ecp521", "modp2048", "modp3072", "modp4096"})
+            many += std::string{"-ke"} + number + "_" + word;
+    CHECK(words(many + "-ke7_x25519", many + "-ke7_ecp256") == "nothing");
+
+    const auto offered = ikes(front + "-ke1_ecp384-ke1_ecp256-ke2_ecp384-ke2_none");
+    const auto taken = [&](std::string_view chosen) {
+        const auto suite = accept(offered, ike_proposal(chosen), {});
+        return suite ? text_of(*suite) : suite.error().message;
+    };
+    CHECK(taken(front + "-ke1_ecp256-ke2_ecp384") == front + "-ke1_ecp256-ke2_ecp384");
+    CHECK(taken(front + "-ke1_ecp384") == front + "-ke1_ecp384");
+    CHECK(has(taken(front), "it has no additional key exchange 1"));
+    CHECK(has(taken(front + "-ke1_none"), "it has no additional key exchange 1"));
+    CHECK(has(taken(front + "-ke1_ecp384-ke2_ecp384"), "ke2_ecp384 is a key exchange that it has already"));
+    CHECK(has(taken(front + "-ke1_modp2048"), "we did not offer ke1_modp2048"));
+}
+
+TEST_CASE("words of additional key exchanges that make no proposal are told apart (RFC 9370 2.2.1)") {
+    const auto why = [](std::string_view words) {
+        const auto parsed = parse_ike_proposal(words, refused);
+        return parsed ? text_of(*parsed) : parsed.error().message;
+    };
+    CHECK(why("aes128gcm16-prfsha256-x25519-ke7_curve25519") == "aes128gcm16-prfsha256-x25519-ke7_x25519");
+    CHECK(has(why("aes128gcm16-prfsha256-x25519-ke1_nonsense"), "there is no additional key exchange 'ke1_nonsense'"));
+    CHECK(has(why("aes128gcm16-prfsha256-x25519-ke1_modp1024"), "it is too weak"));
+    CHECK(has(why("aes128gcm16-prfsha256-x25519-ke8_ecp384"), "there is no 'ke8_ecp384'"));
+    CHECK(has(why("aes128gcm16-prfsha256-x25519-ke1_ecp384-ke1_ecp384"), "stands there twice"));
+    const auto child = parse_child_proposal(ProtocolId::esp, "aes128gcm16-ke1_ecp384", refused);
+    REQUIRE_FALSE(child);
+    CHECK(has(child.error().message, "additional key exchanges need one that they add to"));
+    CHECK(text_of(*parse_child_proposal(ProtocolId::ah, "sha256-x25519-ke1_ecp384-esn", refused)) ==
+          "sha256-x25519-esn-ke1_ecp384");
 }
 
 TEST_CASE("ESN: what is in both, ours first; a proposal without a word of it is none (RFC 7296 3.3.3)") {
@@ -316,7 +374,8 @@ TEST_CASE("what the peer chose is checked against what we offered (RFC 7296 2.7,
     CHECK(has(take([](Proposal& p) { replace_key_bits(p, 192); }), "did not offer aes192gcm16"));
     CHECK(has(take([](Proposal& p) { replace_key_bits(p, std::nullopt); }), "no key length"));
     CHECK(has(take([](Proposal& p) { p.transforms[0].understood = false; }), "nothing that we know"));
-    CHECK(has(take([](Proposal& p) { add(p, TransformType{6}, 36); }), "nothing that we know"));
+    CHECK(has(take([](Proposal& p) { add(p, TransformType{13}, 36); }), "nothing that we know"));
+    CHECK(has(take([](Proposal& p) { add(p, TransformType::additional_ke_1, 20); }), "did not offer ke1_ecp384"));
 }
 
 TEST_CASE("transforms that have no word are told by the RFC's name or number") {

@@ -24,7 +24,7 @@ TEST_CASE("the highest debug level tells every field in words") {
     CHECK(in_full({Sa{{{1,
                         ProtocolId::esp,
                         octets("c0ffee01"),
-                        {{TransformType::encr, 20, 128}, {TransformType::esn, 0}, {TransformType{9}, 7, {}, false}}}}},
+                        {{TransformType::encr, 20, 128}, {TransformType::esn, 0}, {TransformType{99}, 7, {}, false}}}}},
                    IdInitiator{{IdType::fqdn, octets("612e62")}}, IdResponder{{IdType::ipv4_addr, octets("0a000001")}},
                    notify_u16(NotifyType::invalid_ke_payload, 19), Delete{ProtocolId::esp, {0x1000}},
                    TsInitiator{{{.protocol = 6,
@@ -37,7 +37,7 @@ TEST_CASE("the highest debug level tells every field in words") {
           "  proposal 1: ESP, SPI c0ffee01\n"
           "    ENCR_AES_GCM_16, 128 bits\n"
           "    no ESN\n"
-          "    transform type 9 7, with attributes unknown to us\n"
+          "    transform type 99 7, with attributes unknown to us\n"
           "IDi: ID_FQDN \"a.b\"\n"
           "IDr: ID_IPV4_ADDR 10.0.0.1\n"
           "N: INVALID_KE_PAYLOAD, 0013\n"

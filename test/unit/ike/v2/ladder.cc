@@ -136,4 +136,13 @@ bool rewrite(World& world, Datagram& datagram, const std::function<void(Opened&)
     return true;
 }
 
+std::vector<Octets> cut(World& world, const Datagram& datagram, std::size_t octets) {
+    const auto opened = open(world, datagram);
+    if (!opened || opened->payloads.empty()) return {};
+    auto sealed = cipher_for(world, opened->header)
+                      ->seal_fragments(opened->header, type_of(opened->payloads.front()),
+                                       build_payloads(opened->payloads), octets);
+    return sealed ? std::move(*sealed) : std::vector<Octets>{};
+}
+
 }  // namespace torii::ike::test

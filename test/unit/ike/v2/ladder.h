@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ike/message/message.h"
 #include "world.h"
@@ -34,6 +35,8 @@ struct Opened {
 std::optional<Opened> open(World& world, const Datagram& datagram);
 /// Opens it, lets `change` change it, and seals it again; false: it could not be opened.
 bool rewrite(World& world, Datagram& datagram, const std::function<void(Opened&)>& change);
+/// The same message in fragments of at most so many octets; empty: it could not be opened.
+std::vector<Octets> cut(World& world, const Datagram& datagram, std::size_t octets);
 
 template <class T>
 T* get(Payloads& payloads) {

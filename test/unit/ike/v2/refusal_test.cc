@@ -10,10 +10,12 @@ using namespace torii::ike::test;
 
 namespace {
 
-World offices() {
+World offices(const char* proposal = "aes128gcm16-prfsha256-x25519") {
     World world{21};
-    world.add("tokyo", config_of({connection(1, 2)}));
-    world.add("newyork", config_of({connection(2, 1)}));
+    auto mine = connection(1, 2), other = connection(2, 1);
+    mine->proposals = other->proposals = {*parse_ike_proposal(proposal, LegacyAlgorithms::refused)};
+    world.add("tokyo", config_of({mine}));
+    world.add("newyork", config_of({other}));
     return world;
 }
 
@@ -33,16 +35,20 @@ std::string picture(const Node& node) {
     return out + std::to_string(node.sad.size()) + "/" + std::to_string(node.sad.policies());
 }
 
-constexpr std::array exchanges{ExchangeType::ike_sa_init,      ExchangeType::ike_auth,
-                               ExchangeType::create_child_sa,  ExchangeType::informational,
-                               ExchangeType::ike_intermediate, ExchangeType{99}};
+constexpr std::array exchanges{ExchangeType::ike_sa_init,
+                               ExchangeType::ike_auth,
+                               ExchangeType::create_child_sa,
+                               ExchangeType::informational,
+                               ExchangeType::ike_intermediate,
+                               ExchangeType::ike_followup_ke,
+                               ExchangeType{99}};
 
 }  // namespace
 
 TEST_CASE("in each state every message without protection is refused and changes nothing") {
     // stop the ladder after each of its messages, and throw everything at both ends
-    for (unsigned stop = 1; stop <= 5; ++stop) {
-        World world = offices();
+    for (unsigned stop = 1; stop <= 7; ++stop) {
+        World world = offices("aes128gcm16-prfsha256-x25519-ke1_ecp256");
         up(world);
         for (unsigned i = 1; i < stop && !world.flights.empty(); ++i) world.step(world.clock + Instant{100});
         for (std::size_t victim = 0; victim < 2; ++victim) {
@@ -83,6 +89,16 @@ TEST_CASE("the table of legal messages: states that wait take their one message,
     CHECK(!is_legal(IkeState::init_answered, false, ExchangeType::informational));
     CHECK(!is_legal(IkeState::auth_sent, false, ExchangeType::create_child_sa));
     CHECK(!is_legal(IkeState::established, true, ExchangeType::ike_sa_init));
+    // RFC 9242 3.2, RFC 9370 2.2.4: the one before IKE_AUTH alone, the other behind it alone
+    CHECK(is_legal(IkeState::init_answered, false, ExchangeType::ike_intermediate));
+    CHECK(!is_legal(IkeState::init_answered, false, ExchangeType::ike_followup_ke));
+    CHECK(!is_legal(IkeState::intermediate_sent, true, ExchangeType::ike_auth));
+    CHECK(!is_legal(IkeState::intermediate_sent, true, ExchangeType::ike_followup_ke));
+    CHECK(!is_legal(IkeState::auth_sent, true, ExchangeType::ike_intermediate));
+    for (const bool response : {false, true}) {
+        CHECK(!is_legal(IkeState::established, response, ExchangeType::ike_intermediate));
+        CHECK(is_legal(IkeState::established, response, ExchangeType::ike_followup_ke));
+    }
     for (const ExchangeType exchange : exchanges)
         for (const bool response : {false, true}) CHECK(!is_legal(IkeState::dead, response, exchange));
     for (const Legal& row : legal_messages()) CHECK(!row.section.empty());

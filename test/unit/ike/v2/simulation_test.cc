@@ -30,7 +30,14 @@ std::string live(std::uint64_t seed) {
     mine->children[0].ipcomp = kinds() % 3 == 0;
     other->children[0].ipcomp = kinds() % 3 == 0;
     const bool mobile = kinds() % 2 == 0;  // each has a second address, and moves to and fro
+    // Additional key exchanges, of the cheapest, for IKE and for children with keys of their own.
+    const unsigned exchanges = kinds() % 4;
     for (const auto& c : {mine, other}) {
+        if ((exchanges & 1) != 0)
+            c->proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x25519-ke1_ecp256", LegacyAlgorithms::refused)};
+        if ((exchanges & 2) != 0)
+            c->children[0].proposals = {*parse_child_proposal(ProtocolId::esp, "aes128gcm16-x25519-ke2_ecp256-ke2_none",
+                                                              LegacyAlgorithms::refused)};
         c->mobike = mobile;
         if (mobile) c->other_locals = {address_of(c == mine ? 51 : 52)};
     }

@@ -375,7 +375,8 @@ std::string complaint(const Node& node) {
     node.engine->each([&](const IkeSa& sa) {
         if (sa.state != IkeState::established)
             wrong = node.name + " holds an IKE SA in state " + std::string{name_of(sa.state)};
-        if (sa.outstanding || !sa.queue.empty()) wrong = node.name + " still waits for something";
+        if (sa.outstanding || !sa.queue.empty() || !sa.awaited.empty())
+            wrong = node.name + " still waits for something";
         for (const auto& child : sa.children) {
             sas += child->inbound_up + child->outbound_up;
             if (child->ipcomp) sas += child->ipcomp->inbound_up + child->ipcomp->outbound_up;
