@@ -13,13 +13,19 @@ unpack() {  # unpack FOLDER
   for package in "$1"/packages/*.deb; do dpkg -x "$package" "$1" || return 1; done
 }
 
+needed() {  # needed PACKAGE...: these, and what they want beyond what is installed; fails where apt knows nothing of them
+  local plan
+  plan=$(apt-get install -s --no-install-recommends "$@" 2>/dev/null) || return 1
+  { printf '%s\n' "$@" && awk '$1 == "Inst" {print $2}' <<<"$plan"; } | sort -u
+}
+
 fetch() {  # fetch NAME PACKAGE...
   local name=$1 folder=build/peers/$1 list
   shift
   [ ! -e "$folder" ] && [ ! -e "$folder.missing" ] || return 0
   echo "peers: fetching $name"
   rm -rf "$folder.new" && mkdir -p "$folder.new/packages"
-  list=$(apt-get install -s --no-install-recommends "$@" 2>/dev/null | awk '$1 == "Inst" {print $2}')
+  list=$(needed "$@") || { [ "$(id -u)" = 0 ] && apt-get -q update >/dev/null 2>&1 && list=$(needed "$@"); }
   if [ -n "$list" ] && (cd "$folder.new/packages" && apt-get -q download $list >/dev/null 2>&1) && unpack "$folder.new"; then
     apt-cache policy "$1" | awk '/Candidate:/ {print $2}' >"$folder.new/version"
     rm -rf "$folder.new/packages"

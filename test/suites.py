@@ -31,7 +31,7 @@ LANES = {
         'demo': ('demo', 'release', 180),
         'daemon': ('daemon', 'release', 240),
         'faq': ('faq', 'release', 240),
-        'ike': ('ike', 'release', 420),
+        'ike': ('ike', 'release', 900),
         'interop': ('interop', 'release', 420),
     },
     'alone': {  # behind the others: it wants the machine for itself

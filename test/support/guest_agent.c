@@ -1,12 +1,12 @@
-/* What a user-mode Linux guest does for the test that has made it (uml.py), with as few processes as can be: each costs there
- * what a hundred cost here.
+/* What a user-mode Linux guest does for the test that has made it (uml.py), with as few processes as can be: each costs
+ * there what a hundred cost here.
  *
  *   guest-agent load FILE    loads the kernel modules that FILE lists, a path a line, in its order
  *   guest-agent serve TTY    does what comes by that line, one command after the other
  *
- * A command in: `NUMBER OCTETS` and a newline, then so many octets of shell. Its answer: `NUMBER STATUS OCTETS` and a newline,
- * then what the command has printed. One without any of the shell's own characters is started without a shell, and `xfrm-states`,
- * which a test asks for all the time, without any process: an SA a line, as show() prints it. */
+ * A command in: `NUMBER OCTETS` and a newline, then so many octets of shell. Its answer: `NUMBER STATUS OCTETS` and a
+ * newline, then what the command has printed. One without any of the shell's own characters is started without a shell,
+ * and `xfrm-states`, which a test asks for all the time, without any process: an SA a line, as show() prints it. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -50,7 +50,8 @@ static void show(int output, const struct xfrm_usersa_info* sa) {
     inet_ntop(sa->family, &sa->saddr, source, sizeof source);
     inet_ntop(sa->family, &sa->id.daddr, destination, sizeof destination);
     dprintf(output, "%s %s %u %u %u %llu %llu %u\n", source, destination, sa->id.proto, ntohl(sa->id.spi), sa->mode,
-            (unsigned long long)sa->curlft.bytes, (unsigned long long)sa->curlft.packets, sa->flags & XFRM_STATE_ESN ? 1 : 0);
+            (unsigned long long)sa->curlft.bytes, (unsigned long long)sa->curlft.packets,
+            sa->flags & XFRM_STATE_ESN ? 1 : 0);
 }
 
 /* Writes the kernel's SAs. */
@@ -58,7 +59,8 @@ static int show_states(int output) {
     struct {
         struct nlmsghdr head;
         struct xfrm_usersa_id none;
-    } ask = {.head = {.nlmsg_len = sizeof ask, .nlmsg_type = XFRM_MSG_GETSA, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+    } ask = {
+        .head = {.nlmsg_len = sizeof ask, .nlmsg_type = XFRM_MSG_GETSA, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     static char answer[65536];
     const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
     int status = netlink < 0 || send(netlink, &ask, sizeof ask, 0) < 0;
@@ -66,7 +68,8 @@ static int show_states(int output) {
         int octets = (int)recv(netlink, answer, sizeof answer, 0);
         if (octets <= 0) status = 1;
         more = octets > 0;
-        for (const struct nlmsghdr* head = (const struct nlmsghdr*)answer; NLMSG_OK(head, octets); head = NLMSG_NEXT(head, octets)) {
+        for (const struct nlmsghdr* head = (const struct nlmsghdr*)answer; NLMSG_OK(head, octets);
+             head = NLMSG_NEXT(head, octets)) {
             if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR) more = 0;
             if (head->nlmsg_type == NLMSG_ERROR) status = 1;
             if (head->nlmsg_type == XFRM_MSG_NEWSA) show(output, NLMSG_DATA(head));

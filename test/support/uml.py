@@ -8,6 +8,7 @@ and guest-agent, which does what a serial line says. A guest may carry more (`Ca
 files of one run. Nothing of the host's files is mounted in the guest. A guest belongs to the process that made it and is ended by
 its own process group; `Unavailable` says why there can be none on this machine.
 """
+import contextlib
 import os
 import re
 import select
@@ -266,6 +267,15 @@ class Guest:
             piece = text[start:start + size].replace("'", "'\\''")
             self.check(f"printf %s '{piece}' {'>' if start == 0 else '>>'}{path}")
         self.check(f'chmod 600 {path}')
+
+    @contextlib.contextmanager
+    def held(self):
+        """Within it the guest stands still, as one whose power is gone."""
+        os.kill(self.process.pid, signal.SIGSTOP)  # the kernel alone: it would not understand what had stopped its processes
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     def stop(self):
         """Ends the guest and removes its files. May be called twice."""
