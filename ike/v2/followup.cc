@@ -122,8 +122,8 @@ void Turn::take_follow_up_response(IkeSa& sa, const Message& message, Outstandin
 /// The whole series is as if CREATE_CHILD_SA had been answered with that.
 void Turn::follow_up_failed(IkeSa& sa, const Payloads& answered, Outstanding what, const std::string& why) {
     Message instead{header_for(sa, ExchangeType::create_child_sa, true, what.message_id), {}, {}};
-    if (first_error(answered) != nullptr)
-        instead.payloads = answered;
+    if (const Notify* const error = first_error(answered))
+        instead.payloads = {*error};
     else
         what.refusal = "IKE_FOLLOWUP_KE: " + why;
     take_create_child_response(sa, instead, std::move(what));

@@ -1,5 +1,7 @@
 #include "ike/crypto/key_exchange.h"
 
+#include <openssl/evp.h>
+
 #include "catch.h"
 #include "hex.h"
 #include "known_answers.h"
@@ -226,6 +228,42 @@ TEST_CASE("ML-KEM-1024 as the only key exchange is refused, as an additional one
     CHECK(parse_ike_proposal("aes256gcm16-prfsha384-x25519-ke1_mlkem1024", LegacyAlgorithms::refused));
     CHECK(parse_ike_proposal("aes256gcm16-prfsha384-mlkem768", LegacyAlgorithms::refused));
     CHECK(parse_child_proposal(ProtocolId::esp, "aes256gcm16-mlkem1024", LegacyAlgorithms::refused));
+}
+
+namespace {
+
+struct MlkemAnswer {
+    KeMethod method;
+    const char *key_sha3_256, *secret, *ciphertext;
+};
+#include "mlkem_answers.inc"
+
+Octets counted(unsigned octets) {
+    Octets out(octets);
+    for (unsigned i = 0; i < octets; ++i) out[i] = static_cast<std::byte>(i);
+    return out;
+}
+
+std::string sha3_256(const Octets& of) {
+    Octets out(32);
+    std::size_t size = out.size();
+    EVP_Q_digest(nullptr, "SHA3-256", nullptr, of.data(), of.size(), reinterpret_cast<unsigned char*>(out.data()),
+                 &size);
+    return to_hex(out);
+}
+
+}  // namespace
+
+TEST_CASE("ML-KEM makes the keys and opens the ciphertexts of an implementation of FIPS 203 that is not OpenSSL's") {
+    const auto context = CryptoContext::deterministic(1).value();
+    for (const MlkemAnswer& answer : mlkem_answers) {
+        INFO(name_of(answer.method));
+        CHECK(from_hex(answer.ciphertext).size() == find(answer.method)->answer_octets);
+        if (KeyExchange::lacking(answer.method)) continue;
+        const auto pair = KeyExchange::from_pair(*context, answer.method, counted(64), {}).value();
+        CHECK(sha3_256(pair->public_value()) == answer.key_sha3_256);
+        CHECK(to_hex(pair->finish(from_hex(answer.ciphertext)).value()) == answer.secret);
+    }
 }
 
 TEST_CASE("ML-KEM answers as FIPS 203 says, and refuses what is no key (FIPS 203 7.2, 7.3)") {
