@@ -43,7 +43,7 @@ def compresses(scene, name, side, mode, target, back):
 
 def new_child_keys(scene, name, side, place='office', target=INNER, lost_max=0):
     before_ike, before = scene.have(name)
-    with scene.flood(place, target, lost_max=lost_max):
+    with scene.flood(place, target, interval=0.005, lost_max=lost_max):
         if side == 'torii':
             scene.torii.torii('ike', 'rekey', f'{name}/offices')
         else:
@@ -55,12 +55,12 @@ def new_child_keys(scene, name, side, place='office', target=INNER, lost_max=0):
 
 def new_ike_keys(scene, name, side):
     before, pair = scene.have(name)
-    with scene.flood('office', INNER):
+    with scene.flood('office', INNER, interval=0.005):
         if side == 'torii':
             scene.torii.torii('ike', 'rekey', name)
         else:
             scene.daemon.rekey_ike(name)
-        wait_for(lambda: before['number'] not in [sa['number'] for sa in scene.torii.ike()], lambda: f'no new IKE SA: {scene.both()}', 1.5)
+        wait_for(lambda: before['number'] not in [sa['number'] for sa in scene.torii.ike()], lambda: f'no new IKE SA: {scene.both()}', 2.5)
     after, moved = scene.wait_until_agreed(name)
     check(after['initiator'] == (side == 'torii') and moved['inbound_spi'] == pair['inbound_spi'], f'the child did not move: {after} {moved}')
 

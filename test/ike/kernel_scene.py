@@ -135,7 +135,7 @@ class KernelScene(Scene):
     def wait_until_agreed(self, connection, seconds=8):
         return wait_for(lambda: self.agreed(connection), lambda: f'the two do not agree on {connection}: {self.both()}', seconds)
 
-    def wait_until_others(self, before, seconds=1.5):
+    def wait_until_others(self, before, seconds=2.5):
         """Until other SAs than the pair `before` are in use here."""
         wait_for(lambda: (now := self.children()) and all(pair['inbound_spi'] != before['inbound_spi'] for pair in now),
                  lambda: f'no new SAs: {self.both()}', seconds)
