@@ -1,11 +1,12 @@
 """Torii and strongSwan with several key exchanges, one after the other (RFC 9370, RFC 9242): strongSwan has them since 6.0, which Debian 12
-has not. test/ike/trixie runs them in Debian 13, with ML-KEM. Both offices and both daemons are interop.py's."""
+has not. test/ike/trixie runs them in Debian 13, whose strongSwan lacks ML-KEM, though. Both offices and both daemons are interop.py's."""
+import os
 import re
 import subprocess
 
 from interop import MORE, Pair
 from scene import Swan, check, wait_for
-from strongswan import CHARON
+from strongswan import CHARON, PLUGINS
 
 SECRET = 'one secret of both'
 IKE = {'classic': 'aes256gcm16-prfsha384-x25519-ke1_ecp384-ke2_modp2048', 'mlkem': 'aes256gcm16-prfsha384-x25519-ke1_mlkem768'}
@@ -18,6 +19,8 @@ def lacks(*wanted):
     found = re.search(r'strongSwan (\d+)\.(\S+)', version)
     if found is None or int(found[1]) < 6:
         return f'strongSwan takes one key exchange alone before 6.0, and this is {found[0] if found else "of no known version"}'
+    if 'mlkem' in wanted and not os.path.exists(f'{PLUGINS}/libstrongswan-ml.so'):
+        return f'{found[0]} here has no plugin for ML-KEM'
     openssl = subprocess.run(['openssl', 'version'], capture_output=True, text=True, check=False).stdout
     number = re.search(r'OpenSSL (\d+)\.(\d+)', openssl)
     if 'mlkem' in wanted and (number is None or (int(number[1]), int(number[2])) < (3, 5)):
