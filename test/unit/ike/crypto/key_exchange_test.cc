@@ -259,7 +259,10 @@ TEST_CASE("ML-KEM makes the keys and opens the ciphertexts of an implementation 
     for (const MlkemAnswer& answer : mlkem_answers) {
         INFO(name_of(answer.method));
         CHECK(from_hex(answer.ciphertext).size() == find(answer.method)->answer_octets);
-        if (KeyExchange::lacking(answer.method)) continue;
+        if (const auto lack = KeyExchange::lacking(answer.method)) {
+            WARN("skipped: " << *lack);
+            return;
+        }
         const auto pair = KeyExchange::from_pair(*context, answer.method, counted(64), {}).value();
         CHECK(sha3_256(pair->public_value()) == answer.key_sha3_256);
         CHECK(to_hex(pair->finish(from_hex(answer.ciphertext)).value()) == answer.secret);
@@ -270,7 +273,10 @@ TEST_CASE("ML-KEM answers as FIPS 203 says, and refuses what is no key (FIPS 203
     const auto context = CryptoContext::deterministic(1).value();
     for (const KeMethod method : {KeMethod::mlkem512, KeMethod::mlkem768, KeMethod::mlkem1024}) {
         INFO(name_of(method));
-        if (KeyExchange::lacking(method)) continue;
+        if (const auto lack = KeyExchange::lacking(method)) {
+            WARN("skipped: " << *lack);
+            return;
+        }
         const auto pair = KeyExchange::initiate(*context, method).value();
         Octets key = pair->public_value();
         key[0] = key[1] = key[2] = std::byte{0xff};  // a coefficient above q - 1 = 3328
