@@ -75,6 +75,8 @@ TEST_CASE("every example reads, its keys lie beside it, and legacy ones have lea
     unsigned examples = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator{root / "configs"}) {
         if (entry.path().extension() != ".conf") continue;
+        if (entry.path().parent_path().filename() == "peers")
+            continue;  // of other makes: the suite `ike` has them read
         const auto read = config::read(entry.path().string(), two_cores);
         INFO(entry.path() << ": " << (read ? "" : read.error().message));
         REQUIRE(read);
