@@ -22,7 +22,7 @@ HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LANES = {
     'computes': {
         'house': ('house', None, 60),
-        'unit-asan': ('unit', 'asan', 900),
+        'unit-asan': ('unit', 'asan', 1200),
         'unit': ('unit', 'release', 300),
         'oracle': ('oracle', 'release', 420),
         'malformed': ('malformed', 'asan', 300),
