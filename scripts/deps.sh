@@ -135,5 +135,4 @@ elif anything_missing; then
   apt update
   install_missing
 fi
-scripts/peers.sh
 tell_about_hugepages

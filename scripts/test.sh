@@ -7,4 +7,5 @@ root=()
 
 kinds=$(/usr/bin/python3 test/suites.py --kinds "$@")
 [ -z "$kinds" ] || scripts/build.sh $kinds
+[ $# != 0 ] && [[ " $* " != *" ike "* ]] || scripts/peers.sh  # the other makes' daemons, for the suite `ike` alone
 exec "${root[@]}" /usr/bin/python3 test/suites.py "$@"
