@@ -9,18 +9,12 @@ namespace {
 
 using enum TransformType;
 // In which proposals are compared and explained. Additional key exchanges stand behind the one that they add to.
-constexpr std::array order{encr,
-                           prf,
-                           integ,
-                           ke,
-                           additional_ke_1,
-                           additional_ke_2,
-                           additional_ke_3,
-                           additional_ke_4,
-                           additional_ke_5,
-                           additional_ke_6,
-                           additional_ke_7,
-                           esn};
+constexpr auto order = [] {
+    std::array<TransformType, 5 + additional_kes> out{encr, prf, integ, ke};
+    for (std::size_t i = 0; i < additional_kes; ++i) out[4 + i] = additional_ke(i);
+    out.back() = esn;
+    return out;
+}();
 
 bool is_known(TransformType type) { return std::ranges::find(order, type) != order.end(); }
 bool is_of_ke(TransformType type) { return type == ke || is_additional_ke(type); }
@@ -126,8 +120,7 @@ Suite suite_of(const std::vector<Transform>& chosen) {
             case esn: out.esn = EsnId{transform.id} == EsnId::esn; break;
             default:
                 if (is_additional_ke(transform.type))
-                    out.additional[static_cast<std::size_t>(transform.type) -
-                                   static_cast<std::size_t>(additional_ke_1)] = KeMethod{transform.id};
+                    out.additional[additional_place(transform.type)] = KeMethod{transform.id};
         }
     return out;
 }

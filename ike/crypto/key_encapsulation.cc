@@ -10,15 +10,6 @@ namespace {
 constexpr std::size_t secret_octets = 32;  // FIPS 203 table 3
 constexpr const char* seed_parameter = "seed";
 
-std::unexpected<Error> refused(KeMethod method, const std::string& why) {
-    ERR_clear_error();
-    return fail(Errc::bad_value, "the peer's " + name_of(method) + " value is refused: " + why);
-}
-
-std::string wrong_length(std::size_t is, std::size_t wanted) {
-    return std::to_string(is) + " octets, not " + std::to_string(wanted);
-}
-
 class Encapsulation final : public KeyExchange {
 public:
     Encapsulation(CryptoContext& context, KeMethod method, PkeyPtr key, Octets public_value)
@@ -28,7 +19,7 @@ public:
     }
     Result<SecretBytes> finish(OctetView ciphertext) override {
         const std::size_t wanted = find(method_)->answer_octets;
-        if (ciphertext.size() != wanted) return refused(method_, wrong_length(ciphertext.size(), wanted));
+        if (ciphertext.size() != wanted) return refused_length(method_, ciphertext.size(), wanted);
         const PkeyContext opener{EVP_PKEY_CTX_new_from_pkey(context_.library(), key_.get(), nullptr)};
         SecretBytes secret{secret_octets};
         std::size_t size = secret.size();
@@ -84,8 +75,7 @@ Result<std::unique_ptr<KeyExchange>> encapsulation_of_seed(CryptoContext& contex
 
 Result<KeyExchange::Answer> respond_encapsulation(CryptoContext& context, KeMethod method, OctetView peers_key) {
     const KeInfo& info = *find(method);
-    if (peers_key.size() != info.public_octets)
-        return refused(method, wrong_length(peers_key.size(), info.public_octets));
+    if (peers_key.size() != info.public_octets) return refused_length(method, peers_key.size(), info.public_octets);
     const PkeyPtr key{EVP_PKEY_new_raw_public_key_ex(context.library(), encapsulation_name(method), nullptr,
                                                      octets(peers_key.data()), peers_key.size())};
     if (!key) return refused(method, "it is no key (FIPS 203 7.2)");

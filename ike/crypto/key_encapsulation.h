@@ -6,6 +6,10 @@
 
 namespace torii::ike {
 
+/// What a peer sent for it is of no use. Clears OpenSSL's errors.
+std::unexpected<Error> refused(KeMethod method, const std::string& why);
+std::unexpected<Error> refused_length(KeMethod method, std::size_t is, std::size_t wanted);
+
 /// OpenSSL's name of the method; null: it encapsulates nothing.
 const char* encapsulation_name(KeMethod method);
 

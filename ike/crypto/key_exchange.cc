@@ -87,11 +87,6 @@ PkeyPtr generate(CryptoContext& context, const Spelling& spelling) {
     return PkeyPtr{made};
 }
 
-std::unexpected<Error> refused(KeMethod method, const std::string& why) {
-    ERR_clear_error();
-    return fail(Errc::bad_value, "the peer's " + name_of(method) + " value is refused: " + why);
-}
-
 bool all_zero(OctetView secret) {  // in time that does not depend on where the first other octet is
     std::byte any{};
     for (const std::byte octet : secret) any |= octet;
@@ -107,8 +102,7 @@ public:
     }
     Result<SecretBytes> finish(OctetView peers_value) override {
         const std::size_t wanted = public_value_.size();
-        if (peers_value.size() != wanted)
-            return refused(method_, std::to_string(peers_value.size()) + " octets, not " + std::to_string(wanted));
+        if (peers_value.size() != wanted) return refused_length(method_, peers_value.size(), wanted);
         TORII_CHECK(check_range(peers_value));
         const PkeyPtr peer = peers_key(peers_value);
         if (!peer) return refused(method_, "it is no point of the curve");
@@ -233,6 +227,15 @@ std::unexpected<Error> not_ours(KeMethod method) {
 }
 
 }  // namespace
+
+std::unexpected<Error> refused(KeMethod method, const std::string& why) {
+    ERR_clear_error();
+    return fail(Errc::bad_value, "the peer's " + name_of(method) + " value is refused: " + why);
+}
+
+std::unexpected<Error> refused_length(KeMethod method, std::size_t is, std::size_t wanted) {
+    return refused(method, std::to_string(is) + " octets, not " + std::to_string(wanted));
+}
 
 std::optional<std::string> KeyExchange::lacking(KeMethod method) {
     const char* const name = encapsulation_name(method);

@@ -242,10 +242,7 @@ std::string encr_word(const Transform& transform) {
 
 /// "ke1_" of ADDKE1 and so on.
 std::string prefix_of(TransformType additional) {
-    return "ke" +
-           std::to_string(static_cast<unsigned>(additional) - static_cast<unsigned>(TransformType::additional_ke_1) +
-                          1) +
-           "_";
+    return "ke" + std::to_string(additional_place(additional) + 1) + "_";
 }
 
 std::string plain_word(const Transform& transform) {

@@ -112,9 +112,7 @@ std::string name_of(NotifyType type) {
 }
 
 std::string name_of(TransformType type) {
-    if (is_additional_ke(type))
-        return "additional key exchange " +
-               std::to_string(static_cast<unsigned>(type) - static_cast<unsigned>(TransformType::additional_ke_1) + 1);
+    if (is_additional_ke(type)) return "additional key exchange " + std::to_string(additional_place(type) + 1);
     switch (type) {
         case TransformType::encr: return "encryption";
         case TransformType::prf: return "PRF";

@@ -116,6 +116,10 @@ inline constexpr std::size_t additional_kes = 7;
 constexpr TransformType additional_ke(std::size_t index) {
     return TransformType{static_cast<std::uint8_t>(static_cast<std::size_t>(TransformType::additional_ke_1) + index)};
 }
+/// And back: 0 for ADDKE1.
+constexpr std::size_t additional_place(TransformType additional) {
+    return static_cast<std::size_t>(additional) - static_cast<std::size_t>(TransformType::additional_ke_1);
+}
 constexpr bool is_additional_ke(TransformType type) {
     return type >= TransformType::additional_ke_1 && type <= TransformType::additional_ke_7;
 }
