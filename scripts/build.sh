@@ -1,5 +1,5 @@
 #!/bin/bash
-# Configures and builds build/KIND for each KIND named.   build.sh release|asan|fuzz...
+# Configures build/KIND and builds in it, for each KIND named: all of it, or one file.   build.sh release|asan|fuzz[/FILE]...
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,12 +16,15 @@ options() {  # options KIND: what `meson setup` is told
   esac
 }
 
-for kind in "$@"; do
+for word in "$@"; do
+  kind=${word%%/*}
+  file=${word#"$kind"}
   told=$(options "$kind")
   if [ ! -e "build/$kind/build.ninja" ]; then
     [ "$kind" != fuzz ] || export CXX=clang++-19
     # shellcheck disable=SC2086  # one word an option
     meson setup "build/$kind" $told
   fi
-  if [ "$kind" = fuzz ]; then ninja -C build/fuzz fuzzers; else ninja -C "build/$kind"; fi
+  [ "$word" != fuzz ] || file=/fuzzers
+  ninja -C "build/$kind" ${file:+"${file#/}"}
 done

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages="g++ pkg-config meson ninja-build clang-format
-  iproute2 ethtool iputils-ping iperf3 tcpdump tshark python3 python3-scapy python3-cryptography user-mode-linux busybox-static cpio
+  iproute2 procps ethtool iputils-ping iperf3 tcpdump tshark python3 python3-scapy python3-cryptography user-mode-linux busybox-static cpio
   strongswan-charon strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins
   libdpdk-dev libconfig-dev catch2 zlib1g-dev libssl-dev libedit-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libcli11-dev
   libipsec-mb-dev"
