@@ -22,12 +22,14 @@ def ed25519_key():
 
 
 class Person:
-    """Whoever has a key and a certificate. `issuer` None: he vouches for himself."""
+    """Whoever has a key and a certificate, which may have expired a day ago. `issuer` None: he vouches for himself."""
 
-    def __init__(self, name, key, issuer=None, authority=False):
+    def __init__(self, name, key, issuer=None, authority=False, expired=False):
         self.name, self.key, self.issuer = name, key, issuer
         by = issuer or self
         now = datetime.datetime.utcnow()
+        if expired:
+            now -= 2 * DAY
         builder = (x509.CertificateBuilder().subject_name(by_name(name)).issuer_name(by_name(by.name))
                    .public_key(key.public_key()).serial_number(x509.random_serial_number())
                    .not_valid_before(now - DAY).not_valid_after(now + DAY)

@@ -9,7 +9,9 @@ from scene import Pings, Swan, check, wait_for
 WAYS = {'psk': ('20.0.0.1', '20.0.0.2'),
         'ecdsa': ('tokyo.ecdsa.example', 'newyork.ecdsa.example'),
         'rsa': ('tokyo.rsa.example', 'newyork.rsa.example'),
-        'chain': ('tokyo.chain.example', 'newyork.chain.example')}
+        'chain': ('tokyo.chain.example', 'newyork.chain.example'),
+        'late': ('tokyo.late.example', 'newyork.late.example'),  # strongSwan's certificate has expired
+        'stale': ('tokyo.stale.example', 'newyork.stale.example')}  # Torii's has
 MORE = """
     psk_file = "psk.txt";
     authorities = ["ca.pem"];
@@ -18,7 +20,8 @@ MORE = """
 """
 SECRET = 'one secret of both'
 OTHER_OF_SWAN = '20.0.0.9'
-PROOF = {'psk': 'psk', 'ecdsa': 'certificate', 'rsa': 'certificate', 'chain': 'certificate'}
+PROOF = {name: 'psk' if name == 'psk' else 'certificate' for name in WAYS}
+EXPIRED = [('late', 1), ('stale', 0)]
 BETWEEN = 5  # certificates between the authority and an end of the long chain
 SKF = 53  # RFC 7383 2.5
 
@@ -64,10 +67,10 @@ class Pair(Swan):
         last, between = self.ca['rsa'], rsa_key()
         for number in range(BETWEEN):
             last = Person(f'Torii authority number {number} of a long chain', between, last, authority=True)
-        issuers = {'ecdsa': self.ca['ecdsa'], 'rsa': self.ca['rsa'], 'chain': last}
-        makers = {'ecdsa': ecdsa_key, 'rsa': rsa_key, 'chain': rsa_key}
-        self.people = {(name, side): Person(WAYS[name][side], makers[name](), issuer) for name, issuer in issuers.items()
-                       for side in (0, 1)}
+        issuers = {'chain': last, 'rsa': self.ca['rsa'], **dict.fromkeys(('ecdsa', 'late', 'stale'), self.ca['ecdsa'])}
+        self.people = {(name, side): Person(WAYS[name][side], rsa_key() if name in ('rsa', 'chain') else ecdsa_key(), issuer,
+                                            expired=(name, side) in EXPIRED)
+                       for name, issuer in issuers.items() for side in (0, 1)}
         self.write('psk.txt', f'20.0.0.2 {SECRET}\n')
         self.write('ca.pem', ''.join(ca.pem() for ca in self.ca.values()))
         for name in issuers:
@@ -239,7 +242,7 @@ def deletes(scene, side):
     scene.wait_until_nothing()
 
 
-def stays_out(scene, conf, told_torii, told_swan):
+def stays_out(scene, conf, told_torii, told_swan, name='psk'):
     """With this configuration of strongSwan neither side comes in, whoever begins, and each log says why."""
     scene.end()
     scene.swan.load(conf)
@@ -247,9 +250,9 @@ def stays_out(scene, conf, told_torii, told_swan):
         for side in ('torii', 'swan'):
             torii_log, swan_log = len(scene.torii.said()), len(scene.swan.said())
             if side == 'torii':
-                scene.torii.torii('ike', 'up', 'psk/offices')
+                scene.torii.torii('ike', 'up', f'{name}/offices')
             else:
-                done = scene.swan.ask('--initiate', '--ike', 'psk', '--child', 'offices', '--timeout', '8')
+                done = scene.swan.ask('--initiate', '--ike', name, '--child', 'offices', '--timeout', '8')
                 check(done.returncode, 'swanctl says that it is up')
             for words, log, start in ((told_torii[side], scene.torii.said, torii_log), (told_swan[side], scene.swan.said, swan_log)):
                 wait_for(lambda: words in log()[start:], lambda: f'{side} began, and nobody was told "{words}": {scene.both()}')
@@ -306,5 +309,9 @@ def cases(scene):
     yield case('strongSwan with an identity that Torii does not expect gets no SA, whoever begins, and both are told', stays_out,
                swan_conf(psk={'us': '20.0.0.9'}), {'torii': 'AUTHENTICATION_FAILED', 'swan': '20.0.0.9'},
                {'torii': 'no matching peer config found', 'swan': 'AUTH_FAILED'})
+    yield case('where strongSwan\'s certificate has expired there is no SA, whoever begins, and both are told (RFC 5280 4.1.2.5)', stays_out,
+               swan_conf(), dict.fromkeys(names, 'expired on'), {'torii': 'AUTH_FAILED', 'swan': 'AUTH_FAILED'}, 'late')
+    yield case('where Torii\'s certificate has expired there is no SA, whoever begins, and both are told (RFC 5280 4.1.2.5)', stays_out,
+               swan_conf(), dict.fromkeys(names, 'AUTHENTICATION_FAILED'), dict.fromkeys(names, 'certificate invalid'), 'stale')
     yield case('strongSwan gets another address, and its IKE SA and its child go on there after one gap in the pings (RFC 4555)', swan_moves)
     yield case('when strongSwan dies without a word Torii notices, and connects again when it is back (RFC 7296 2.4)', notices_death)

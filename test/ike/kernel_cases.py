@@ -2,6 +2,13 @@
 from kernel_scene import INNER, check, wait_for
 
 
+def titled(daemon, scene):
+    """case(title, body, words of the body...) -> (title, body of a scene) for a daemon's cases."""
+    def case(title, body, *words, **more):
+        return f'{daemon} over a real kernel: {title}', lambda: body(scene, *words, **more)
+    return case
+
+
 def connects(scene, name, side, protocol=50, mode='tunnel', suite='', **words):
     """Whoever begins: SAs of this mode and protocol in both, and packets of nothing else on the wire."""
     scene.end()

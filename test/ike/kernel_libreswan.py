@@ -6,11 +6,10 @@ import tempfile
 import uml
 from certificates import Person, ecdsa_key, rsa_key
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
-from kernel_cases import by_example, compresses, connects, new_child_keys, new_ike_keys, stays_out, with_esn
-from kernel_scene import INNER, OUTER, SECRET, Daemon, KernelScene, example, torii_connection
+from kernel_cases import by_example, compresses, connects, new_child_keys, new_ike_keys, stays_out, titled, with_esn
+from kernel_scene import INNER, OUTER, PEERS, SECRET, Daemon, KernelScene, example, lacks_peer, torii_connection
 from places import Wrong
 
-PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'build', 'peers')
 ROOT = os.path.join(PEERS, 'libreswan')
 PROGRAMS = '/usr/libexec/ipsec/'
 LIBRARIES = '/usr/lib/x86_64-linux-gnu/'
@@ -165,16 +164,11 @@ def nss(words):
 
 
 def missing():
-    """Why these cases cannot run here, in words; None if they can."""
-    if why := uml.missing():
-        return why
-    return None if os.path.exists(ROOT) else 'there is no build/peers/libreswan: scripts/peers.sh fetches Debian\'s package'
+    return lacks_peer('libreswan')
 
 
 def cases(scene):
-    def case(title, body, *words, **more):
-        return f'libreswan over a real kernel: {title}', lambda: body(scene, *words, **more)
-
+    case = titled('libreswan', scene)
     host = {'mode': 'transport'}
     for side, name in (('torii', 'Torii'), ('guest', 'libreswan')):
         yield case(f'{name} begins, and the ESP tunnel carries pings of any size (RFC 7296 1.2)', connects, 'esp', side, suite='aes256gcm16')

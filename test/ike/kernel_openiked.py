@@ -12,9 +12,8 @@ import time
 import uml
 from certificates import Person, ecdsa_key
 from cryptography.hazmat.primitives import serialization
-from kernel_cases import by_example, connects, new_child_keys, new_ike_keys, stays_out
-from kernel_libreswan import PEERS
-from kernel_scene import INNER, OUTER, SECRET, Daemon, KernelScene, check, example, torii_connection, wait_for
+from kernel_cases import by_example, connects, new_child_keys, new_ike_keys, stays_out, titled
+from kernel_scene import INNER, OUTER, PEERS, SECRET, Daemon, KernelScene, check, example, lacks_peer, torii_connection, wait_for
 from places import Wrong
 
 ROOT = os.path.join(PEERS, 'openiked')
@@ -123,10 +122,7 @@ def traditional(key):
 
 
 def missing():
-    """Why these cases cannot run here, in words; None if they can."""
-    if why := uml.missing():
-        return why
-    return None if os.path.exists(ROOT) else 'there is no build/peers/openiked: scripts/peers.sh fetches Debian\'s package'
+    return lacks_peer('openiked')
 
 
 def gives_child_keys(scene):
@@ -148,9 +144,7 @@ def gives_ike_keys(scene):
 
 
 def cases(scene):
-    def case(title, body, *words, **more):
-        return f'OpenIKED over a real kernel: {title}', lambda: body(scene, *words, **more)
-
+    case = titled('OpenIKED', scene)
     host = {'mode': 'transport'}
     for side, name in (('torii', 'Torii'), ('guest', 'OpenIKED')):
         yield case(f'{name} begins, and the ESP tunnel carries pings of any size (RFC 7296 1.2)', connects, 'esp', side, suite='aes128-sha512')

@@ -20,7 +20,9 @@ OTHER_OUTER = '20.0.0.9'
 BEHIND_NAT, BESIDE = '192.168.7.2', '192.168.7.100'  # the guest, and whoever speaks to its daemon and not to toriid
 SECRET = '0x746f7269692064656d6f206b65792c207075626c697368656420616e64207468757320776f7274686c657373'
 PROTOCOLS = {'50': 'esp', '51': 'ah', '108': 'comp'}
-EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'configs', 'office-vpn-ike')
+HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+EXAMPLES = os.path.join(HOUSE, 'configs', 'office-vpn-ike')
+PEERS = os.path.join(HOUSE, 'build', 'peers')
 FRAMES = 'blocksz=8192,framesz=8192,framecnt=1024'  # the kernel joins fragments before an af_packet port sees them
 
 TORII = """
@@ -42,6 +44,13 @@ ike = {
 };
 control = { socket = "/run/torii/torii.sock"; };
 """
+
+
+def lacks_peer(name):
+    """Why the cases with that daemon of build/peers cannot run here, in words; None if they can."""
+    if why := uml.missing():
+        return why
+    return None if os.path.exists(os.path.join(PEERS, name)) else f'there is no build/peers/{name}: scripts/peers.sh fetches Debian\'s package'
 
 
 def torii_connection(name, child, settings='', local='20.0.0.1', remote=OUTER):

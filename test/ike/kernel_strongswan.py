@@ -5,7 +5,7 @@ import subprocess
 
 import uml
 from certificates import Person, ed25519_key
-from kernel_cases import by_example, compresses, connects, new_child_keys, new_ike_keys, with_esn
+from kernel_cases import by_example, compresses, connects, new_child_keys, new_ike_keys, titled, with_esn
 from kernel_scene import (BEHIND_NAT, INNER, OTHER_OUTER, OUTER, OUTER6, SECRET, Daemon, KernelScene, Pings, check, example,
                           torii_connection, wait_for)
 from places import Wrong
@@ -249,9 +249,7 @@ def notices_death(scene, name):
 
 
 def cases(scene):
-    def case(title, body, *words, **more):
-        return f'strongSwan over a real kernel: {title}', lambda: body(scene, *words, **more)
-
+    case = titled('strongSwan', scene)
     host = {'mode': 'transport'}
     sides = (('torii', 'Torii'), ('guest', 'strongSwan'))
     for side, name in sides:
