@@ -15,9 +15,10 @@ namespace torii {
 
 namespace {
 
-constexpr std::size_t most_lines = 2000;      // of the log that is kept for `torii show ike-log`
-constexpr std::size_t most_datagrams = 1024;  // that wait for the loop's next turn: more are a flood
-constexpr std::size_t most_events = 4096;
+constexpr std::size_t most_lines = 2000;   // of the log that is kept for `torii show ike-log`
+constexpr std::size_t most_events = 4096;  // that wait for the loop's next turn
+// Public keys take their time, up to some milliseconds each: after so long the loop has its turn.
+constexpr std::chrono::milliseconds longest_work{10};
 
 std::string_view name_of(ike::Tell::Level level) {
     switch (level) {
@@ -89,7 +90,7 @@ Result<std::unique_ptr<IkeDaemon>> IkeDaemon::start(control::ControlPlane& contr
         log::warning("the keys of every IKE SA are written to " + key_log + " (ike.key_log): for debugging alone");
     }
     TORII_TRY(daemon.receiving_,
-              control.receive_ike([&daemon](const control::IkeDatagram& datagram) { daemon.take(datagram); }));
+              control.receive_ike([&daemon](const control::IkeDatagram& datagram) { return daemon.take(datagram); }));
     daemon.listening_ = control.listen([&daemon](const control::Event& event) { daemon.take(event); });
     daemon.perform(daemon.engine_.begin(daemon.now()));
     daemon.arm();
@@ -117,10 +118,9 @@ std::uint64_t IkeDaemon::packets(const control::SaId& sa) const {
 
 // ---- what comes in. The gateway is in the middle of a poll or a transaction then: it is done on the next turn.
 
-void IkeDaemon::take(const control::IkeDatagram& d) {
-    if (datagrams_.size() >= most_datagrams) return;
-    datagrams_.push_back({{d.local, d.local_port}, {d.remote, d.remote_port}, {d.octets.begin(), d.octets.end()}});
-    if (!work_) work_ = loop_.after({}, [this] { work(); });
+bool IkeDaemon::take(const control::IkeDatagram& d) {
+    work_soon();
+    return inbox_.put({{d.local, d.local_port}, {d.remote, d.remote_port}, {d.octets.begin(), d.octets.end()}});
 }
 
 void IkeDaemon::take(const control::Event& event) {
@@ -129,35 +129,51 @@ void IkeDaemon::take(const control::Event& event) {
     if (event.kind != Kind::acquire && event.kind != Kind::expire_soft && event.kind != Kind::sequence_exhausted &&
         !ended)
         return;
-    if (events_.size() >= most_events) return;
-    events_.push_back(event);
+    work_soon();
+    if (events_.size() < most_events)
+        events_.push_back(event);
+    else
+        ++events_lost_;
+}
+
+void IkeDaemon::work_soon() {
     if (!work_) work_ = loop_.after({}, [this] { work(); });
 }
 
 void IkeDaemon::work() {
     work_.reset();
     const Burst burst{*this};
-    while (!datagrams_.empty()) {
-        const ike::Datagram datagram = std::move(datagrams_.front());
-        datagrams_.pop_front();
-        perform(engine_.receive(datagram, now()));
-    }
-    while (!events_.empty()) {
-        const control::Event event = std::move(events_.front());
-        events_.pop_front();
-        if (event.kind != control::Event::Kind::acquire) {
-            perform(engine_.expired(event.sa, event.kind != control::Event::Kind::expire_soft, now()));
-            continue;
+    const auto end = EventLoop::Clock::now() + longest_work;
+    do {
+        if (!events_.empty()) {
+            const control::Event event = std::move(events_.front());
+            events_.pop_front();
+            take_in(event);
         }
-        std::optional<Policy> policy;
-        control_.each_policy([&](const control::PolicyView& view) {
-            if (view.policy.id != event.policy) return true;
-            policy = view.policy;
-            return false;
-        });
-        perform(engine_.acquire(event, policy ? &*policy : nullptr, now()));
+        if (const auto datagram = inbox_.take()) perform(engine_.receive(*datagram, now()));
+    } while ((!inbox_.empty() || !events_.empty()) && EventLoop::Clock::now() < end);
+    if (!inbox_.empty() || !events_.empty()) work_soon();
+    if (const auto lost = std::exchange(events_lost_, 0); lost != 0) {
+        ike::Tell tell{ike::Tell::Level::warning,
+                       {},
+                       "",
+                       std::to_string(lost) +
+                           " events of the gateway came faster than they are worked through, and count for nothing"};
+        perform(tell);
     }
     arm();
+}
+
+void IkeDaemon::take_in(const control::Event& event) {
+    if (event.kind != control::Event::Kind::acquire)
+        return perform(engine_.expired(event.sa, event.kind != control::Event::Kind::expire_soft, now()));
+    std::optional<Policy> policy;
+    control_.each_policy([&](const control::PolicyView& view) {
+        if (view.policy.id != event.policy) return true;
+        policy = view.policy;
+        return false;
+    });
+    perform(engine_.acquire(event, policy ? &*policy : nullptr, now()));
 }
 
 void IkeDaemon::arm() {

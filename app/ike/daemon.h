@@ -9,6 +9,7 @@
 #include <string>
 
 #include "app/event_loop.h"
+#include "app/ike/inbox.h"
 #include "app/rpc/ike_control.h"
 #include "control/control_plane.h"
 #include "ike/v2/engine.h"
@@ -58,9 +59,11 @@ private:
         IkeDaemon& daemon_;
         std::shared_ptr<void> held_;
     };
-    void take(const control::IkeDatagram& datagram);
+    bool take(const control::IkeDatagram& datagram);
     void take(const control::Event& event);
+    void work_soon();
     void work();
+    void take_in(const control::Event& event);
     void perform(ike::Actions actions);
     void perform(ike::Send& send);
     void send(const ike::Datagram& datagram);
@@ -74,9 +77,10 @@ private:
     EventLoop& loop_;
     ike::Engine engine_;
     std::shared_ptr<void> receiving_, listening_;
-    /// What came while the gateway was in the middle of something; done on the loop's next turn.
-    std::deque<ike::Datagram> datagrams_;
+    /// What came while the gateway was in the middle of something; done on the loop's next turns.
+    Inbox inbox_;
     std::deque<control::Event> events_;
+    std::uint64_t events_lost_ = 0;  // since the last turn
     std::optional<EventLoop::TimerId> work_, timer_;
     std::vector<ike::Datagram> outbox_;
     unsigned bursts_ = 0;

@@ -98,10 +98,10 @@ std::optional<Instant> Starts::next() const {
     return order_.begin()->first;
 }
 
-std::vector<std::string> Starts::due(Instant now) const {
+std::vector<std::string> Starts::due(Instant now, std::size_t most) const {
     std::vector<std::string> out;
     for (const auto& [at, name] : order_) {
-        if (at > now) break;
+        if (at > now || out.size() == most) break;
         out.push_back(name);
     }
     return out;

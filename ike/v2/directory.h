@@ -63,7 +63,7 @@ public:
     /// How often it was tried and came to nothing.
     unsigned failures(const std::string& connection) const;
     std::optional<Instant> next() const;
-    std::vector<std::string> due(Instant now) const;
+    std::vector<std::string> due(Instant now, std::size_t most) const;
 
 private:
     struct Start {

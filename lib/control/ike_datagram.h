@@ -21,7 +21,8 @@ struct IkeDatagram {
     std::span<const std::byte> octets;  // borrowed for the call
 };
 
-/// Called on the control thread. It must not let its own handle go.
-using IkeReceiver = std::function<void(const IkeDatagram&)>;
+/// Called on the control thread; false: there is no room for it, and it is dropped as `ike_full`. It must not let its
+/// own handle go.
+using IkeReceiver = std::function<bool(const IkeDatagram&)>;
 
 }  // namespace torii::control

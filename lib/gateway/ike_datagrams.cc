@@ -89,7 +89,7 @@ void Gateway::serve_ike(rte_mbuf* mbuf) {
     control::IkeDatagram datagram;
     Drop reason = routes_->is_own(p.source()) ? Drop::own_source : take_message(p, datagram);
     if (reason != Drop::none) return forget(mbuf, reason);
-    ike_receiver_(datagram);
+    if (!ike_receiver_(datagram)) return forget(mbuf, Drop::ike_full);
     rte_pktmbuf_free(mbuf);
 }
 

@@ -25,7 +25,9 @@ public:
     }
     Result<std::shared_ptr<void>> receive() {
         return gateway.gateway().receive_ike([this](const control::IkeDatagram& d) {
+            if (heard.size() == room) return false;
             heard.push_back({d.local, d.remote, d.local_port, d.remote_port, {d.octets.begin(), d.octets.end()}});
+            return true;
         });
     }
     void arrive(const Octets& packet, std::size_t port = world) {
@@ -41,6 +43,7 @@ public:
     }
 
     std::vector<Heard> heard;
+    std::size_t room = SIZE_MAX;
     Wires gateway;
     std::shared_ptr<void> handle;
 };
@@ -277,5 +280,14 @@ TEST_CASE("a flood of IKE is bounded by name, and ARP is answered meanwhile") {
     CHECK(tokyo.heard.size() < 512);
     tokyo.gateway.turn(20);
     CHECK(tokyo.heard.size() + tokyo.gateway.drops(Drop::ike_full) == sent);
+    CHECK(tokyo.gateway.buffers_missing() == 0);
+}
+
+TEST_CASE("IKE that its receiver has no room for is dropped by name") {
+    Speaker tokyo;
+    tokyo.room = 2;
+    for (unsigned i = 0; i < 5; ++i) tokyo.arrive(summed(ike4(500, 500, message)));
+    CHECK(tokyo.heard.size() == 2);
+    CHECK(tokyo.gateway.drops(Drop::ike_full) == 3);
     CHECK(tokyo.gateway.buffers_missing() == 0);
 }

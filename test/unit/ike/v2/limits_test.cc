@@ -284,3 +284,82 @@ TEST_CASE("transforms that nobody here knows are passed over, as an offer (RFC 7
     CHECK(find<Sa>(answer->payloads)->proposals[0].number == 2);
     CHECK(find<Sa>(answer->payloads)->proposals[0].transforms[0].id == static_cast<std::uint16_t>(20));  // AES-GCM, 16
 }
+
+TEST_CASE("what is due all at once is begun in pieces, so that nobody else waits for hundreds of key pairs") {
+    constexpr std::size_t offices = 100;
+    std::vector<std::shared_ptr<const Connection>> connections;
+    for (unsigned i = 0; i < offices; ++i) connections.push_back(connection(1, 2 + i, StartAction::start));
+    World world{3};
+    Engine& engine = *world.add("tokyo", config_of(connections)).engine;
+    (void)engine.begin(world.now());
+    std::size_t begun = 0, ticks = 0;
+    for (; engine.next_tick() <= world.clock && ticks < offices; ++ticks) {
+        const Actions actions = engine.tick(world.now());
+        const auto sent =
+            std::ranges::count_if(actions, [](const Action& a) { return std::holds_alternative<Send>(a); });
+        CHECK(sent <= 16);
+        begun += static_cast<std::size_t>(sent);
+    }
+    CHECK(begun == offices);
+    world.clock = engine.next_tick() + Instant{10'000};  // and each is due for sending again, at the same time
+    CHECK(std::ranges::count_if(engine.tick(world.now()),
+                                [](const Action& a) { return std::holds_alternative<Send>(a); }) == 16);
+}
+
+TEST_CASE(
+    "uniqueness: an older IKE SA of the same peer goes, stays alone, or stays beside the new one (RFC 7296 2.4)") {
+    struct Row {
+        Uniqueness theirs;
+        bool told;  // by INITIAL_CONTACT that the peer has begun afresh
+        std::size_t left;
+        bool old_one, new_one;
+    };
+    for (const Row& row :
+         {Row{Uniqueness::replace, false, 1, false, true}, Row{Uniqueness::keep, false, 1, true, false},
+          Row{Uniqueness::keep, true, 1, false, true}, Row{Uniqueness::never, true, 2, true, true}}) {
+        auto mine = connection(1, 2), other = connection(2, 1);
+        other->uniqueness = row.theirs;
+        other->dpd_seconds = 0;
+        World world = two_offices(mine, other, 14);
+        world.tap = [&](Datagram& d) {
+            const Header header = *parse_header(d.octets);
+            if (!row.told && header.exchange == ExchangeType::ike_auth && !header.response)
+                rewrite(world, d, [](Opened& message) {
+                    std::erase_if(message.payloads, [](const Payload& payload) {
+                        const auto* const n = std::get_if<Notify>(&payload);
+                        return n != nullptr && n->type == NotifyType::initial_contact;
+                    });
+                });
+            return true;
+        };
+        bring_up(world);
+        const IkeSaId first = only(world[1])->id;
+        world.restart(0);
+        bring_up(world);
+        world.run(Instant{30'000});
+        INFO(static_cast<int>(row.theirs) << row.told << "\n" << world.tail(20));
+        CHECK(count(world[1], IkeState::established) == row.left);
+        const IkeSa* const old = world[1].engine->find(first);
+        CHECK((old != nullptr && old->state == IkeState::established) == row.old_one);
+        CHECK((count(world[0], IkeState::established) == 1) == row.new_one);
+    }
+}
+
+TEST_CASE("lifetimes differ by up to a tenth, so that what began together is not rekeyed together (RFC 7296 2.8)") {
+    constexpr unsigned children = 200;
+    EngineLimits wide;
+    wide.queued_requests = wide.requests_per_second = 1000;
+    World world = limited(children, wide, wide);
+    bring_up(world);
+    const IkeSa& sa = *only(world[0]);
+    REQUIRE(sa.children.size() == children);
+    std::set<Instant> lives;
+    for (const auto& child : sa.children) {
+        const Instant life = child->rekey_at - child->created, longest{child->config->rekey_seconds * 1000ll};
+        CHECK(life <= longest);
+        CHECK(life >= longest * 9 / 10);
+        lives.insert(life);
+    }
+    CHECK(lives.size() > children * 9 / 10);
+    CHECK(*lives.rbegin() - *lives.begin() > Instant{3'600'000} / 20);  // over half of that tenth at least
+}

@@ -1,0 +1,109 @@
+// The IKE daemon between the control seam and the event loop, both by a hand of the test: that public keys do not keep
+// the loop from its other work, and what happens when more comes than is worked through.
+#include "app/ike/daemon.h"
+
+#include "app/log.h"
+#include "catch.h"
+#include "test/unit/ike/v2/world.h"
+#include "test/unit/rpc/fake_control.h"
+
+using namespace torii;
+using namespace torii::ike;
+using namespace torii::ike::test;
+
+namespace {
+
+class Seam final : public torii::test::FixedGateway {
+public:
+    Result<std::shared_ptr<void>> receive_ike(control::IkeReceiver to) override {
+        receiver = std::move(to);
+        return std::shared_ptr<void>{this, [](void* me) { static_cast<Seam*>(me)->receiver = {}; }};
+    }
+    Result<void> send_ike(const control::IkeDatagram& d) override {
+        sent.emplace_back(d.octets.begin(), d.octets.end());
+        return {};
+    }
+
+    control::IkeReceiver receiver;
+    std::vector<Octets> sent;
+};
+
+/// A daemon that takes connections of one peer, and an IKE_SA_INIT of that peer's.
+struct Office {
+    static EngineConfig config(unsigned local, unsigned remote) {
+        const auto c = connection(local, remote);
+        c->proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-modp2048", LegacyAlgorithms::refused)};
+        EngineConfig made = config_of({c});
+        made.limits.half_open = made.limits.half_open_per_source = made.limits.cookies_from = 100'000;
+        return made;
+    }
+
+    Office() {
+        REQUIRE(log::open("", "off"));
+        Engine peer{*crypto, config(2, 1), nothing};
+        Actions actions = peer.up("to-1", {}).value();
+        for (Action& action : actions)
+            if (auto* const send = std::get_if<Send>(&action)) first = std::move(send->datagram.octets);
+    }
+    /// Whether the daemon takes it. `own`: the peer's SPI, `ours`: the daemon's.
+    bool arrive(std::uint32_t own, std::uint32_t ours) {
+        Octets octets = first;
+        for (unsigned i = 0; i < 4; ++i) {
+            octets[4 + i] = static_cast<std::byte>(own >> (8 * i));
+            octets[12 + i] = static_cast<std::byte>(ours >> (8 * i));
+        }
+        if (ours != 0) octets[18] = static_cast<std::byte>(ExchangeType::informational);
+        return seam.receiver({address_of(1), address_of(2), 500, 500, octets});
+    }
+    bool was_told(std::string_view words) const {
+        return std::ranges::any_of(daemon->log("", 10'000), [&](const rpc::IkeLogLine& line) {
+            return line.text.find(words) != std::string::npos;
+        });
+    }
+
+    std::unique_ptr<CryptoContext> crypto = CryptoContext::deterministic(1).value();
+    Sad nothing;
+    Octets first;
+    Seam seam;
+    std::unique_ptr<EventLoop> loop = EventLoop::make().value();
+    std::unique_ptr<IkeDaemon> daemon = IkeDaemon::start(seam, *loop, *crypto, config(1, 2), "").value();
+};
+
+bool is_complaint(const Octets& message) { return parse_header(message)->exchange == ExchangeType::informational; }
+
+}  // namespace
+
+TEST_CASE("negotiations that come all at once leave the event loop its turns, and members go before newcomers") {
+    Office office;
+    constexpr unsigned newcomers = 200;
+    for (unsigned i = 1; i <= newcomers; ++i) CHECK(office.arrive(i, 0));
+    CHECK(office.arrive(1, 77));
+
+    unsigned turns = 0;  // in which there was something to do
+    for (unsigned i = 0; i < 1000 && office.seam.sent.size() <= newcomers; ++i) {
+        const std::size_t before = office.seam.sent.size();
+        office.loop->turn();
+        if (office.seam.sent.size() == before) continue;
+        if (turns++ == 0) CHECK(is_complaint(office.seam.sent.front()));
+    }
+    CHECK(office.seam.sent.size() == newcomers + 1);
+    CHECK(turns >= 3);  // two public-key operations each: a tenth of a second where they are fast
+    CHECK(std::ranges::count_if(office.seam.sent, is_complaint) == 1);
+}
+
+TEST_CASE("IKE's messages that nobody could work through are refused, those of newcomers first") {
+    Office office;
+    for (unsigned i = 1; i <= Inbox::most; ++i) REQUIRE(office.arrive(i, 0));
+    CHECK_FALSE(office.arrive(Inbox::most + 1, 0));
+    CHECK(office.arrive(1, 77));
+}
+
+TEST_CASE("events of the gateway that come faster than they are worked through are told of") {
+    Office office;
+    control::Event event;
+    event.kind = control::Event::Kind::expire_soft;
+    for (unsigned i = 0; i < 5000; ++i) office.seam.tell(event);
+    CHECK_FALSE(office.was_told("events of the gateway"));
+    office.loop->turn();
+    CHECK(office.was_told("904 events of the gateway came faster"));
+}
