@@ -206,7 +206,7 @@ void Turn::take_auth_response(IkeSa& sa, const Message& message) {
     established_now(sa);
     read_mobike(sa, message.payloads);
     settle_duplicates(sa);
-    if (what.spi != Spi{}) {
+    if (what.spi != Spi{} && !(sa.first_child && again_for_one_pair(sa, message.payloads, what, *sa.first_child))) {
         if (ChildSa* child = take_child(sa, message.payloads, what, true); child == nullptr)
             child_lost(sa, sa.first_child ? sa.first_child->config : nullptr);
     }

@@ -46,6 +46,11 @@ bool was_deleted(const Payloads& answered, const Outstanding& what) {
 /// Policies that are not ours to change ask for a bundle: without IPComp its SAs would serve nobody.
 bool must_compress(const ChildConfig& config) { return config.ipcomp && !config.makes_policies; }
 
+bool name_ports(const TrafficPair& pair) {
+    const auto named = [](const TrafficSelector& s) { return s.low_port != 0 || s.high_port != 65535; };
+    return std::ranges::any_of(pair.local, named) || std::ranges::any_of(pair.remote, named);
+}
+
 std::string both(const TrafficPair& pair) { return text_of(pair.local) + " === " + text_of(pair.remote); }
 
 }  // namespace
@@ -87,6 +92,7 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
     if (!in_auth) method = task.method != KeMethod::none ? task.method : first_method(what.offered);
 
     what.proposed = task.traffic.value_or(traffic_between(sa, config));
+    what.later_fragments = config.mode == Mode::tunnel && name_ports(what.proposed);  // RFC 4301 7.3
     if (task.packet) {  // 2.9: the packet's own selector first, so that a responder that narrows keeps it
         const PacketSelector& p = *task.packet;
         const auto local = to_traffic_selector(p.source, p.protocol, p.source_port);
@@ -113,6 +119,7 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
     payloads.emplace_back(TsInitiator{what.proposed.local});
     payloads.emplace_back(TsResponder{what.proposed.remote});
     if (what.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));  // 1.3.1
+    if (what.later_fragments) payloads.emplace_back(notify(NotifyType::non_first_fragments_also));
     offer_ipcomp(config, payloads, what);
 }
 
@@ -158,6 +165,8 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
         if (error == nullptr) return failed("the answer has no SA, or no traffic selectors", true);
         std::string why = "the peer refuses it: " + name_of(error->type);
         if (error->type == NotifyType::ts_unacceptable) why += "; we asked for " + both(what.proposed);
+        if (error->type == NotifyType::single_pair_required)
+            why += ": it wants SAs for two hosts each, which a packet asks for (start = \"trap\")";
         if (error->type == NotifyType::no_proposal_chosen)
             for (const Proposal& p : what.offered)
                 why.append(&p == what.offered.data() ? "; we offered " : " or ").append(text_of(p));
@@ -228,7 +237,24 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     const bool loses = old != nullptr && loses_to_twin(sa, what, child->lowest_nonce);  // 2.8.1, see child_rekeyed
     auto installed = install(sa, std::move(child), std::move(*keys), loses, loses ? nullptr : old);
     if (!installed) return failed(installed.error().message, true);
+    if (what.later_fragments && find_notify(answered, NotifyType::non_first_fragments_also) == nullptr)
+        tell(Tell::Level::info, &sa, "child " + config.name + ": of fragments the peer takes the first alone");
+    if (find_notify(answered, NotifyType::additional_ts_possible) != nullptr)  // 2.9
+        tell(Tell::Level::info, &sa, "child " + config.name + ": the peer has further children for the rest of it");
     return *installed;
+}
+
+/// 2.9: a peer who has SAs for single pairs of addresses alone is asked once more, for those of the packet.
+bool Turn::again_for_one_pair(IkeSa& sa, const Payloads& answered, const Outstanding& what, CreateChild& task) {
+    if (!task.packet || find_notify(answered, NotifyType::single_pair_required) == nullptr) return false;
+    const auto of = [](const Address& host, const std::vector<TrafficSelector>& proposed) {
+        return narrow({to_traffic_selector(Prefix::host(host), std::nullopt, {})}, proposed);
+    };
+    TrafficPair pair{of(task.packet->source, what.proposed.local), of(task.packet->destination, what.proposed.remote)};
+    if (task.traffic == pair) return false;
+    task.traffic = std::move(pair);
+    sa.queue.push_front(std::move(task));
+    return true;
 }
 
 void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstanding what) {
@@ -238,6 +264,7 @@ void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstan
     ChildSa* const old = task.rekeys ? sa.child_by_inbound(*task.rekeys) : nullptr;
 
     if (find<Sa>(message.payloads) == nullptr) {
+        if (again_for_one_pair(sa, message.payloads, what, task)) return;
         if (const Notify* wanted = find_notify(message.payloads, NotifyType::invalid_ke_payload);
             wanted != nullptr && task.method == KeMethod::none &&
             !what.follow_up) {  // 1.3: once more, with the one that is wanted
@@ -321,6 +348,14 @@ Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth
     if (replaces == nullptr && sa.children.size() >= engine.config_.limits.children_per_ike_sa)
         return refuse(NotifyType::no_additional_sas, "there are " + std::to_string(sa.children.size()) + " children");
     const bool transport = find_notify(asked, NotifyType::use_transport_mode) != nullptr;
+    std::vector<TrafficSelector> theirs_remote = tsi->selectors, theirs_local = tsr->selectors;
+    if (transport && sa.uses_udp()) {
+        see_through_nat(theirs_remote, sa.remote.address);
+        see_through_nat(theirs_local, sa.local.address);
+    }
+    const auto common = [&](const TrafficPair& ours) {
+        return TrafficPair{narrow(theirs_local, ours.local), narrow(theirs_remote, ours.remote)};
+    };
 
     // The first child of the connection that fits; of those that do not, the one that came nearest says why.
     const ChildConfig* config = nullptr;
@@ -337,12 +372,7 @@ Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth
             continue;
         }
         const TrafficPair ours = replaces != nullptr ? replaces->traffic : traffic_between(sa, candidate);
-        std::vector<TrafficSelector> theirs_remote = tsi->selectors, theirs_local = tsr->selectors;
-        if (transport && sa.uses_udp()) {
-            see_through_nat(theirs_remote, sa.remote.address);
-            see_through_nat(theirs_local, sa.local.address);
-        }
-        TrafficPair fits{narrow(theirs_local, ours.local), narrow(theirs_remote, ours.remote)};
+        TrafficPair fits = common(ours);
         if (fits.local.empty() || fits.remote.empty()) {
             if (reason == NotifyType::ts_unacceptable) why += "[" + candidate.name + "] " + both(ours) + " ";
             continue;
@@ -429,6 +459,17 @@ Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth
         out.emplace_back(TsResponder{traffic.local});
     }
     if (child.mode == Mode::transport) out.emplace_back(notify(NotifyType::use_transport_mode));
+    if (child.mode == Mode::tunnel && find_notify(asked, NotifyType::non_first_fragments_also) != nullptr)
+        out.emplace_back(notify(NotifyType::non_first_fragments_also));  // RFC 4301 7.3: by the ports of the first
+    const bool more =
+        replaces == nullptr && std::ranges::any_of(sa.connection->children, [&](const ChildConfig& c) {
+            if (&c == config || c.mode != config->mode || c.protocol != config->protocol || lacks_address(sa, c))
+                return false;
+            const TrafficPair fits = common(traffic_between(sa, c));
+            return !fits.local.empty() && !fits.remote.empty() &&
+                   !(cover(traffic.local, fits.local) && cover(traffic.remote, fits.remote));
+        });
+    if (more) out.emplace_back(notify(NotifyType::additional_ts_possible));  // 2.9
     if (child.ipcomp) out.emplace_back(ipcomp_supported(child.ipcomp->inbound.cpi()));
     return granted;
 }

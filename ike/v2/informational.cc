@@ -1,6 +1,7 @@
 // INFORMATIONAL (RFC 7296 1.4, 1.4.1, 2.4, 2.25): Delete of children and of the IKE SA, and whether anybody is there.
 #include <algorithm>
 
+#include "base/reader.h"
 #include "ike/v2/turn.h"
 
 namespace torii::ike {
@@ -62,7 +63,13 @@ void Turn::take_informational_request(IkeSa& sa, const Message& message) {
         } else if (const auto* n = std::get_if<Notify>(&payload);
                    n != nullptr && n->type == NotifyType::authentication_failed) {  // 2.21.2
             end = true;
-            why = "the peer does not believe that we are " + text_of(sa.local_id);
+            why = "the peer does not believe that we are " + text_of(sa.local_id) + ": AUTHENTICATION_FAILED";
+        } else if (n != nullptr && n->type == NotifyType::invalid_selectors) {
+            const auto spi = Reader{n->spi}.u32();
+            tell(Tell::Level::warning, &sa,
+                 "the peer dropped a packet of ours, which is none of those that its SA is for: INVALID_SELECTORS, "
+                 "SPI " +
+                     (spi ? text_of(Spi{*spi}) : "none"));
         }
     }
     if (!end) hear_mobike(sa, message.payloads, answer);

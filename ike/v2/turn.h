@@ -158,6 +158,7 @@ struct Turn {
     Answer<ChildSa*> rekeyed_child(IkeSa& sa, const Notify& rekeyed);
     void grant_create_child(IkeSa& sa, const Header& to, Granted granted, const std::optional<Notify>& rekeys);
     void take_create_child_response(IkeSa& sa, const Message& message, Outstanding what);
+    bool again_for_one_pair(IkeSa& sa, const Payloads& answered, const Outstanding& what, CreateChild& task);
 
     // ---- followup.cc: IKE_FOLLOWUP_KE (RFC 9370 2.2.4)
     bool follow_up(IkeSa& sa, const Payloads& answered, Outstanding& what);
