@@ -22,9 +22,11 @@ struct Order {
 struct Collision {
     const char* what;
     std::array<Order, 2> orders;
-    std::size_t ike_sas, children;  // in the end
-    bool additional = false;        // with additional key exchanges (RFC 9370)
+    std::size_t ike_sas, children;     // in the end
+    std::array<bool, 2> additional{};  // who wants additional key exchanges (RFC 9370) where he begins
+    bool is_additional() const { return additional[0] || additional[1]; }
 };
+constexpr std::array all{true, true};
 
 /// One way through the tree of what may come next; advance() goes to the one behind it.
 class Path {
@@ -116,15 +118,26 @@ std::string judged(const IkeSa& a, const std::map<Key, Exchange>& seen, const st
     return there ? "the SA with the lowest nonce was kept" : "";
 }
 
+/// Where both want additional key exchanges nothing else is offered; where one does both take either.
+void offer_additional(Connection& connection, const std::array<bool, 2>& wanted, std::size_t end) {
+    ChildConfig& child = connection.children[0];
+    connection.proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x25519-ke1_ecp256", LegacyAlgorithms::refused)};
+    child.proposals = {
+        *parse_child_proposal(ProtocolId::esp, "aes128gcm16-x25519-ke1_ecp256", LegacyAlgorithms::refused)};
+    if (wanted == all) return;
+    const auto place = [&](const auto& proposals) { return wanted[end] ? proposals.end() : proposals.begin(); };
+    connection.proposals.insert(place(connection.proposals),
+                                *parse_ike_proposal("aes128gcm16-prfsha256-x25519", LegacyAlgorithms::refused));
+    connection.proposals[1].number = 2;
+    child.proposals.insert(place(child.proposals),
+                           *parse_child_proposal(ProtocolId::esp, "aes128gcm16-x25519", LegacyAlgorithms::refused));
+}
+
 /// Empty: all is well at the end of this way. `lost`: the message of that number is lost, the first time it is sent.
 std::string walk(const Collision& collision, std::uint64_t seed, std::size_t lost, Path& path, Tally& tally) {
     auto mine = connection(1, 2), other = connection(2, 1);
-    for (const auto& c : {mine, other})
-        if (collision.additional) {
-            c->proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x25519-ke1_ecp256", LegacyAlgorithms::refused)};
-            c->children[0].proposals = {
-                *parse_child_proposal(ProtocolId::esp, "aes128gcm16-x25519-ke1_ecp256", LegacyAlgorithms::refused)};
-        }
+    if (collision.is_additional())
+        for (std::size_t i = 0; i < 2; ++i) offer_additional(i == 0 ? *mine : *other, collision.additional, i);
     for (const auto& c : {mine, other}) {  // a second child, that nobody has asked for yet
         ChildConfig second = c->children[0];
         second.name = "second";
@@ -176,7 +189,7 @@ constexpr std::size_t none = 1000;
 /// Every order of delivery; `lossy`: with each single message lost too.
 Tally enumerate(const Collision& collision, std::uint64_t seed, bool lossy = true) {
     // With additional key exchanges there are ten times as many ways: with each loss for who asks for more.
-    lossy = lossy && !sanitized && (!collision.additional || std::getenv("TORII_SEEDS") != nullptr);
+    lossy = lossy && !sanitized && (!collision.is_additional() || std::getenv("TORII_SEEDS") != nullptr);
     Tally tally;
     for (std::size_t lost = none; lost == none || (lossy && lost < tally.messages);
          lost = lost == none ? 0 : lost + 1) {
@@ -265,8 +278,19 @@ TEST_CASE("both ends delete the same child, or the IKE SA: neither is left with 
 
 TEST_CASE(
     "rekeys with additional key exchanges collide as others do, and the loser stops before them (RFC 9370 2.2.4)") {
-    for (const Collision& collision : {Collision{"child/child", {rekey_child_0, rekey_child_1}, 1, 1, true},
-                                       Collision{"IKE/IKE", {rekey_ike_0, rekey_ike_1}, 1, 1, true}})
+    for (const Collision& collision : {Collision{"child/child", {rekey_child_0, rekey_child_1}, 1, 1, all},
+                                       Collision{"IKE/IKE", {rekey_ike_0, rekey_ike_1}, 1, 1, all}})
+        if (sanitized)
+            check_both_seeds(collision);
+        else
+            check_each_nonce(collision);
+}
+
+TEST_CASE(
+    "a rekey with additional key exchanges meets one without: the one with the lowest nonce goes (RFC 9370 2.2.4)") {
+    constexpr std::array first_alone{true, false};
+    for (const Collision& collision : {Collision{"child/child", {rekey_child_0, rekey_child_1}, 1, 1, first_alone},
+                                       Collision{"IKE/IKE", {rekey_ike_0, rekey_ike_1}, 1, 1, first_alone}})
         if (sanitized)
             check_both_seeds(collision);
         else
@@ -274,12 +298,12 @@ TEST_CASE(
 }
 
 TEST_CASE("a rekey with additional key exchanges meets whatever else may be under way (RFC 9370 2.2.4, 7296 2.25)") {
-    check_both_seeds({"child/IKE", {rekey_child_0, rekey_ike_1}, 1, 1, true});
-    check_both_seeds({"IKE/create", {rekey_ike_0, create_1}, 1, 2, true});
-    check_both_seeds({"rekey/Delete", {rekey_child_0, end_child_1}, 1, 0, true});
-    check_both_seeds({"IKE/Delete", {rekey_ike_0, end_child_1}, 1, 0, true});
-    check_both_seeds({"child/Delete IKE", {rekey_child_0, end_ike_1}, 0, 0, true});
-    check_both_seeds({"IKE/Delete IKE", {rekey_ike_0, end_ike_1}, 0, 0, true});
+    check_both_seeds({"child/IKE", {rekey_child_0, rekey_ike_1}, 1, 1, all});
+    check_both_seeds({"IKE/create", {rekey_ike_0, create_1}, 1, 2, all});
+    check_both_seeds({"rekey/Delete", {rekey_child_0, end_child_1}, 1, 0, all});
+    check_both_seeds({"IKE/Delete", {rekey_ike_0, end_child_1}, 1, 0, all});
+    check_both_seeds({"child/Delete IKE", {rekey_child_0, end_ike_1}, 0, 0, all});
+    check_both_seeds({"IKE/Delete IKE", {rekey_ike_0, end_ike_1}, 0, 0, all});
 }
 
 TEST_CASE(

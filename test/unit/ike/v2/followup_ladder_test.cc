@@ -288,3 +288,34 @@ TEST_CASE(
         CHECK(disagreement(world, 1, 1) == "");
     }
 }
+
+TEST_CASE("who begins series after series and ends none is refused the fifth, until those are forgotten (RFC 9370 5)") {
+    auto mine = hybrid(1, 2), other = hybrid(2, 1);
+    for (const auto& c : {mine, other})
+        for (unsigned i = 0; i < 6; ++i) {
+            ChildConfig more = c->children[0];
+            const Prefix near{Address::v4((20 + i) << 24), 16}, far{Address::v4((30 + i) << 24), 16};
+            more.name = "more-" + std::to_string(i);
+            more.local = {c == mine ? near : far};
+            more.remote = {c == mine ? far : near};
+            c->children.push_back(more);
+        }
+    World world = two_offices(mine, other, 42);
+    REQUIRE(order(world, 0, "up", "offices-2"));
+    world.run(Instant{1000});
+    world.tap = [&](Datagram& d) {  // node 0 never has a link to go on by
+        if (is_of(d, ExchangeType::create_child_sa, true))
+            rewrite(world, d, [](Opened& message) { drop<Notify>(message.payloads); });
+        return true;
+    };
+    for (unsigned i = 0; i < 6; ++i) {
+        REQUIRE(order(world, 0, "up", "more-" + std::to_string(i)));
+        world.run(Instant{100});
+        CHECK(only(world[1])->awaited.size() == std::min(i + 1, 4u));
+        CHECK(world[1].said("he ends none that he has begun") == (i >= 4));
+    }
+    world.run(Instant{21'000});
+    CHECK(only(world[1])->awaited.empty());
+    CHECK(count_children(world[1], ChildSa::State::installed) == 1);
+    CHECK(both_talk(world));
+}
