@@ -45,6 +45,9 @@ class Person:
         """His certificate and those between it and the authority, which is not in it."""
         return self.pem() + (self.issuer.chain() if self.issuer and self.issuer.issuer else '')
 
+    def public_pem(self):
+        return self.key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
     def key_pem(self):
         return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                       serialization.NoEncryption()).decode()

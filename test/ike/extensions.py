@@ -80,7 +80,7 @@ def has_ppk(scene, name, side):
         scene.torii.torii('ike', 'rekey', name)
         wait_for(lambda: ike['number'] not in [sa['number'] for sa in scene.torii.ike()], lambda: f'no new IKE SA: {scene.both()}')
         scene.torii.torii('ike', 'rekey', f'{name}/offices')
-        wait_for(lambda: scene.agreed(name) and scene.held()[0]['ppk'], lambda: f'no agreement afterwards: {scene.both()}')
+        wait_for(lambda: scene.agreed(name) and scene.held()[0]['ppk'], lambda: f'no agreement afterwards: {scene.both()}', 8)
         scene.both_ways()
 
 

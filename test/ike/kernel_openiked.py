@@ -107,14 +107,10 @@ class Iked(KernelScene):
         self.write('ca.pem', ca.pem())
         self.write('tokyo.pem', tokyo.pem())
         self.write('tokyo.key', tokyo.key_pem())
-        self.write('newyork.pub', public_pem(newyork.key))
+        self.write('newyork.pub', newyork.public_pem())
         self.daemon.credentials = {'/etc/iked/ca/ca.crt': ca.pem(), '/etc/iked/certs/newyork.ecdsa.crt': newyork.pem(),
-                                   '/etc/iked/private/local.key': traditional(newyork.key), '/etc/iked/local.pub': public_pem(newyork.key),
-                                   '/etc/iked/pubkeys/fqdn/tokyo.raw': public_pem(tokyo.key)}
-
-
-def public_pem(key):
-    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+                                   '/etc/iked/private/local.key': traditional(newyork.key), '/etc/iked/local.pub': newyork.public_pem(),
+                                   '/etc/iked/pubkeys/fqdn/tokyo.raw': tokyo.public_pem()}
 
 
 def traditional(key):

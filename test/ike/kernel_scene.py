@@ -13,17 +13,15 @@ import re
 import uml
 from nat import Nat
 from places import WireTap
-from scene import Gateway, Pings, Scene, check, wait_for  # noqa: F401
+from scene import FRAMES, HOUSE, Gateway, Pings, Scene, check, is_ike, wait_for  # noqa: F401
 
 INNER, OUTER, OUTER6 = '10.0.2.5', '20.0.0.2', '2001:db8::2'
 OTHER_OUTER = '20.0.0.9'
 BEHIND_NAT, BESIDE = '192.168.7.2', '192.168.7.100'  # the guest, and whoever speaks to its daemon and not to toriid
 SECRET = '0x746f7269692064656d6f206b65792c207075626c697368656420616e64207468757320776f7274686c657373'
 PROTOCOLS = {'50': 'esp', '51': 'ah', '108': 'comp'}
-HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLES = os.path.join(HOUSE, 'configs', 'office-vpn-ike')
 PEERS = os.path.join(HOUSE, 'build', 'peers')
-FRAMES = 'blocksz=8192,framesz=8192,framecnt=1024'  # the kernel joins fragments before an af_packet port sees them
 
 TORII = """
 gateway = { name = "torii"; workers = 1; mbufs = 8192; };
@@ -201,17 +199,11 @@ class KernelScene(Scene):
 
     def on_wire(self):
         """The IPv4 frames toward and from toriid since the last call, as (protocol, octets); IKE and ARP are left out."""
-        seen = [f for f in self.tap.frames() if f[12:14] == b'\x08\x00']
-        return [(f[23], len(f)) for f in seen if not (f[23] == 17 and f[34:36] in (b'\x01\xf4', b'\x11\x94') and is_ike(f))]
+        return [(f[23], len(f)) for f in self.tap.frames() if f[12:14] == b'\x08\x00' and not is_ike(f)]
 
     def both(self):
         said = f'torii: {self.torii.ike_log()[-900:]} {self.daemon.name}: {self.daemon.said()[-1200:]}'
         return f'{said} kernel: {[(sa["source"], sa["protocol"], hex(sa["spi"])) for sa in self.kernels()]}'
-
-
-def is_ike(frame):
-    """UDP to port 500, or to 4500 with four octets of zero in front; fragments of UDP count as well."""
-    return frame[34:36] == b'\x01\xf4' or frame[42:46] == bytes(4)
 
 
 class Daemon:

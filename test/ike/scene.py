@@ -20,6 +20,8 @@ from toriid import Toriid
 
 BUILD = os.environ['TORII_BUILD']
 HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FRAMES = 'blocksz=8192,framesz=8192,framecnt=1024'  # of an af_packet port: the kernel joins fragments before it sees them
+SKF = 53  # RFC 7383 2.5
 
 
 def check(true, why):
@@ -35,6 +37,22 @@ def wait_for(true, why, seconds=5):
             raise Wrong(why() if callable(why) else why)  # what `why` asks takes its time: once, at the end
         time.sleep(0.05)
     return got
+
+
+def is_ike(frame):
+    """UDP to or from port 500, or on port 4500 with four octets of zero in front; fragments of UDP count as well."""
+    return frame[23] == 17 and (b'\x01\xf4' in (frame[34:36], frame[36:38]) or frame[42:46] == bytes(4))
+
+
+def check_ike_is_cut(frames, sources):
+    """Of each of the sources there are three fragments of IKE at least (RFC 7383), and none of IP."""
+    frames = [f for f in frames if f[12:14] == b'\x08\x00']
+    for source in sources:
+        ours = [f for f in frames if f[26:30] == bytes(map(int, source.split('.')))]
+        check(all(f[20] & 0x3f == 0 and f[21] == 0 for f in ours), f'{source} cut IP packets: IKE should be cut')
+        # the 17th octet of IKE's header is the first payload
+        cut = [f for f in ours if is_ike(f) and f[62 if f[42:46] == bytes(4) else 58] == SKF]
+        check(len(cut) >= 3, f'{source} sent {len(cut)} fragments of IKE_AUTH, and the chain needs more')
 
 
 class Gateway(Toriid):

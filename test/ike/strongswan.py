@@ -19,6 +19,7 @@ charon {
   retransmit_timeout = 0.5
   retransmit_tries = 3
   retransmit_base = 1.5
+  delete_rekeyed_delay = 1
   fragment_size = 1280
   plugins {
     vici { socket = unix://%(folder)s/vici }
