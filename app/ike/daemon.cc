@@ -195,6 +195,8 @@ void IkeDaemon::reload(ike::EngineConfig config) {
 void IkeDaemon::shut_down() {
     receiving_.reset();
     listening_.reset();
+    if (work_) loop_.cancel(*work_);
+    work_.reset();
     perform(engine_.shut_down(now()));
 }
 

@@ -251,7 +251,7 @@ bool Turn::again_for_one_pair(IkeSa& sa, const Payloads& answered, const Outstan
         return narrow({to_traffic_selector(Prefix::host(host), std::nullopt, {})}, proposed);
     };
     TrafficPair pair{of(task.packet->source, what.proposed.local), of(task.packet->destination, what.proposed.remote)};
-    if (task.traffic == pair) return false;
+    if (pair.local.empty() || pair.remote.empty() || task.traffic == pair) return false;
     task.traffic = std::move(pair);
     sa.queue.push_front(std::move(task));
     return true;
