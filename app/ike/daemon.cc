@@ -161,6 +161,8 @@ void IkeDaemon::work() {
                            " events of the gateway came faster than they are worked through, and count for nothing"};
         perform(tell);
     }
+    // arm() puts the timer off, and turns of work may come closer together than that
+    if (engine_.next_tick() <= now().steady) perform(engine_.tick(now()));
     arm();
 }
 

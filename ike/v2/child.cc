@@ -246,7 +246,10 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
 
 /// 2.9: a peer who has SAs for single pairs of addresses alone is asked once more, for those of the packet.
 bool Turn::again_for_one_pair(IkeSa& sa, const Payloads& answered, const Outstanding& what, CreateChild& task) {
-    if (!task.packet || find_notify(answered, NotifyType::single_pair_required) == nullptr) return false;
+    // An operator's policy is for more than that pair, and all of its packets would go through it.
+    if (!task.packet || !task.config->makes_policies || find<Sa>(answered) != nullptr ||
+        find_notify(answered, NotifyType::single_pair_required) == nullptr)
+        return false;
     const auto of = [](const Address& host, const std::vector<TrafficSelector>& proposed) {
         return narrow({to_traffic_selector(Prefix::host(host), std::nullopt, {})}, proposed);
     };
