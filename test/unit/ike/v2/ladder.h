@@ -48,5 +48,12 @@ template <class T>
 void drop(Payloads& payloads) {
     std::erase_if(payloads, [](const Payload& payload) { return std::holds_alternative<T>(payload); });
 }
+/// Every notification of that type.
+inline void drop(Payloads& payloads, NotifyType type) {
+    std::erase_if(payloads, [type](const Payload& payload) {
+        const auto* const n = std::get_if<Notify>(&payload);
+        return n != nullptr && n->type == type;
+    });
+}
 
 }  // namespace torii::ike::test

@@ -324,12 +324,7 @@ TEST_CASE(
         world.tap = [&](Datagram& d) {
             const Header header = *parse_header(d.octets);
             if (!row.told && header.exchange == ExchangeType::ike_auth && !header.response)
-                rewrite(world, d, [](Opened& message) {
-                    std::erase_if(message.payloads, [](const Payload& payload) {
-                        const auto* const n = std::get_if<Notify>(&payload);
-                        return n != nullptr && n->type == NotifyType::initial_contact;
-                    });
-                });
+                rewrite(world, d, [](Opened& message) { drop(message.payloads, NotifyType::initial_contact); });
             return true;
         };
         bring_up(world);

@@ -138,12 +138,8 @@ TEST_CASE("tunnels whose selectors have ports say that fragments go along, other
             if (!answered)
                 world.tap = [&](Datagram& d) {
                     if (carries_child(d, true))
-                        rewrite(world, d, [](Opened& message) {
-                            std::erase_if(message.payloads, [](const Payload& payload) {
-                                const auto* const n = std::get_if<Notify>(&payload);
-                                return n != nullptr && n->type == NotifyType::non_first_fragments_also;
-                            });
-                        });
+                        rewrite(world, d,
+                                [](Opened& message) { drop(message.payloads, NotifyType::non_first_fragments_also); });
                     return true;
                 };
             bring_up(world);
