@@ -34,6 +34,7 @@ struct Office {
         const auto c = connection(local, remote);
         c->proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-modp2048", LegacyAlgorithms::refused)};
         EngineConfig made = config_of({c});
+        made.retransmit_milliseconds = 20;
         made.limits.half_open = made.limits.half_open_per_source = made.limits.cookies_from = 100'000;
         return made;
     }
@@ -89,6 +90,23 @@ TEST_CASE("negotiations that come all at once leave the event loop its turns, an
     CHECK(office.seam.sent.size() == newcomers + 1);
     CHECK(turns >= 3);  // two public-key operations each: a tenth of a second where they are fast
     CHECK(std::ranges::count_if(office.seam.sent, is_complaint) == 1);
+}
+
+TEST_CASE("what is due is done though messages come without a pause") {
+    Office office;
+    REQUIRE(office.daemon->up("to-2"));
+    const auto requests = [&] {
+        return std::ranges::count_if(office.seam.sent, [](const Octets& message) {
+            const Header header = *parse_header(message);
+            return header.exchange == ExchangeType::ike_sa_init && !header.response;
+        });
+    };
+    const auto end = EventLoop::Clock::now() + std::chrono::seconds{5};
+    while (requests() < 3 && EventLoop::Clock::now() < end) {
+        REQUIRE(office.arrive(1, 77));
+        office.loop->turn();
+    }
+    CHECK(requests() >= 3);
 }
 
 TEST_CASE("IKE's messages that nobody could work through are refused, those of newcomers first") {

@@ -116,6 +116,34 @@ TEST_CASE("a peer who wants an SA for each pair of hosts is asked for the packet
     for (const auto& child : only(world[0])->children) CHECK(is_of_hosts(child->traffic.local, child->traffic.remote));
 }
 
+TEST_CASE("an operator's policy is for more than one pair of hosts: no SA of a pair is made for it (RFC 7296 2.9)") {
+    auto mine = connection(1, 2), other = connection(2, 1);
+    mine->children[0].makes_policies = other->children[0].makes_policies = false;
+    World world = two_offices(mine, other, 77);
+    wants_pairs(world);
+    Request request;
+    request.protocol = IpsecProtocol::esp;
+    request.mode = Mode::tunnel;
+    request.endpoints = Endpoints{address_of(1), address_of(2)};
+    Policy policy;
+    policy.direction = Direction::outbound;
+    policy.action = PolicyAction::protect;
+    policy.selector.source = mine->children[0].local[0];
+    policy.selector.destination = mine->children[0].remote[0];
+    policy.requests.push_back(request);
+    control::Event event;
+    event.kind = control::Event::Kind::acquire;
+    event.request = request;
+    event.packet = packet_between(1, 2);
+    event.sa = {address_of(1), address_of(2), IpsecProtocol::esp, {}};
+    world.perform(world[0], world[0].engine->acquire(event, &policy, world.now()));
+    world.settle();
+    INFO(world.tail(20));
+    CHECK(said(world, NotifyType::ts_unacceptable, true) == 1);
+    CHECK(world[0].said("SINGLE_PAIR_REQUIRED"));
+    CHECK(disagreement(world, 1, 0) == "");
+}
+
 TEST_CASE("without a packet there is no pair of hosts to ask for, and that is told (RFC 7296 2.9)") {
     World world = two_offices(connection(1, 2), connection(2, 1), 73);
     wants_pairs(world);
