@@ -41,8 +41,8 @@ public:
     Actions begin(const Now& now);
     /// A message from the network.
     Actions receive(const Datagram& datagram, const Now& now);
-    /// What is due, or a part of it: next_tick() is over then still. Call at next_tick() or a little later; earlier
-    /// does no harm.
+    /// What is due, or the first part of it: then next_tick() still lies in the past. Call at next_tick() or a little
+    /// later; earlier does no harm.
     Actions tick(const Now& now);
     Instant next_tick() const;
 

@@ -162,7 +162,7 @@ struct Outstanding {
     IkeSpi ike_spi{};              // of the new IKE SA
     TrafficPair proposed;          // what we sent as TSi and TSr
     bool transport = false;        // we asked for it
-    bool later_fragments = false;  // as well, of packets whose ports the selectors name
+    bool later_fragments = false;  // we asked for NON_FIRST_FRAGMENTS_ALSO
     std::optional<CpiLease> cpi;   // that we offered
     bool by_other_ways = false;    // sent there as well, since the usual one finds no answer
     std::string refusal;           // an error that nobody authenticated: the reason, should no better answer come
