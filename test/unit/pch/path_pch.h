@@ -1,7 +1,4 @@
-// Read once for all tests of the packet path: what most of them include is most of what compiling one costs.
-#include <set>
+// As libraries_pch.h, and DPDK's, for all tests of the packet path.
+#include "libraries_pch.h"
 
-#include "../catch.h"
-#include "app/setkey/setkey.h"
-#include "test/support/packets.h"
-#include "test/support/wires.h"
+#include <rte_mbuf.h>
