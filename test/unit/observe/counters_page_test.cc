@@ -1,7 +1,7 @@
 // docs/counters.md, drawn from the table of NetBSD's counters; with TORII_WRITE_DOCS set to anything it is written
 // first:
 //
-//     TORII_WRITE_DOCS=1 build/release/test/unit/unit-path '[documents]'
+//     TORII_WRITE_DOCS=1 build/asan/test/unit/unit-path '[documents]'
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

@@ -1,7 +1,7 @@
 // The pages of docs/ that are tables of the code, drawn from those tables. Each test draws its page and compares it
 // with the file; with TORII_WRITE_DOCS set to anything it writes the file first:
 //
-//     TORII_WRITE_DOCS=1 build/release/test/unit/unit-ground '[documents]'
+//     TORII_WRITE_DOCS=1 build/asan/test/unit/unit-ground '[documents]'
 #include "catch.h"
 
 #include <cstdlib>
