@@ -153,17 +153,25 @@ void IkeDaemon::work() {
         if (const auto datagram = inbox_.take()) perform(engine_.receive(*datagram, now()));
     } while ((!inbox_.empty() || !events_.empty()) && EventLoop::Clock::now() < end);
     if (!inbox_.empty() || !events_.empty()) work_soon();
-    if (const auto lost = std::exchange(events_lost_, 0); lost != 0) {
-        ike::Tell tell{ike::Tell::Level::warning,
-                       {},
-                       "",
-                       std::to_string(lost) +
-                           " events of the gateway came faster than they are worked through, and count for nothing"};
-        perform(tell);
-    }
-    // arm() puts the timer off, and turns of work may come closer together than that
-    if (engine_.next_tick() <= now().steady) perform(engine_.tick(now()));
+    do_what_is_due(end);  // here too: arm() puts the timer off, and turns of work may come closer together than that
     arm();
+}
+
+/// One thing at least, and no further one after `end`.
+void IkeDaemon::do_what_is_due(EventLoop::Clock::time_point end) {
+    const Burst burst{*this};
+    while (engine_.next_tick() <= now().steady) {
+        perform(engine_.tick(now()));
+        if (EventLoop::Clock::now() >= end) break;
+    }
+    if (events_lost_ == 0 || now().steady < tell_lost_at_) return;
+    tell_lost_at_ = now().steady + ike::Instant{1000};
+    ike::Tell tell{ike::Tell::Level::warning,
+                   {},
+                   "",
+                   std::to_string(std::exchange(events_lost_, 0)) +
+                       " events of the gateway came faster than they are worked through, and count for nothing"};
+    perform(tell);
 }
 
 void IkeDaemon::take_in(const control::Event& event) {
@@ -180,10 +188,11 @@ void IkeDaemon::take_in(const control::Event& event) {
 
 void IkeDaemon::arm() {
     if (timer_) loop_.cancel(*timer_);
-    const auto wait = std::max(engine_.next_tick() - now().steady, ike::Instant{1});
-    timer_ = loop_.after(std::min(wait, ike::Instant{60'000}), [this] {
+    const auto next = events_lost_ == 0 ? engine_.next_tick() : std::min(engine_.next_tick(), tell_lost_at_);
+    const auto wait = std::clamp(next - now().steady, ike::Instant{1}, ike::Instant{60'000});
+    timer_ = loop_.after(wait, [this] {
         timer_.reset();
-        perform(engine_.tick(now()));
+        do_what_is_due(EventLoop::Clock::now() + longest_work);
         arm();
     });
 }

@@ -63,6 +63,7 @@ private:
     void take(const control::Event& event);
     void work_soon();
     void work();
+    void do_what_is_due(EventLoop::Clock::time_point end);
     void take_in(const control::Event& event);
     void perform(ike::Actions actions);
     void perform(ike::Send& send);
@@ -80,7 +81,8 @@ private:
     /// What came while the gateway was in the middle of something; done on the loop's next turns.
     Inbox inbox_;
     std::deque<control::Event> events_;
-    std::uint64_t events_lost_ = 0;  // since the last turn
+    std::uint64_t events_lost_ = 0;  // that nobody was told of yet
+    ike::Instant tell_lost_at_{};    // not before: once a second
     std::optional<EventLoop::TimerId> work_, timer_;
     std::vector<ike::Datagram> outbox_;
     unsigned bursts_ = 0;

@@ -98,13 +98,9 @@ std::optional<Instant> Starts::next() const {
     return order_.begin()->first;
 }
 
-std::vector<std::string> Starts::due(Instant now, std::size_t most) const {
-    std::vector<std::string> out;
-    for (const auto& [at, name] : order_) {
-        if (at > now || out.size() == most) break;
-        out.push_back(name);
-    }
-    return out;
+std::optional<std::string> Starts::due(Instant now) const {
+    if (order_.empty() || order_.begin()->first > now) return std::nullopt;
+    return order_.begin()->second;
 }
 
 }  // namespace torii::ike

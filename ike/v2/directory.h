@@ -63,7 +63,8 @@ public:
     /// How often it was tried and came to nothing.
     unsigned failures(const std::string& connection) const;
     std::optional<Instant> next() const;
-    std::vector<std::string> due(Instant now, std::size_t most) const;
+    /// The first of those that are due.
+    std::optional<std::string> due(Instant now) const;
 
 private:
     struct Start {

@@ -9,9 +9,6 @@ namespace torii::ike {
 namespace {
 
 constexpr Instant far_away{3'600'000};
-// What is due in one tick: of connections to begin and of IKE SAs. Each may want a key pair, and whoever else has the
-// thread shall not wait for hundreds.
-constexpr std::size_t most_due = 16;
 
 std::string names_of(const EngineConfig& config) {
     std::string out;
@@ -127,18 +124,15 @@ Instant Engine::next_tick() const {
 
 Actions Engine::tick(const Now& now) {
     Turn turn{*this, now};
-    for (const std::string& name : starts_.due(now.steady, most_due)) {
+    const auto timer = timers_.begin();
+    const auto start = starts_.due(now.steady);
+    if (start && (timer == timers_.end() || *starts_.next() <= timer->first)) {
         // established_now() takes it off, restart() sets it anew
-        starts_.set(name, now.steady + far_away, starts_.failures(name));
-        if (const auto connection = connections_.named(name)) turn.start(connection);
+        starts_.set(*start, now.steady + far_away, starts_.failures(*start));
+        if (const auto connection = connections_.named(*start)) turn.start(connection);
+    } else if (timer != timers_.end() && timer->first <= now.steady) {
+        turn.due(*by_id_.at(timer->second));
     }
-    std::vector<IkeSaId> due;
-    for (const auto& [at, id] : timers_) {
-        if (at > now.steady || due.size() == most_due) break;
-        due.push_back(id);
-    }
-    for (const IkeSaId id : due)
-        if (const auto found = by_id_.find(id); found != by_id_.end()) turn.due(*found->second);
     return turn.finish();
 }
 

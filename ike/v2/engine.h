@@ -41,8 +41,9 @@ public:
     Actions begin(const Now& now);
     /// A message from the network.
     Actions receive(const Datagram& datagram, const Now& now);
-    /// What is due, or the first part of it: then next_tick() still lies in the past. Call at next_tick() or a little
-    /// later; earlier does no harm.
+    /// The first thing that is due: it may want a key pair, and the caller decides how long whoever else has the thread
+    /// waits for more of them. Call at next_tick() or a little later, until that lies in the future; earlier does no
+    /// harm.
     Actions tick(const Now& now);
     Instant next_tick() const;
 

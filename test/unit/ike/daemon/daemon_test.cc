@@ -113,12 +113,23 @@ TEST_CASE("IKE's messages that nobody could work through are refused, those of n
     CHECK(office.arrive(1, 77));
 }
 
-TEST_CASE("events of the gateway that come faster than they are worked through are told of") {
+TEST_CASE("events of the gateway that come faster than they are worked through are told of, once a second") {
     Office office;
     control::Event event;
     event.kind = control::Event::Kind::expire_soft;
-    for (unsigned i = 0; i < 5000; ++i) office.seam.tell(event);
+    const auto come = [&](unsigned count) {
+        for (unsigned i = 0; i < count; ++i) office.seam.tell(event);
+    };
+    come(5000);
     CHECK_FALSE(office.was_told("events of the gateway"));
     office.loop->turn();
     CHECK(office.was_told("904 events of the gateway came faster"));
+    const auto first = EventLoop::Clock::now();
+    come(5001);
+    office.loop->turn();
+    CHECK_FALSE(office.was_told("905 events of the gateway came faster"));
+    for (unsigned i = 0; i < 10'000 && !office.was_told("905 events of the gateway came faster"); ++i)
+        office.loop->turn();
+    CHECK(office.was_told("905 events of the gateway came faster"));
+    CHECK(EventLoop::Clock::now() - first >= std::chrono::milliseconds{900});
 }
