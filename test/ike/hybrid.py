@@ -1,5 +1,5 @@
-"""Torii and strongSwan with several key exchanges, one after the other (RFC 9370, RFC 9242): strongSwan has them since 6.0, which Debian 12
-has not. test/ike/trixie runs them in Debian 13, whose strongSwan lacks ML-KEM, though. Both offices and both daemons are interop.py's."""
+"""Torii and strongSwan with several key exchanges, one after the other (RFC 9370, RFC 9242): strongSwan has them since 6.0 and ML-KEM by
+OpenSSL since 6.0.2, neither of which is in Debian 12. test/ike/trixie runs them in Debian 13. Both offices and both daemons are interop.py's."""
 import os
 import re
 import subprocess
@@ -16,11 +16,11 @@ ESP = {'classic': 'aes256gcm16-x25519-ke1_ecp384', 'mlkem': 'aes256gcm16-x25519-
 def lacks(*wanted):
     """Why that cannot be looked at here, in words; None if it can."""
     version = subprocess.run([CHARON, '--version'], capture_output=True, text=True, check=False).stdout
-    found = re.search(r'strongSwan (\d+)\.(\S+)', version)
+    found = re.search(r'strongSwan (\d+)\.(\d+)\.(\d+)', version)
     if found is None or int(found[1]) < 6:
         return f'strongSwan takes one key exchange alone before 6.0, and this is {found[0] if found else "of no known version"}'
-    if 'mlkem' in wanted and not os.path.exists(f'{PLUGINS}/libstrongswan-ml.so'):
-        return f'{found[0]} here has no plugin for ML-KEM'
+    if 'mlkem' in wanted and tuple(map(int, found.groups())) < (6, 0, 2) and not os.path.exists(f'{PLUGINS}/libstrongswan-ml.so'):
+        return f'{found[0]} here has no plugin for ML-KEM, and takes OpenSSL\'s since 6.0.2'
     openssl = subprocess.run(['openssl', 'version'], capture_output=True, text=True, check=False).stdout
     number = re.search(r'OpenSSL (\d+)\.(\d+)', openssl)
     if 'mlkem' in wanted and (number is None or (int(number[1]), int(number[2])) < (3, 5)):
