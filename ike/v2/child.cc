@@ -46,11 +46,6 @@ bool was_deleted(const Payloads& answered, const Outstanding& what) {
 /// Policies that are not ours to change ask for a bundle: without IPComp its SAs would serve nobody.
 bool must_compress(const ChildConfig& config) { return config.ipcomp && !config.makes_policies; }
 
-bool name_ports(const TrafficPair& pair) {
-    const auto named = [](const TrafficSelector& s) { return s.low_port != 0 || s.high_port != 65535; };
-    return std::ranges::any_of(pair.local, named) || std::ranges::any_of(pair.remote, named);
-}
-
 std::string both(const TrafficPair& pair) { return text_of(pair.local) + " === " + text_of(pair.remote); }
 
 }  // namespace
@@ -92,7 +87,6 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
     if (!in_auth) method = task.method != KeMethod::none ? task.method : first_method(what.offered);
 
     what.proposed = task.traffic.value_or(traffic_between(sa, config));
-    what.later_fragments = config.mode == Mode::tunnel && name_ports(what.proposed);  // RFC 4301 7.3
     if (task.packet) {  // 2.9: the packet's own selector first, so that a responder that narrows keeps it
         const PacketSelector& p = *task.packet;
         const auto local = to_traffic_selector(p.source, p.protocol, p.source_port);
@@ -118,8 +112,8 @@ void Turn::ask_for_child(IkeSa& sa, const CreateChild& task, Payloads& payloads,
     }
     payloads.emplace_back(TsInitiator{what.proposed.local});
     payloads.emplace_back(TsResponder{what.proposed.remote});
-    if (what.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));  // 1.3.1
-    if (what.later_fragments) payloads.emplace_back(notify(NotifyType::non_first_fragments_also));
+    if (what.transport) payloads.emplace_back(notify(NotifyType::use_transport_mode));         // 1.3.1
+    if (!what.transport) payloads.emplace_back(notify(NotifyType::non_first_fragments_also));  // RFC 4301 7.3
     offer_ipcomp(config, payloads, what);
 }
 
@@ -219,6 +213,7 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     child->outbound = *spi;
     child->suite = *suite;
     child->mode = transport ? Mode::transport : Mode::tunnel;
+    child->later_fragments = !what.transport && find_notify(answered, NotifyType::non_first_fragments_also) != nullptr;
     child->ipcomp = std::move(*ipcomp);
     child->traffic = {tsi->selectors, tsr->selectors};
     if (is_dynamic(*sa.connection, config)) {  // 2.19: a peer that did not narrow it to what he lent us
@@ -237,8 +232,6 @@ ChildSa* Turn::take_child(IkeSa& sa, const Payloads& answered, Outstanding& what
     const bool loses = old != nullptr && loses_to_twin(sa, what, child->lowest_nonce);  // 2.8.1, see child_rekeyed
     auto installed = install(sa, std::move(child), std::move(*keys), loses, loses ? nullptr : old);
     if (!installed) return failed(installed.error().message, true);
-    if (what.later_fragments && find_notify(answered, NotifyType::non_first_fragments_also) == nullptr)
-        tell(Tell::Level::info, &sa, "child " + config.name + ": of fragments the peer takes the first alone");
     if (find_notify(answered, NotifyType::additional_ts_possible) != nullptr)  // 2.9
         tell(Tell::Level::info, &sa, "child " + config.name + ": the peer has further children for the rest of it");
     return *installed;
@@ -442,6 +435,8 @@ Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth
     child.outbound = *spi;
     child.suite = suite;
     child.mode = transport && config->mode == Mode::transport ? Mode::transport : Mode::tunnel;
+    child.later_fragments =
+        child.mode == Mode::tunnel && find_notify(asked, NotifyType::non_first_fragments_also) != nullptr;
     child.traffic = traffic;
     child.lowest_nonce = granted.exchanged.lowest_nonce();
     if (replaces != nullptr) child.reqid = replaces->reqid;
@@ -462,8 +457,7 @@ Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth
         out.emplace_back(TsResponder{traffic.local});
     }
     if (child.mode == Mode::transport) out.emplace_back(notify(NotifyType::use_transport_mode));
-    if (child.mode == Mode::tunnel && find_notify(asked, NotifyType::non_first_fragments_also) != nullptr)
-        out.emplace_back(notify(NotifyType::non_first_fragments_also));  // RFC 4301 7.3: by the ports of the first
+    if (child.later_fragments) out.emplace_back(notify(NotifyType::non_first_fragments_also));
     const bool more =
         replaces == nullptr && std::ranges::any_of(sa.connection->children, [&](const ChildConfig& c) {
             if (&c == config || c.mode != config->mode || c.protocol != config->protocol || lacks_address(sa, c))

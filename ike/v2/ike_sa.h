@@ -59,6 +59,7 @@ struct ChildSa {
     Spi inbound{}, outbound{};  // inbound: ours, chosen by us
     Suite suite;
     Mode mode = Mode::tunnel;
+    bool later_fragments = false;       // both ends want them in this tunnel, by the ports of the first (RFC 4301 7.3)
     std::optional<Compression> ipcomp;  // inside its ESP or AH, which is in transport mode then
     TrafficPair traffic;
     ReqId reqid{};
@@ -158,14 +159,13 @@ struct Outstanding {
     Octets nonce;
     std::unique_ptr<KeyExchange> key_exchange;
     std::vector<Proposal> offered;
-    Spi spi{};                     // of the child's inbound SA
-    IkeSpi ike_spi{};              // of the new IKE SA
-    TrafficPair proposed;          // what we sent as TSi and TSr
-    bool transport = false;        // we asked for it
-    bool later_fragments = false;  // we asked for NON_FIRST_FRAGMENTS_ALSO
-    std::optional<CpiLease> cpi;   // that we offered
-    bool by_other_ways = false;    // sent there as well, since the usual one finds no answer
-    std::string refusal;           // an error that nobody authenticated: the reason, should no better answer come
+    Spi spi{};                    // of the child's inbound SA
+    IkeSpi ike_spi{};             // of the new IKE SA
+    TrafficPair proposed;         // what we sent as TSi and TSr
+    bool transport = false;       // we asked for it
+    std::optional<CpiLease> cpi;  // that we offered
+    bool by_other_ways = false;   // sent there as well, since the usual one finds no answer
+    std::string refusal;          // an error that nobody authenticated: the reason, should no better answer come
     /// The peer's rekey of the same SA, answered while ours was under way: its result, and its lowest nonce.
     std::optional<ChildId> twin;
     std::optional<IkeSaId> twin_ike;

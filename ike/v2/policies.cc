@@ -17,6 +17,13 @@ control::SaId outbound_id(const IkeSa& sa, const ChildSa& child) {
     return {sa.local.address, sa.remote.address, ipsec(child.protocol), child.outbound};
 }
 
+/// RFC 4301 7.3: where selectors have ports, later fragments go only to who agreed to take them.
+bool takes_first_fragments_alone(const ChildSa& child) {
+    const auto named = [](const TrafficSelector& s) { return s.low_port != 0 || s.high_port != 65535; };
+    return child.mode == Mode::tunnel && !child.later_fragments &&
+           (std::ranges::any_of(child.traffic.local, named) || std::ranges::any_of(child.traffic.remote, named));
+}
+
 control::SaSpec spec_of(const IkeSa& sa, const ChildSa& child, bool inbound, SecretBytes cipher_key,
                         SecretBytes auth_key) {
     const ChildConfig& config = *child.config;
@@ -27,6 +34,7 @@ control::SaSpec spec_of(const IkeSa& sa, const ChildSa& child, bool inbound, Sec
     spec.replay_octets = (config.replay_packets + 7) / 8;
     spec.cyclic_sequence = false;
     spec.extended_sequence = child.suite.esn;
+    spec.first_fragments_alone = takes_first_fragments_alone(child);
     if (const EncrInfo* encr = find(child.suite.encr, child.suite.encr_key_bits);
         encr != nullptr && child.protocol == ProtocolId::esp && encr->data_plane)
         spec.cipher = *encr->data_plane;
@@ -134,6 +142,8 @@ Result<ChildSa*> Turn::install(IkeSa& sa, std::unique_ptr<ChildSa> made, ChildKe
              std::string{torii::name_of(child.mode)} + ", " + text_of(child.traffic.local) +
              " === " + text_of(child.traffic.remote) + ", " + text_of(child.suite) + (child.ipcomp ? ", IPComp" : "") +
              ", SPIs " + text_of(child.inbound) + " in, " + text_of(child.outbound) + " out");
+    if (takes_first_fragments_alone(child))
+        tell(Tell::Level::info, &sa, "child " + child.config->name + ": of fragments the peer takes the first alone");
     touch(sa);
     return &child;
 }

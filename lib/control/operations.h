@@ -49,6 +49,7 @@ struct SaSpec {
     bool cyclic_sequence = true;      // CYCSEQ, KAME's default
     Padding padding = Padding::sequential;
     bool extended_sequence = false;        // ESN
+    bool first_fragments_alone = false;    // the tunnel's peer takes no later ones (RFC 4301 7.3)
     bool old = false;                      // ESP as in RFC 1827, AH as in RFC 1826: neither has sequence numbers
     std::uint16_t tfc_octets = 0;          // shorter packets are padded to this in their tunnel (RFC 4303 2.7); 0: none
     std::uint16_t dummies_per_second = 0;  // packets without meaning that hide how much is said (RFC 4303 2.6)

@@ -1,5 +1,7 @@
 // The half of Worker::carry() that protects: what becomes of a packet in clear, and the SAs it goes through.
 
+#include <algorithm>
+
 #include "dataplane/capture_stage.h"
 #include "dataplane/chain_size.h"
 #include "dataplane/filter_stage.h"
@@ -23,6 +25,14 @@ constexpr unsigned largest_packet = 0xffff;
 bool is_told(const Packet& p, Drop reason) {
     if (reason == Drop::policy_mismatch || reason == Drop::icmp_quote) return true;
     return p.opened != 0 && (reason == Drop::no_policy || reason == Drop::policy_discard);
+}
+
+/// Whether a packet that goes this way enters a tunnel whose peer takes no later fragments.
+bool takes_first_fragments_alone(ChainCell::Value way) {
+    const auto alone = [](const OutboundSa* sa) { return sa->first_fragments_alone; };
+    if (way.kind() == ChainCell::Kind::one_sa) return alone(way.sa());
+    if (way.kind() != ChainCell::Kind::chain) return false;
+    return std::any_of(way.chain()->sas.begin(), way.chain()->sas.begin() + way.chain()->size, alone);
 }
 
 Notice mismatch(const Packet& p) {
@@ -80,8 +90,10 @@ Verdict Worker::verdict_by_ports(const Packet& p) {
     PacketSelector selector = selector_of(p);
     if (!fragment_ports_.complete(selector, p, second_)) return {.reason = Drop::fragment_needs_ports};
     const Verdict verdict = decide(*rules_, tables_.hops, selector, p, second_);
-    if (verdict.cell == CellIndex::none || rules_->cell(verdict.cell).read().kind() != ChainCell::Kind::no_sa)
-        return verdict;
+    if (verdict.cell == CellIndex::none) return verdict;
+    const ChainCell::Value way = rules_->cell(verdict.cell).read();
+    if (is_later_fragment(p) && takes_first_fragments_alone(way)) return {.reason = Drop::fragment_not_agreed};
+    if (way.kind() != ChainCell::Kind::no_sa) return verdict;
     ask_for_sa(p, verdict.cell);
     return {.reason = Drop::no_sa};
 }

@@ -133,9 +133,9 @@ bool is_same_sa(const SaEntry& old, const control::SaSpec& spec) {
            was.raw_cpi == spec.raw_cpi && was.udp == spec.udp && was.replay_octets == spec.replay_octets &&
            was.cyclic_sequence == spec.cyclic_sequence && was.padding == spec.padding &&
            was.extended_sequence == spec.extended_sequence && was.old == spec.old && was.own == spec.own &&
-           was.tfc_octets == spec.tfc_octets && was.dummies_per_second == spec.dummies_per_second &&
-           was.cipher == spec.cipher && was.auth == spec.auth && was.cipher_key.same_as(spec.cipher_key) &&
-           was.auth_key.same_as(spec.auth_key);
+           was.first_fragments_alone == spec.first_fragments_alone && was.tfc_octets == spec.tfc_octets &&
+           was.dummies_per_second == spec.dummies_per_second && was.cipher == spec.cipher && was.auth == spec.auth &&
+           was.cipher_key.same_as(spec.cipher_key) && was.auth_key.same_as(spec.auth_key);
 }
 
 }  // namespace

@@ -171,6 +171,7 @@ void Publisher::fill(const SaEntry& entry, OutboundSa& sa) const {
     sa.counter_iv = cipher.counter_mode;
     sa.extended_sequence = spec.extended_sequence;
     sa.padding = spec.padding;
+    sa.first_fragments_alone = spec.first_fragments_alone;
     sa.tfc_octets = spec.tfc_octets;
     sa.serial = entry.serial;
     sa.family = spec.id.destination.family();

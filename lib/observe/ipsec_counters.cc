@@ -17,7 +17,8 @@ std::optional<IpsecStat> stat_of(const Packet& p, Drop reason) {
         case Drop::policy_discard:
         case Drop::no_policy:
         case Drop::policy_mismatch:
-        case Drop::fragment_needs_ports: return inbound ? IpsecStat::in_polvio : IpsecStat::out_polvio;
+        case Drop::fragment_needs_ports:
+        case Drop::fragment_not_agreed: return inbound ? IpsecStat::in_polvio : IpsecStat::out_polvio;
         case Drop::unknown_spi:
         case Drop::unknown_cpi: return IpsecStat::in_nosa;
         case Drop::no_sa: return IpsecStat::out_nosa;

@@ -88,6 +88,9 @@ namespace torii {
     X(fragment_needs_ports,                                                                                            \
       "A fragment met a policy that asks for ports, and the first fragment of its packet, which has them, did not "    \
       "come before it. Use policies without ports for fragmented traffic.")                                            \
+    X(fragment_not_agreed,                                                                                             \
+      "A later fragment would go through a tunnel for certain ports whose peer did not agree to that by IKE "          \
+      "(NON_FIRST_FRAGMENTS_ALSO, RFC 4301 7.3). Use selectors without ports for fragmented traffic.")                 \
     X(fragment_in_transport, "Transport mode is not applied to fragments (RFC 4303 3.3.4). Lower the sender's MTU.")   \
     X(unknown_spi,                                                                                                     \
       "No SA has this SPI and destination. The peer uses an SA we lack: compare `torii show sa` on both ends.")        \

@@ -116,6 +116,7 @@ struct alignas(64) OutboundSa {
     PacketLimits limits;
     std::atomic<const OutboundPath*> moved_path{nullptr};  // control
     std::uint16_t cpi = 0;                                 // IPComp: as on the wire
+    bool first_fragments_alone = false;                    // as SaSpec's
     std::uint16_t texts_to_pass_over = 0;                  // owner; IPComp: this many are not worth a try
     std::uint16_t incompressible_texts = 0;                // owner; IPComp: in a row
 

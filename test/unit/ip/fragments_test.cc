@@ -293,6 +293,37 @@ TEST_CASE("fragments pass a policy with ports by those of their first one (RFC 4
     CHECK(tokyo.buffers_missing() == 0);
 }
 
+TEST_CASE("a tunnel for certain ports whose peer agreed to no later fragments carries the first alone (RFC 4301 7.3)") {
+    const bool alone = GENERATE(true, false);
+    const bool compressed =
+        GENERATE(false, true);  // the tunnel is IPComp's then, and ESP behind it the one that is told
+    INFO((alone ? "not agreed" : "agreed") << (compressed ? ", IPComp" : ""));
+    const std::string esp = " ipsec esp/tunnel/20.0.0.1-20.0.0.2/require;";
+    const std::string both = " ipsec ipcomp/tunnel/20.0.0.1-20.0.0.2/use esp/transport//require;";
+    Wires tokyo{office_configuration()};
+    tokyo.setkey(
+        "add 20.0.0.1 20.0.0.2 ipcomp 0x1 -m tunnel -C deflate;"
+        "spdadd 10.0.1.0/24 10.0.2.0/24[5000] udp -P out" +
+        (compressed ? both : esp) + "spdadd 10.0.1.0/24 10.0.2.0/24 any -P out none;");
+    control::SaSpec spec;
+    spec.id = sa_id("20.0.0.1", "20.0.0.2", 0x1001);
+    spec.mode = compressed ? Mode::transport : Mode::tunnel;
+    spec.cipher = CipherId::aes_gcm_16;
+    spec.cipher_key = SecretBytes{std::as_bytes(std::span{"tokyo-newyork-key001", 20})};
+    spec.first_fragments_alone = alone;
+    std::vector<control::Located> transaction;
+    transaction.push_back({control::AddSa{std::move(spec)}, {}});
+    REQUIRE(tokyo.gateway().apply(std::move(transaction)));
+
+    const auto leave = [&](const Octets& packet) { return pass(tokyo, office, {packet}, world).size(); };
+    const Octets packet = numbered(3000);
+    CHECK(leave(piece(packet, 0, 1400)) == 1);
+    CHECK(leave(piece(packet, 1400, 2800)) == (alone ? 0 : 1));
+    CHECK(leave(numbered(1000)) == 1);  // a whole one
+    CHECK(tokyo.drops(Drop::fragment_not_agreed) == (alone ? 1 : 0));
+    CHECK(tokyo.buffers_missing() == 0);
+}
+
 TEST_CASE("fragments outlive a clock that steps back, and the wrap of its seconds") {
     Wires tokyo{office_configuration()};
     Reassembler reassembler{*tokyo.gateway().large_pool(), 8};

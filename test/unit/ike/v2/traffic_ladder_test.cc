@@ -153,32 +153,51 @@ TEST_CASE("without a packet there is no pair of hosts to ask for, and that is to
     CHECK(disagreement(world, 1, 0) == "");
 }
 
-TEST_CASE("tunnels whose selectors have ports say that fragments go along, others do not (RFC 4301 7.3)") {
+TEST_CASE(
+    "later fragments go through a tunnel for certain ports if both ends said so, else they do not (RFC 4301 7.3)") {
+    enum class Silent : std::uint8_t { nobody, initiator, responder };
     for (const bool ports : {false, true})
-        for (const bool answered : {true, false}) {
+        for (const Silent silent : {Silent::nobody, Silent::initiator, Silent::responder}) {
             auto mine = connection(1, 2), other = connection(2, 1);
-            for (const auto& c : {mine, other})
-                if (ports) {
-                    c->children[0].ip_protocol = 6;
-                    (c == mine ? c->children[0].remote_ports : c->children[0].local_ports) = {80, 80};
-                }
+            if (ports) {  // in what the responder narrows it to alone
+                other->children[0].ip_protocol = 6;
+                other->children[0].local_ports = {80, 80};
+            }
             World world = two_offices(mine, other, 74);
-            if (!answered)
-                world.tap = [&](Datagram& d) {
-                    if (carries_child(d, true))
-                        rewrite(world, d,
-                                [](Opened& message) { drop(message.payloads, NotifyType::non_first_fragments_also); });
-                    return true;
-                };
+            world.tap = [&](Datagram& d) {
+                if (silent != Silent::nobody && carries_child(d, silent == Silent::responder))
+                    rewrite(world, d,
+                            [](Opened& message) { drop(message.payloads, NotifyType::non_first_fragments_also); });
+                return true;
+            };
             bring_up(world);
             REQUIRE(order(world, 0, "rekey", "offices-2"));
             world.settle();
             INFO(world.tail(20));
-            CHECK(said(world, NotifyType::non_first_fragments_also, false) == (ports ? 2 : 0));
-            CHECK(said(world, NotifyType::non_first_fragments_also, true) == (ports ? 2 : 0));
-            CHECK(world[0].said("of fragments the peer takes the first alone") == (ports && !answered));
             CHECK(count_children(world[0], ChildSa::State::installed) == 1);
+            CHECK(said(world, NotifyType::non_first_fragments_also, false) == 2);
+            CHECK(said(world, NotifyType::non_first_fragments_also, true) == (silent == Silent::initiator ? 0 : 2));
+            for (std::size_t i = 0; i < 2; ++i) {  // a responder whose answer lost it has no way to know
+                const bool knows = silent == Silent::initiator || (silent == Silent::responder && i == 0);
+                CHECK(world[i].said("of fragments the peer takes the first alone") == (ports && knows));
+                for (const auto& [id, entry] : world[i].sad.sas())
+                    CHECK(entry.spec.first_fragments_alone == (ports && knows));
+            }
         }
+}
+
+TEST_CASE("in transport mode nothing is said of fragments (RFC 4301 7)") {
+    auto mine = connection(1, 2), other = connection(2, 1);
+    for (const auto& c : {mine, other}) {
+        c->children[0].mode = Mode::transport;
+        c->children[0].local.clear();
+        c->children[0].remote.clear();
+    }
+    World world = two_offices(mine, other, 74);
+    bring_up(world);
+    CHECK(said(world, NotifyType::use_transport_mode, true) == 1);
+    CHECK(said(world, NotifyType::non_first_fragments_also, false) == 0);
+    CHECK(said(world, NotifyType::non_first_fragments_also, true) == 0);
 }
 
 TEST_CASE("a peer that takes no TFC padding has none: IKE's SAs pad nothing (RFC 7296 1.3.1)") {
