@@ -1,55 +1,16 @@
-// The rows of the section `ike`, and where their values go. Any thread; constants only.
-#include <algorithm>
-#include <charconv>
-#include <type_traits>
-
-#include "app/config/ike_form.h"
+// The rows of the section `ike`, but for those of children. Any thread; constants only.
+#include "app/config/ike_setters.h"
 #include "app/config/setting_rows.h"
 
 namespace torii::config {
 namespace {
 
 using ike::AuthWay;
-using ike::ChildConfig;
 using ike::Connection;
 using ike::EngineConfig;
 using ike::EngineLimits;
 using ike::PpkUse;
-using ike::StartAction;
 using ike::Uniqueness;
-
-// ---- where values go: a list's in its latest element
-
-IkeConnectionForm& connection_form(File& f) { return f.ike.connections.back(); }
-IkeChildForm& child_form(File& f) { return connection_form(f).children.back(); }
-
-template <class Owner>
-Owner& place(File& f) {
-    if constexpr (std::is_same_v<Owner, IkeForm>) return f.ike;
-    if constexpr (std::is_same_v<Owner, EngineConfig>) return f.ike.engine;
-    if constexpr (std::is_same_v<Owner, EngineLimits>) return f.ike.engine.limits;
-    if constexpr (std::is_same_v<Owner, IkeConnectionForm>) return connection_form(f);
-    if constexpr (std::is_same_v<Owner, Connection>) return connection_form(f).connection;
-    if constexpr (std::is_same_v<Owner, IkeChildForm>) return child_form(f);
-    if constexpr (std::is_same_v<Owner, ChildConfig>) return child_form(f).child;
-}
-template <class Owner, class Field>
-Field& field_of(File& f, Field Owner::*member) {
-    return place<Owner>(f).*member;
-}
-
-template <auto member>
-std::string set(File& f, const Value& value) {
-    auto& field = field_of(f, member);
-    using Field = std::remove_reference_t<decltype(field)>;
-    if constexpr (std::is_same_v<Field, bool>)
-        field = value.flag;
-    else if constexpr (std::is_enum_v<Field> || std::is_integral_v<Field>)
-        field = static_cast<Field>(value.number);
-    else
-        field = value.text;
-    return {};
-}
 
 template <auto member>
 std::string set_file(File& f, const Value& value) {
@@ -61,24 +22,6 @@ template <auto member>
 std::string add_file(File& f, const Value& value) {
     field_of(f, member).push_back(value.text);
     return value.text.empty() ? ": a file's path is wanted" : "";
-}
-
-template <auto member>
-std::string add_words(File& f, const Value& value) {
-    field_of(f, member).push_back(value.text);
-    return {};
-}
-
-template <auto member>
-std::string set_name(File& f, const Value& value) {
-    constexpr std::size_t longest = 31;
-    const auto fits = [](char ch) {
-        return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '-' ||
-               ch == '_' || ch == '.';
-    };
-    set<member>(f, value);
-    if (!value.text.empty() && value.text.size() <= longest && std::ranges::all_of(value.text, fits)) return {};
-    return ": a name is 1 to 31 letters, digits, '-', '_' and '.'";
 }
 
 template <auto member>
@@ -99,43 +42,6 @@ std::string add_host(File& f, const Value& value) {
     return {};
 }
 
-template <auto member>
-std::string add_network(File& f, const Value& value) {
-    auto& added = field_of(f, member).emplace_back();
-    const auto prefix = Prefix::parse(value.text);
-    if (!prefix) return ": a network is an address with its prefix length, as in 10.0.1.0/24, or one host's address";
-    const std::string_view written = value.text;
-    if (Address::parse(written.substr(0, written.find('/'))) != prefix->base())
-        return " with bits set behind its prefix length: " + prefix->text() + " would be the network";
-    added = *prefix;
-    return {};
-}
-
-std::string set_ip_protocol(File& f, const Value& value) {
-    const auto protocol = parse_protocol(value.text);
-    if (!protocol) return ": a protocol is a word like tcp, udp or icmp, or a number of 1 to 255";
-    child_form(f).child.ip_protocol = *protocol;
-    return {};
-}
-
-/// "80" or "1024-65535".
-template <auto member>
-std::string set_ports(File& f, const Value& value) {
-    PortRange range;
-    const char *const end = value.text.data() + value.text.size(), *at = value.text.data();
-    const auto port = [&](std::uint16_t& out) {
-        const auto [behind, problem] = std::from_chars(at, end, out);
-        at = behind;
-        return problem == std::errc{};
-    };
-    bool right = port(range.low);
-    range.high = range.low;
-    if (right && at != end) right = *at++ == '-' && port(range.high);
-    if (!right || at != end || range.low > range.high) return ": ports are one of 0 to 65535, or two, as in 1024-65535";
-    field_of(f, member) = range;
-    return {};
-}
-
 std::string set_remote_auth(File& f, const Value& value) {
     connection_form(f).remote_auth = AuthWay{static_cast<std::uint8_t>(value.number)};
     return {};
@@ -143,10 +49,6 @@ std::string set_remote_auth(File& f, const Value& value) {
 
 // ---- words
 
-template <class Enumeration>
-constexpr Choice choice(std::string_view name, Enumeration value) {
-    return {name, static_cast<int>(value)};
-}
 constexpr auto auth_ways =
     std::to_array<Choice>({choice("psk", AuthWay::shared_key), choice("certificate", AuthWay::certificate),
                            choice("raw_key", AuthWay::raw_key)});
@@ -154,15 +56,9 @@ constexpr auto uniquenesses = std::to_array<Choice>(
     {choice("replace", Uniqueness::replace), choice("keep", Uniqueness::keep), choice("never", Uniqueness::never)});
 constexpr auto ppk_uses = std::to_array<Choice>(
     {choice("never", PpkUse::never), choice("prefer", PpkUse::prefer), choice("required", PpkUse::required)});
-constexpr auto modes = std::to_array<Choice>({choice("tunnel", Mode::tunnel), choice("transport", Mode::transport)});
-constexpr auto protocols =
-    std::to_array<Choice>({choice("esp", ike::ProtocolId::esp), choice("ah", ike::ProtocolId::ah)});
-constexpr auto starts = std::to_array<Choice>(
-    {choice("none", StartAction::none), choice("trap", StartAction::trap), choice("start", StartAction::start)});
 
 using F = IkeForm;
 using N = IkeConnectionForm;
-using H = IkeChildForm;
 
 // ---- the table
 
@@ -209,6 +105,13 @@ const Setting rows[] = {
          "Whoever has this file reads everything that IKE says: Wireshark's ikev2_decryption_table. For learning "
          "and debugging.",
      .take = set_file<&F::key_log>},
+    {.path = "ike.tell_invalid_selectors",
+     .kind = Kind::flag,
+     .fallback = "true",
+     .example = "false",
+     .meaning = "Tell a peer of a packet that his SA is not for (INVALID_SELECTORS, RFC 7296 3.10.1): one in ten "
+                "seconds for each child.",
+     .take = set<&EngineConfig::tells_invalid_selectors>},
     {.path = "ike.retransmit_milliseconds",
      .kind = Kind::integer,
      .subject = "the first wait",
@@ -453,141 +356,6 @@ const Setting rows[] = {
      .meaning = "Take and make signatures with SHA-1, for peers that do not know RFC 7427.",
      .take = set<&Connection::allow_sha1>},
 
-    {.path = "ike.connections.[].children",
-     .kind = Kind::list,
-     .fallback = "none",
-     .example = R"(( { name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; } ))",
-     .meaning = "What is protected with this peer."},
-    {.path = "ike.connections.[].children.[]",
-     .kind = Kind::group,
-     .example = R"({ name = "offices"; local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"]; })",
-     .meaning = "One pair of SAs.",
-     .take = [](File& f, const Value&) { return connection_form(f).children.emplace_back(), std::string{}; }},
-    {.path = "ike.connections.[].children.[].name",
-     .required = true,
-     .example = R"("offices")",
-     .meaning = "What `torii ike up` and the log call it.",
-     .take = set_name<&ChildConfig::name>},
-    {.path = "ike.connections.[].children.[].mode",
-     .kind = Kind::choice,
-     .subject = "a mode",
-     .choices = modes,
-     .fallback = "\"tunnel\"",
-     .example = R"("transport")",
-     .meaning = "Between networks, or between the two ends themselves.",
-     .take = set<&ChildConfig::mode>},
-    {.path = "ike.connections.[].children.[].protocol",
-     .kind = Kind::choice,
-     .subject = "a protocol",
-     .choices = protocols,
-     .fallback = "\"esp\"",
-     .example = R"("ah")",
-     .meaning = "ESP encrypts, AH authenticates only.",
-     .take = set<&ChildConfig::protocol>},
-    {.path = "ike.connections.[].children.[].proposals",
-     .kind = Kind::list,
-     .fallback = "the usual ones",
-     .example = R"(["aes128gcm16-x25519"])",
-     .meaning =
-         "What protects the packets, the best first; with a key exchange, new SAs have keys of their own (PFS)."},
-    {.path = "ike.connections.[].children.[].proposals.[]",
-     .example = R"("aes128gcm16-x25519")",
-     .meaning = "Cipher, integrity, key exchange and esn or noesn by their usual words; additional key exchanges as in "
-                "those of IKE.",
-     .take = add_words<&H::proposals>},
-    {.path = "ike.connections.[].children.[].local",
-     .kind = Kind::list,
-     .fallback = "our own address",
-     .example = R"(["10.0.1.0/24"])",
-     .meaning = "The networks on our side."},
-    {.path = "ike.connections.[].children.[].local.[]",
-     .example = R"("10.0.1.0/24")",
-     .meaning = "One network, or one host.",
-     .take = add_network<&ChildConfig::local>},
-    {.path = "ike.connections.[].children.[].remote",
-     .kind = Kind::list,
-     .fallback = "the peer's address",
-     .example = R"(["10.0.2.0/24"])",
-     .meaning = "The networks on the peer's side."},
-    {.path = "ike.connections.[].children.[].remote.[]",
-     .example = R"("10.0.2.0/24")",
-     .meaning = "One network, or one host.",
-     .take = add_network<&ChildConfig::remote>},
-    {.path = "ike.connections.[].children.[].ip_protocol",
-     .fallback = "any",
-     .example = R"("tcp")",
-     .meaning = "The one protocol that is protected.",
-     .take = set_ip_protocol},
-    {.path = "ike.connections.[].children.[].local_ports",
-     .fallback = "all",
-     .example = R"("1024-65535")",
-     .meaning = "Its ports on our side.",
-     .take = set_ports<&ChildConfig::local_ports>},
-    {.path = "ike.connections.[].children.[].remote_ports",
-     .fallback = "all",
-     .example = R"("110")",
-     .meaning = "Its ports on the peer's side.",
-     .take = set_ports<&ChildConfig::remote_ports>},
-    {.path = "ike.connections.[].children.[].ipcomp",
-     .kind = Kind::flag,
-     .fallback = "false",
-     .example = "true",
-     .meaning = "Compress packets too, where the peer does (RFC 3173).",
-     .take = set<&ChildConfig::ipcomp>},
-    {.path = "ike.connections.[].children.[].start",
-     .kind = Kind::choice,
-     .subject = "start",
-     .choices = starts,
-     .fallback = "\"none\"",
-     .example = R"("trap")",
-     .meaning = "When it is negotiated: when the peer or `torii ike up` asks, with the first packet, or at once.",
-     .take = set<&ChildConfig::start>},
-    {.path = "ike.connections.[].children.[].policies",
-     .kind = Kind::flag,
-     .fallback = "true",
-     .example = "false",
-     .meaning = "Make the policies as well; false: they are setkey's, and IKE brings the SAs that they ask for.",
-     .take = set<&ChildConfig::makes_policies>},
-    {.path = "ike.connections.[].children.[].rekey_seconds",
-     .kind = Kind::integer,
-     .subject = "a lifetime",
-     .range = {60, 86400 * 30, "seconds"},
-     .fallback = "3600",
-     .example = "28800",
-     .meaning = "How old its SAs become before new ones take their place.",
-     .take = set<&ChildConfig::rekey_seconds>},
-    {.path = "ike.connections.[].children.[].rekey_octets",
-     .kind = Kind::integer,
-     .subject = "a lifetime",
-     .range = {0, 1ll << 62, "octets"},
-     .fallback = "0",
-     .example = "1000000000000",
-     .meaning = "The same in octets; 0: as many as there are.",
-     .take = set<&ChildConfig::rekey_octets>},
-    {.path = "ike.connections.[].children.[].rekey_packets",
-     .kind = Kind::integer,
-     .subject = "a lifetime",
-     .range = {0, 1ll << 62, "packets"},
-     .fallback = "0",
-     .example = "1000000000",
-     .meaning = "The same in packets.",
-     .take = set<&ChildConfig::rekey_packets>},
-    {.path = "ike.connections.[].children.[].life_seconds",
-     .kind = Kind::integer,
-     .subject = "a lifetime",
-     .range = {60, 86400 * 31, "seconds"},
-     .fallback = "4320",
-     .example = "36000",
-     .meaning = "How old an SA becomes when nobody replaces it: then it ends.",
-     .take = set<&ChildConfig::life_seconds>},
-    {.path = "ike.connections.[].children.[].replay_packets",
-     .kind = Kind::integer,
-     .subject = "a replay window",
-     .range = {0, 65536, "packets"},
-     .fallback = "1024",
-     .example = "64",
-     .meaning = "How late a packet may come; 0: replays are not looked for.",
-     .take = set<&ChildConfig::replay_packets>},
 };
 
 }  // namespace

@@ -7,7 +7,8 @@ namespace torii::config {
 
 /// Constant, in the manual's order.
 std::span<const Setting> rows_of_the_file();
-/// Those of the section `ike`.
+/// Those of the section `ike`; of the children of its connections behind the others.
 std::span<const Setting> rows_of_ike();
+std::span<const Setting> rows_of_ike_children();
 
 }  // namespace torii::config

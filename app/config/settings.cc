@@ -53,7 +53,7 @@ std::vector<Setting> with_live(std::span<const Setting> fixed_rows) {
     std::vector<Setting> out{fixed_rows.begin(), fixed_rows.end()};
     auto place = std::ranges::find(out, "control", &Setting::path);  // behind the other rows of ipsec
     for (const control::SettingInfo& info : control::setting_table()) place = std::next(out.insert(place, live(info)));
-    out.insert(out.end(), rows_of_ike().begin(), rows_of_ike().end());
+    for (const auto rows : {rows_of_ike(), rows_of_ike_children()}) out.insert(out.end(), rows.begin(), rows.end());
     return out;
 }
 

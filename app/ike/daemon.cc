@@ -125,6 +125,11 @@ bool IkeDaemon::take(const control::IkeDatagram& d) {
 
 void IkeDaemon::take(const control::Event& event) {
     using Kind = control::Event::Kind;
+    if (event.kind == Kind::selector_mismatch) {
+        if (mismatch_ || !engine_.tells_mismatch(event.sa, now())) return;
+        mismatch_ = event;
+        return work_soon();
+    }
     const bool ended = event.kind == Kind::expire_hard || (event.kind == Kind::sa_deleted && !applying_);
     if (event.kind != Kind::acquire && event.kind != Kind::expire_soft && event.kind != Kind::sequence_exhausted &&
         !ended)
@@ -144,6 +149,7 @@ void IkeDaemon::work() {
     work_.reset();
     const Burst burst{*this};
     const auto end = EventLoop::Clock::now() + longest_work;
+    if (mismatch_) perform(engine_.mismatched(*std::exchange(mismatch_, {}), now()));
     do {
         if (!events_.empty()) {
             const control::Event event = std::move(events_.front());

@@ -81,8 +81,9 @@ private:
     /// What came while the gateway was in the middle of something; done on the loop's next turns.
     Inbox inbox_;
     std::deque<control::Event> events_;
-    std::uint64_t events_lost_ = 0;  // that nobody was told of yet
-    ike::Instant tell_lost_at_{};    // not before: once a second
+    std::optional<control::Event> mismatch_;  // one at a time: whoever sends many has no other event's place
+    std::uint64_t events_lost_ = 0;           // that nobody was told of yet
+    ike::Instant tell_lost_at_{};             // not before: once a second
     std::optional<EventLoop::TimerId> work_, timer_;
     std::vector<ike::Datagram> outbox_;
     unsigned bursts_ = 0;

@@ -102,6 +102,7 @@ struct EngineConfig {
     EngineLimits limits;
     std::uint32_t retransmit_milliseconds = 2000;  // doubled each time up to a minute
     unsigned retransmissions = 6;
+    bool tells_invalid_selectors = true;          // to whom sends what his SA is not for (RFC 7296 3.10.1)
     bool tells_keys = false;                      // each IKE SA's keys as a line of Wireshark's ikev2_decryption_table
     std::uint32_t old_inbound_grace_seconds = 5;  // how long packets that are under way find their old inbound SA
 };

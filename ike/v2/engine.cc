@@ -9,6 +9,7 @@ namespace torii::ike {
 namespace {
 
 constexpr Instant far_away{3'600'000};
+constexpr Instant between_mismatches{10'000};  // that one child's peer is told of
 
 std::string names_of(const EngineConfig& config) {
     std::string out;
@@ -255,6 +256,27 @@ Actions Engine::expired(const control::SaId& id, bool hard, const Now& now) {
         turn.enqueue(*sa, DeleteChildren{child->protocol, {child->inbound}});
         turn.child_lost(*sa, config);
     }
+    return turn.finish();
+}
+
+bool Engine::tells_mismatch(const control::SaId& id, const Now& now) const {
+    if (!config_.tells_invalid_selectors) return false;
+    const auto number = child_of_sa_.find(id);
+    if (number == child_of_sa_.end()) return false;
+    const IkeSa& sa = *owner_of_child_.at(static_cast<std::uint64_t>(number->second));
+    const ChildSa& child = *sa.child(number->second);
+    return sa.state == IkeState::established && child.remove_inbound_at == Instant{} &&
+           child.state != ChildSa::State::deleting &&
+           (child.mismatch_told == Instant{} || now.steady >= child.mismatch_told + between_mismatches);
+}
+
+Actions Engine::mismatched(const control::Event& event, const Now& now) {
+    if (!tells_mismatch(event.sa, now)) return {};
+    Turn turn{*this, now};
+    const auto [sa, child] = turn.child_of(event.sa);
+    child->mismatch_told = now.steady;
+    const auto start = event.start.view();
+    turn.enqueue(*sa, TellInvalidSelectors{child->protocol, child->inbound, {start.begin(), start.end()}});
     return turn.finish();
 }
 

@@ -51,6 +51,10 @@ public:
     Actions acquire(const control::Event& event, const Policy* policy, const Now& now);
     /// A lifetime of an SA of ours ended softly (`hard`: it is gone already).
     Actions expired(const control::SaId& sa, bool hard, const Now& now);
+    /// Whether the peer wants to be told that a packet came out of this SA which it is not for (RFC 7296 3.10.1): he
+    /// hears of one in a while for each child.
+    bool tells_mismatch(const control::SaId& sa, const Now& now) const;
+    Actions mismatched(const control::Event& event, const Now& now);
     /// The gateway did not take a child's SAs.
     Actions refused(ChildId child, const Error& why, const Now& now);
 

@@ -82,6 +82,7 @@ std::string name_of(const Task& task) {
     if (std::holds_alternative<RekeyIke>(task)) return "the rekey of the IKE SA";
     if (std::holds_alternative<DeleteChildren>(task)) return "the end of a child";
     if (std::holds_alternative<DeleteIke>(task)) return "the end of the IKE SA";
+    if (std::holds_alternative<TellInvalidSelectors>(task)) return "the word of a packet that its SA is not for";
     if (std::holds_alternative<UpdateAddresses>(task)) return "the move of the IKE SA";
     if (std::holds_alternative<CheckRoute>(task)) return "the question whether the peer is at his new address";
     return "the question whether the peer is there";

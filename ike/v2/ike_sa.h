@@ -76,6 +76,7 @@ struct ChildSa {
     Octets lowest_nonce;  // of the exchange that made it: decides between twins (2.8.1)
     Instant created{}, rekey_at{}, expires_at{};
     Instant remove_inbound_at{};  // 0: not; the packets under way find it until then
+    Instant mismatch_told{};      // when the peer was told last of a packet that it is not for; 0: never
     std::uint64_t packets_seen = 0;
 };
 std::string_view name_of(ChildSa::State state);
@@ -100,6 +101,11 @@ struct DeleteIke {
     std::optional<NotifyType> why;  // told to the peer in front: AUTHENTICATION_FAILED (2.21.2)
 };
 struct Liveness {};
+struct TellInvalidSelectors {  // RFC 7296 3.10.1: a packet came out of a child that is not for it
+    ProtocolId protocol = ProtocolId::esp;
+    Spi inbound{};
+    Octets packet;  // its start
+};
 struct UpdateAddresses {  // RFC 4555 3.5: we are elsewhere
     unsigned number = 0;  // which of our moves
     Way former;
@@ -108,7 +114,8 @@ struct CheckRoute {  // RFC 4555 3.7: is the peer where he says
     Way way;
     Octets cookie;
 };
-using Task = std::variant<CreateChild, RekeyIke, DeleteChildren, DeleteIke, Liveness, UpdateAddresses, CheckRoute>;
+using Task = std::variant<CreateChild, RekeyIke, DeleteChildren, DeleteIke, Liveness, TellInvalidSelectors,
+                          UpdateAddresses, CheckRoute>;
 std::string name_of(const Task& task);
 
 struct IkeSa;

@@ -1,5 +1,6 @@
 // INFORMATIONAL (RFC 7296 1.4, 1.4.1, 2.4, 2.25): Delete of children and of the IKE SA, and whether anybody is there.
 #include <algorithm>
+#include <utility>
 
 #include "base/reader.h"
 #include "ike/v2/turn.h"
@@ -17,6 +18,18 @@ void Turn::send_liveness(IkeSa& sa) {
     Payloads payloads;
     ask_how_seen(sa, payloads);
     request_of(sa, ExchangeType::informational, payloads, Liveness{});
+}
+
+void Turn::send_invalid_selectors(IkeSa& sa, TellInvalidSelectors task) {
+    const ChildSa* const child = sa.child_by_inbound(task.inbound);
+    if (child == nullptr || child->remove_inbound_at != Instant{}) return;  // gone while this waited
+    Notify told = notify(NotifyType::invalid_selectors, std::move(task.packet));
+    told.protocol = task.protocol;
+    Writer{told.spi}.u32(static_cast<std::uint32_t>(task.inbound));
+    tell(Tell::Level::warning, &sa,
+         "the peer sent by child " + child->config->name + " what it is not for: " + text_of_quoted(told.data) +
+             "; he is told INVALID_SELECTORS, SPI " + text_of(task.inbound));
+    request_of(sa, ExchangeType::informational, {told}, std::move(task));
 }
 
 void Turn::send_delete_children(IkeSa& sa, const DeleteChildren& task) {
@@ -52,7 +65,7 @@ void Turn::send_delete_ike(IkeSa& sa, const DeleteIke& task) {
 
 void Turn::take_informational_request(IkeSa& sa, const Message& message) {
     Payloads answer;
-    bool end = false;
+    bool end = false, heard = false;
     std::string why = "the peer deletes it";
     for (const Payload& payload : message.payloads) {
         if (const auto* asked = std::get_if<Delete>(&payload)) {
@@ -64,12 +77,8 @@ void Turn::take_informational_request(IkeSa& sa, const Message& message) {
                    n != nullptr && n->type == NotifyType::authentication_failed) {  // 2.21.2
             end = true;
             why = "the peer does not believe that we are " + text_of(sa.local_id) + ": AUTHENTICATION_FAILED";
-        } else if (n != nullptr && n->type == NotifyType::invalid_selectors) {
-            const auto spi = Reader{n->spi}.u32();
-            tell(Tell::Level::warning, &sa,
-                 "the peer dropped a packet of ours, which is none of those that its SA is for: INVALID_SELECTORS, "
-                 "SPI " +
-                     (spi ? text_of(Spi{*spi}) : "none"));
+        } else if (n != nullptr && n->type == NotifyType::invalid_selectors && !std::exchange(heard, true)) {
+            hear_invalid_selectors(sa, *n);
         }
     }
     if (!end) hear_mobike(sa, message.payloads, answer);
@@ -82,6 +91,15 @@ void Turn::take_informational_request(IkeSa& sa, const Message& message) {
             inherit(sa, *twin->second);
     }
     close(sa, why);
+}
+
+void Turn::hear_invalid_selectors(const IkeSa& sa, const Notify& told) {
+    const auto spi = Reader{told.spi}.u32();
+    const ChildSa* const child = spi ? sa.child_by_outbound(Spi{*spi}, told.protocol) : nullptr;
+    tell(Tell::Level::warning, &sa,
+         "the peer dropped a packet of ours, " + text_of_quoted(told.data) + ", which " +
+             (child != nullptr ? "child " + child->config->name : "its SA") + " is not for: INVALID_SELECTORS, SPI " +
+             (spi ? text_of(Spi{*spi}) : "none"));
 }
 
 void Turn::delete_children(IkeSa& sa, const Delete& asked, Payloads& answer) {

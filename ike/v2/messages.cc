@@ -337,6 +337,8 @@ void Turn::pump(IkeSa& sa) {
             send_update_addresses(sa, *move);
         } else if (auto* check = std::get_if<CheckRoute>(&task)) {
             send_check_route(sa, std::move(*check));
+        } else if (auto* mismatch = std::get_if<TellInvalidSelectors>(&task)) {
+            send_invalid_selectors(sa, std::move(*mismatch));
         } else {
             send_liveness(sa);
         }

@@ -1,6 +1,9 @@
 #include "ike/v2/traffic.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "base/reader.h"
 
 namespace torii::ike {
 
@@ -146,6 +149,41 @@ Result<std::vector<Selector>> to_selectors(const std::vector<TrafficSelector>& s
                 }
         }
     return out;
+}
+
+namespace {
+
+/// What a quoted packet shows of itself; its octets are the peer's to choose.
+Result<PacketSelector> selector_of(std::span<const std::byte> packet) {
+    TORII_TRY(const std::uint8_t first, Reader{packet}.u8());
+    const bool six = first >> 4 == 6;
+    if (!six && first >> 4 != 4) return fail(Errc::bad_value);
+    const std::size_t address_at = six ? 8 : 12, address_octets = six ? 16 : 4, least = six ? 40 : 20;
+    TORII_TRY(const auto header, Reader{packet}.take(least));
+    PacketSelector out{.source = Address::from_octets(header.subspan(address_at, address_octets)),
+                       .destination = Address::from_octets(header.subspan(address_at + address_octets)),
+                       .protocol = std::to_integer<std::uint8_t>(header[six ? 6 : 9]),
+                       .ports_known = false};
+    const bool later_fragment = !six && ((header[6] & std::byte{0x1f}) | header[7]) != std::byte{0};
+    Reader behind{packet};
+    if (later_fragment || !behind.take(six ? least : std::size_t{first & 0xfu} * 4)) return out;
+    if (is_icmp(out.protocol)) {
+        const auto type = behind.u8(), code = behind.u8();
+        out.source_port = type.value_or(0), out.destination_port = code.value_or(0);
+        out.ports_known = type && code;
+    } else if (has_ports(out.protocol)) {
+        const auto source = behind.u16(), destination = behind.u16();
+        out.source_port = source.value_or(0), out.destination_port = destination.value_or(0);
+        out.ports_known = source && destination;
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string text_of_quoted(std::span<const std::byte> packet) {
+    const auto selector = selector_of(packet);
+    return selector ? selector->text() : "which it does not show";
 }
 
 std::string text_of(const TrafficSelector& s) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ std::vector<TrafficSelector> narrow(const std::vector<TrafficSelector>& offered,
 Result<std::vector<Selector>> to_selectors(const std::vector<TrafficSelector>& sources,
                                            const std::vector<TrafficSelector>& destinations);
 inline constexpr std::size_t most_selectors = 64;  // policies of one child each way
+
+/// Whose packet a notification quotes, as PacketSelector::text(); "which it does not show": no IP header is there.
+std::string text_of_quoted(std::span<const std::byte> packet);
 
 /// "10.0.1.0/24[tcp/80]", "10.0.0.1-10.0.0.9"; several with commas.
 std::string text_of(const TrafficSelector& selector);

@@ -219,8 +219,10 @@ struct Turn {
     void send_delete_children(IkeSa& sa, const DeleteChildren& task);
     void send_delete_ike(IkeSa& sa, const DeleteIke& task);
     void send_liveness(IkeSa& sa);
+    void send_invalid_selectors(IkeSa& sa, TellInvalidSelectors task);
     void take_informational_request(IkeSa& sa, const Message& message);
     void take_informational_response(IkeSa& sa, const Message& message, Outstanding what);
+    void hear_invalid_selectors(const IkeSa& sa, const Notify& told);
     void delete_children(IkeSa& sa, const Delete& asked, Payloads& answer);
     void child_lost(IkeSa& sa, const ChildConfig* config);
 

@@ -2,8 +2,11 @@
 // PF_KEY (RFC 2367 and KAME's extensions), and what it is told. No DPDK here. Values move through the control thread.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -163,6 +166,14 @@ struct Outcome {
 
 // ---- events, told to whoever listens
 
+/// The first octets of a packet, its IP header in front: as much as whoever caused it wants quoted.
+struct PacketStart {
+    static constexpr std::size_t most = 64;
+    std::array<std::byte, most> octets{};
+    std::uint8_t size = 0;
+    std::span<const std::byte> view() const { return std::span{octets}.first(size); }
+};
+
 struct Event {
     enum class Kind : std::uint8_t {
         acquire,  // a policy wants an SA that is not there
@@ -188,6 +199,7 @@ struct Event {
     std::uint64_t sequence = 0;
     std::uint32_t flow_label = 0;  // of the packet, where that is IPv6
     PacketSelector packet{};       // of the packet that caused it, where there is one
+    PacketStart start{};           // selector_mismatch: of that packet
     std::uint64_t repeated = 1;    // how many the rate limit folded into this one
 };
 std::string_view name_of(Event::Kind kind);

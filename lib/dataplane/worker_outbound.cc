@@ -36,10 +36,13 @@ bool takes_first_fragments_alone(ChainCell::Value way) {
 }
 
 Notice mismatch(const Packet& p) {
-    return {.kind = control::Event::Kind::selector_mismatch,
-            .serial = p.opened != 0 ? p.used[p.opened - 1]->serial : 0,
-            .flow_label = flow_label(p),
-            .packet = flow_key(p).selector()};
+    Notice notice{.kind = control::Event::Kind::selector_mismatch,
+                  .serial = p.opened != 0 ? p.used[p.opened - 1]->serial : 0,
+                  .flow_label = flow_label(p),
+                  .packet = flow_key(p).selector()};
+    notice.start.size = static_cast<std::uint8_t>(std::min<std::size_t>(p.ip_octets, notice.start.most));
+    std::copy_n(p.ip, notice.start.size, notice.start.octets.begin());
+    return notice;
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ bool Gateway::serve_notices() {
                                 .policy = notice.policy,
                                 .sequence = notice.sequence,
                                 .flow_label = notice.flow_label,
-                                .packet = notice.packet},
+                                .packet = notice.packet,
+                                .start = notice.start},
                       .sa = {}};
             if (const auto at = database_->sas().find(notice.serial); at != database_->sas().end()) {
                 if (is_outdated(notice, *at->second)) continue;

@@ -19,6 +19,7 @@ struct Notice {
     std::uint64_t sequence = 0;
     std::uint32_t flow_label = 0;  // of an IPv6 packet
     PacketSelector packet{};       // addresses as on the wire; protocol and ports where they are known
+    control::PacketStart start{};  // selector_mismatch
     PolicyId policy{};
     std::uint64_t limit = 0;  // expire_hard: the lifetime that was reached, in octets or packets
 };

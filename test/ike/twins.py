@@ -287,6 +287,27 @@ def finds_next_port(scene):
     scene.passes('nat')
 
 
+def hears_of_strays(scene):
+    """A policy of newyork's operator sends by the child what that is not for. Once in ten seconds is enough to hear of it."""
+    scene.have('esp')
+    stray = '10.0.2.0/24 10.0.9.0/24 any -P out'
+    before = {city: scene.gateways[city].ike_log().count('INVALID_SELECTORS') for city in CITIES}
+    scene.network.ip('office-newyork', 'route add 10.0.9.0/24 via 10.0.2.1')
+    scene.newyork.setkey(f'spdadd {stray} ipsec esp/tunnel/20.0.0.2-20.0.0.1/require;')
+    try:
+        with scene.flood('office-newyork', '10.0.9.9', 20, 0.02, ends=True, lost_max=20):
+            pass
+        for city, words in (('tokyo', 'sent by child offices what it is not for: 10.0.2.5 10.0.9.9 icmp 8,0'),
+                            ('newyork', 'a packet of ours, 10.0.2.5 10.0.9.9 icmp 8,0, which child offices is not for')):
+            log = scene.gateways[city].ike_log()
+            check(words in log, f'{city} does not say "{words}": {log[-900:]}')
+            check(log.count('INVALID_SELECTORS') == before[city] + 1, f'{city} says it more than once: {log[-900:]}')
+    finally:
+        scene.newyork.setkey(f'spddelete {stray};')
+        scene.network.ip('office-newyork', 'route del 10.0.9.0/24')
+    scene.passes('esp')
+
+
 def cases(scene):
     def case(title, body, *words, **more):
         return f'Torii and Torii: {title}', lambda: body(scene, *words, **more)
@@ -296,6 +317,7 @@ def cases(scene):
         yield case(f'{city} gives the child new keys in a flood of pings, and none is lost (RFC 7296 2.8)', new_child_keys, 'esp', city,
                    'office-tokyo', '10.0.2.5')
         yield case(f'{city} gives the IKE SA new keys, and no ping is lost (RFC 7296 2.18)', new_ike_keys, city)
+    yield case('a gateway that sends by a child what it is not for is told so, once (RFC 7296 3.10.1)', hears_of_strays)
     yield case('AES-CBC with HMAC-SHA-512 and ESN', agrees_on, 'cbc', ['aes256-sha512-esn'])
     yield case('ChaCha20-Poly1305 in IKE and ESP, by ECP-384', agrees_on, 'chacha', ['chacha20poly1305-prfsha512-ecp384'])
     yield case('two key exchanges one after the other (RFC 9370)', agrees_on, 'several', ['x25519-ke1_ecp384'])

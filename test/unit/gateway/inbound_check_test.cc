@@ -162,6 +162,8 @@ TEST_CASE("what an SA brings that no policy lets in is told as well, and what co
     CHECK(told.count(Kind::selector_mismatch) == 1);
     CHECK(told.last(Kind::selector_mismatch).sa == sa_id("20.0.0.2", "20.0.0.1", 0x1002));
     CHECK(told.last(Kind::selector_mismatch).packet.source == Address::v4(number("10.0.9.9")));
+    const auto start = told.last(Kind::selector_mismatch).start.view();  // for INVALID_SELECTORS (RFC 7296 3.10.1)
+    CHECK(std::ranges::equal(start, std::span{unforeseen}.first(control::PacketStart::most)));
     CHECK_FALSE(tokyo.accepts(tokyo.sealed(0x1002, forbidden)));
     CHECK(tokyo.gateway.drops(Drop::policy_discard) == 2);
     CHECK(told.count(Kind::selector_mismatch) == 2);

@@ -86,6 +86,9 @@ std::string live(std::uint64_t seed) {
             default: world.ping(who, 1 - who, who == 0 ? packet_between(1, 2) : packet_between(2, 1));
         }
         if (actions) world.perform(node, std::move(*actions));
+        const IkeSa* const held = (seed + i) % 7 == 0 ? only(node) : nullptr;
+        if (held != nullptr && !held->children.empty())
+            world.perform(node, node.engine->mismatched(mismatch(*held, *held->children.back(), {}), world.now()));
         if (!mobile || kinds() % 6 != 0) continue;
         const auto to = address_of(static_cast<unsigned>(who) + (kinds() % 2 == 0 ? 51 : 1));
         if (auto moved = node.engine->move("to-" + peer, to, world.now())) world.perform(node, std::move(*moved));

@@ -2,6 +2,7 @@
 // alone; fragments, padding, and packets that came otherwise (RFC 7296 1.3.1, 2.9, 3.10.1; RFC 4301 7.3).
 #include "base/reader.h"
 #include "catch.h"
+#include "ike/v2/traffic.h"
 #include "ladder.h"
 
 using namespace torii;
@@ -238,4 +239,122 @@ TEST_CASE(
         world.run(Instant{10'000});
         CHECK(disagreement(world, 1, 1) == "");
     }
+}
+
+namespace {
+
+/// 10.9.9.9[1000] 10.1.0.5[53] udp.
+Octets stray_packet() {
+    Octets out;
+    Writer{out}.u32(0x4500'0020).u32(0).u32(0x4011'0000).u32(0x0a09'0909).u32(0x0a01'0005).u16(1000).u16(53).u32(0);
+    return out;
+}
+
+/// Node 0 got a packet by its newest child which that is not for.
+void stray(World& world) {
+    const IkeSa* const sa = only(world[0]);
+    world.perform(world[0],
+                  world[0].engine->mismatched(mismatch(*sa, *sa->children.back(), stray_packet()), world.now()));
+    world.settle();
+}
+
+std::size_t told_of_strays(World& world) { return said(world, NotifyType::invalid_selectors, false); }
+
+}  // namespace
+
+TEST_CASE("a peer whose packet its SA is not for is told which, and both operators are (RFC 7296 3.10.1)") {
+    for (const auto protocol : {ProtocolId::esp, ProtocolId::ah})
+        for (const bool ipcomp : {false, true}) {
+            auto mine = connection(1, 2), other = connection(2, 1);
+            for (const auto& c : {mine, other}) {
+                c->children[0].protocol = protocol;
+                c->children[0].ipcomp = ipcomp;
+                if (protocol == ProtocolId::ah)
+                    c->children[0].proposals = {*parse_child_proposal(protocol, "sha256", LegacyAlgorithms::refused)};
+            }
+            World world = two_offices(mine, other, 77);
+            bring_up(world);
+            stray(world);
+            const ChildSa& child = *only(world[0])->children[0];
+            std::vector<Notify> notifications;
+            for (const Datagram& d : std::vector{world.record})
+                if (const auto message = open(world, d))
+                    if (const Notify* n = find_notify(message->payloads, NotifyType::invalid_selectors))
+                        notifications.push_back(*n);
+            REQUIRE(notifications.size() == 1);
+            CHECK(notifications[0].protocol == protocol);
+            CHECK(Reader{notifications[0].spi}.u32() == static_cast<std::uint32_t>(child.inbound));
+            CHECK(notifications[0].data == stray_packet());
+            const std::string packet = "10.9.9.9[1000] 10.1.0.5[53] udp", spi = "SPI " + text_of(child.inbound);
+            CHECK(world[0].said("sent by child offices-2 what it is not for: " + packet));
+            CHECK(world[1].said("a packet of ours, " + packet + ", which child offices-1 is not for"));
+            for (std::size_t i = 0; i < 2; ++i) CHECK(world[i].said("INVALID_SELECTORS, " + spi));
+            CHECK(disagreement(world, 1, 1) == "");
+        }
+}
+
+TEST_CASE(
+    "of packets that an SA is not for one in ten seconds is told, and none where the setting says so (RFC 4301 5.2)") {
+    World world = two_offices(78);
+    bring_up(world);
+    for (unsigned i = 0; i < 5; ++i) stray(world);  // settle() takes half a second
+    CHECK(told_of_strays(world) == 1);
+    world.run(Instant{10'000});
+    stray(world);
+    CHECK(told_of_strays(world) == 2);
+
+    EngineConfig quiet = config_of({connection(1, 2)});
+    quiet.tells_invalid_selectors = false;
+    world.perform(world[0], world[0].engine->configure(quiet, world.now()));
+    world.run(Instant{20'000});
+    stray(world);
+    CHECK(told_of_strays(world) == 2);
+    CHECK(disagreement(world, 1, 1) == "");
+}
+
+TEST_CASE("a packet by an SA that goes, or that IKE has not made, is told to nobody") {
+    World world = two_offices(79);
+    bring_up(world);
+    const IkeSa& sa = *only(world[0]);
+    control::Event strange = mismatch(sa, *sa.children[0], stray_packet());
+    strange.sa.spi = Spi{0x1234};
+    world.perform(world[0], world[0].engine->mismatched(strange, world.now()));
+
+    // It waits for the window, behind the rekey of its child and in front of nothing: the child is gone by then.
+    REQUIRE(order(world, 0, "rekey", "offices-2"));
+    const control::Event old = mismatch(sa, *sa.children[0], stray_packet());
+    CHECK(world[0].engine->tells_mismatch(old.sa, world.now()));
+    world.perform(world[0], world[0].engine->mismatched(old, world.now()));
+    world.settle();
+    CHECK_FALSE(world[0].engine->tells_mismatch(old.sa, world.now()));
+    CHECK(told_of_strays(world) == 0);
+    CHECK(only(world[0])->queue.empty());
+    world.run(Instant{10'000});
+    CHECK(disagreement(world, 1, 1) == "");
+}
+
+TEST_CASE("a quoted packet is as long as the peer likes, and shows what it has") {
+    const Octets four = stray_packet();
+    for (std::size_t octets = 0; octets <= four.size(); ++octets) {
+        const std::string text = text_of_quoted(std::span{four}.first(octets));
+        CHECK(text == (octets < 20   ? "which it does not show"
+                       : octets < 24 ? "10.9.9.9[unknown] 10.1.0.5[unknown] udp"
+                                     : "10.9.9.9[1000] 10.1.0.5[53] udp"));
+    }
+    Octets later = four;
+    later[7] = std::byte{1};  // a later fragment: what stands there are no ports
+    CHECK(text_of_quoted(later) == "10.9.9.9[unknown] 10.1.0.5[unknown] udp");
+    Octets options = four;
+    options[0] = std::byte{0x46};
+    CHECK(text_of_quoted(options) == "10.9.9.9[0] 10.1.0.5[0] udp");
+    options[0] = std::byte{0x4f};  // more than there are
+    CHECK(text_of_quoted(options) == "10.9.9.9[unknown] 10.1.0.5[unknown] udp");
+
+    Octets six;
+    Writer{six}.u32(0x6000'0000).u32(0x0008'3a40).u64(0x2001'0db8'0000'0000).u64(1).u64(0x2001'0db8'0000'0000).u64(2);
+    CHECK(text_of_quoted(six) == "2001:db8::1 2001:db8::2 icmp6 unknown,unknown");
+    Writer{six}.u8(128).u8(0);
+    CHECK(text_of_quoted(six) == "2001:db8::1 2001:db8::2 icmp6 128,0");
+    CHECK(text_of_quoted(std::span{six}.first(39)) == "which it does not show");
+    CHECK(text_of_quoted(Octets(40, std::byte{0x50})) == "which it does not show");
 }

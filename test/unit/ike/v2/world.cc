@@ -312,6 +312,13 @@ EngineConfig config_of(std::vector<std::shared_ptr<const Connection>> connection
     return config;
 }
 
+control::Event mismatch(const IkeSa& sa, const ChildSa& child, std::span<const std::byte> packet) {
+    control::Event event{.kind = control::Event::Kind::selector_mismatch, .sa = inbound_sa(sa, child)};
+    event.start.size = static_cast<std::uint8_t>(std::min(packet.size(), event.start.most));
+    std::ranges::copy(packet.first(event.start.size), event.start.octets.begin());
+    return event;
+}
+
 std::string brief(const Datagram& datagram) {
     const auto header = parse_header(datagram.octets);
     if (!header) return "no IKE message";

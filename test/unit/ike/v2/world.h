@@ -132,6 +132,9 @@ EngineConfig config_of(std::vector<std::shared_ptr<const Connection>> connection
 Address address_of(unsigned node);  // 20.0.0.NODE
 PacketSelector packet_between(unsigned from, unsigned to);
 
+/// What the gateway tells when `packet` came out of a child's inbound SA, which is not for it.
+control::Event mismatch(const IkeSa& sa, const ChildSa& child, std::span<const std::byte> packet);
+
 /// "IKE_SA_INIT req 0", from the header alone.
 std::string brief(const Datagram& datagram);
 
