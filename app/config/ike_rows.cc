@@ -282,9 +282,9 @@ const Setting rows[] = {
      .choices = uniquenesses,
      .fallback = "\"replace\"",
      .example = R"("keep")",
-     .meaning =
-         "What becomes of an older IKE SA with the same peer: it goes, it stays and the new one is refused, or both "
-         "stay.",
+     .meaning = "What becomes of an older IKE SA with the same peer: it goes; it stays and the new one is refused, "
+                "unless that "
+                "comes from the same address, as one that proves himself again does; or both stay.",
      .take = set<&Connection::uniqueness>},
     {.path = "ike.connections.[].fragmentation",
      .kind = Kind::flag,

@@ -252,8 +252,9 @@ void IkeDaemon::perform(ike::Apply& apply) {
     }
     applying_ = true;
     const auto applied = control_.apply(std::move(transaction));
-    // An operator has taken a part of it away (setkey -F, -FP): what else was to go still goes.
-    if (!applied)
+    // An operator has taken a part of it away (setkey -F, -FP): what else was to go still goes. With a child that the
+    // gateway does not take nothing else happens either.
+    if (!applied && !apply.child)
         for (control::Located& end : ends) {
             std::vector<control::Located> alone;
             alone.push_back(std::move(end));

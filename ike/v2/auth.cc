@@ -165,7 +165,7 @@ void Turn::send_auth(IkeSa& sa) {
     if (!auth) return destroy(sa, "we cannot authenticate ourselves: " + auth.error().message);
     payloads.emplace_back(std::move(*auth));
     ask_for_address(sa, payloads);
-    if (!sa.replaces && established(connection) == nullptr)
+    if (sa.replaces == IkeSaId{} && established(connection) == nullptr)
         payloads.emplace_back(notify(NotifyType::initial_contact));  // 2.4
     append_mobike(sa, nullptr, payloads);
     Outstanding what;
@@ -211,8 +211,10 @@ void Turn::take_auth_response(IkeSa& sa, const Message& message) {
             child_lost(sa, sa.first_child ? sa.first_child->config : nullptr);
     }
     sa.first_child.reset();
-    if (sa.replaces) {  // make before break: the new one is there, and the peer is shown that we know it
-        sa.replaces = false;
+    if (sa.replaces != IkeSaId{}) {  // make before break: the new one is there, and the peer is shown that we know it
+        if (const auto old = engine.by_id_.find(std::exchange(sa.replaces, {}));
+            old != engine.by_id_.end() && old->second->state == IkeState::established && !old->second->superseded)
+            supersede(*old->second, superseded_lives);  // whatever is unique
         enqueue(sa, Liveness{});
     }
 }
@@ -255,13 +257,18 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
     }
     if (!sa.connection) return refused(NotifyType::authentication_failed, why);
 
-    std::size_t of_peer = 0;  // a peer that has begun afresh has none of them any more (2.4)
-    if (find_notify(message.payloads, NotifyType::initial_contact) == nullptr)
-        for (const auto& [number, other] : engine.directory_.of(sa.remote_id))
-            of_peer += other != &sa && other->state == IkeState::established;
-    if (of_peer >= engine.config_.limits.ike_sas_per_peer ||
-        (of_peer > 0 && sa.connection->uniqueness == Uniqueness::keep &&
-         find_notify(message.payloads, NotifyType::initial_contact) == nullptr)) {
+    // A peer that has begun afresh has none of them any more (2.4), unless they stay whatever he says.
+    const Uniqueness unique = sa.connection->uniqueness;
+    const bool afresh =
+        find_notify(message.payloads, NotifyType::initial_contact) != nullptr && unique != Uniqueness::never;
+    std::size_t of_peer = 0, elsewhere = 0;
+    if (!afresh)
+        for (const auto& [number, other] : engine.directory_.of(sa.remote_id)) {
+            if (other == &sa || other->state != IkeState::established) continue;
+            ++of_peer;
+            elsewhere += !may_be_reauthentication(sa, *other);
+        }
+    if (of_peer >= engine.config_.limits.ike_sas_per_peer || (elsewhere > 0 && unique == Uniqueness::keep)) {
         sa.connection.reset();
         return refused(NotifyType::authentication_failed,
                        text_of(sa.remote_id) + " has " + std::to_string(of_peer) + " IKE SAs already");
@@ -295,15 +302,14 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
         answer.emplace_back(notify(NotifyType::internal_address_failure));  // 3.15.4
     }
     respond(sa, message.header, answer);
-    if (find_notify(message.payloads, NotifyType::initial_contact) != nullptr &&
-        sa.connection->uniqueness != Uniqueness::never)
-        forget_others(sa);
+    if (afresh) forget_others(sa);
     settle_duplicates(sa);
 }
 
 void Turn::established_now(IkeSa& sa) {
     if (!sa.initiator) leave_half_open(sa);
     sa.state = IkeState::established;
+    sa.began = sa.initiator;
     engine.directory_.add(sa);
     sa.first_message.clear();
     sa.second_message.clear();
@@ -327,7 +333,7 @@ void Turn::forget_others(IkeSa& sa) {
 
 /// The connection's uniqueness: of several IKE SAs with one peer one is kept. Both ends come to the same answer.
 void Turn::settle_duplicates(IkeSa& sa) {
-    if (sa.connection->uniqueness != Uniqueness::replace || sa.superseded) return;
+    if (sa.connection->uniqueness == Uniqueness::never || sa.superseded) return;
     for (const auto& [number, other] : engine.directory_.around(*sa.connection, sa.remote_id)) {
         if (!are_twins(sa, *other) || other->superseded) continue;
         if (other->initiator == sa.initiator) {
@@ -335,7 +341,7 @@ void Turn::settle_duplicates(IkeSa& sa) {
             // ours.
             supersede(sa.established_at < other->established_at ? sa : *other,
                       sa.initiator ? superseded_lives : 2 * superseded_lives);
-        } else if (sa.replaces || sa.created > other->established_at + crossing) {
+        } else if (sa.replaces != IkeSaId{} || sa.created > other->established_at + crossing) {
             // Begun when the other one stood: a reauthentication from the other side, or a peer that lost it.
             supersede(*other, other->initiator ? superseded_lives : 2 * superseded_lives);
         } else if (IkeSa& loser = other->lowest_nonce < sa.lowest_nonce ? *other : sa; loser.initiator) {
@@ -343,6 +349,12 @@ void Turn::settle_duplicates(IkeSa& sa) {
             supersede(loser, superseded_lives);
         }
     }
+}
+
+/// With uniqueness `keep`: whether `sa` may take the place of `old` all the same. A peer that proves himself again
+/// comes from where he is, and made the one before; nothing else tells him from another one of the same name (2.8.3).
+bool Turn::may_be_reauthentication(const IkeSa& sa, const IkeSa& old) {
+    return !old.began && old.remote.address == sa.remote.address && old.connection == sa.connection;
 }
 
 bool Turn::are_twins(const IkeSa& a, const IkeSa& b) {

@@ -272,6 +272,12 @@ void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstan
             }
         }
         if (old != nullptr && old->state == ChildSa::State::rekeying) old->state = ChildSa::State::installed;
+        if (task.rekeys && (old == nullptr || old->remove_inbound_at != Instant{}) && !what.twin)
+            return child_lost(sa, task.config);  // the peer deleted it meanwhile, and refuses its rekey (2.25.1)
+        if (old != nullptr && find_notify(message.payloads, NotifyType::no_additional_sas) != nullptr) {
+            tell(Tell::Level::info, &sa, "the peer rekeys nothing (RFC 7296 4): a new IKE SA takes its place");
+            return begin_reauth(sa);
+        }
         if (is_passing(message.payloads)) {  // 2.25, RFC 9370 2.2.4
             sa.not_before = now.steady + Instant{1000 + engine.crypto_.below(1000)};
             if (old == nullptr || !what.twin) sa.queue.push_back(std::move(task));

@@ -115,7 +115,7 @@ bool is_dynamic(const Connection& connection, const ChildConfig& config) {
 void Turn::ask_for_address(const IkeSa& sa, Payloads& payloads) const {
     const Connection& connection = *sa.connection;
     if (!connection.request_address) return;
-    const IkeSa* const before = sa.replaces ? established(connection) : nullptr;
+    const IkeSa* const before = sa.replaces != IkeSaId{} ? established(connection) : nullptr;
     Configuration request{CfgType::request, {}};
     for (const Kind& kind : wanted_kinds(connection)) {
         Octets value;

@@ -23,7 +23,8 @@ enum class StartAction : std::uint8_t {
     start,  // negotiates at once, and again when it ends
 };
 /// What becomes of an older IKE SA with a peer of the same identity (RFC 7296 2.4): it goes; it stays, and the new one
-/// is refused unless the peer has begun afresh; or both stay, whatever the peer says.
+/// is refused unless the peer has begun afresh or comes from the same address (he may prove himself again); or both
+/// stay, whatever the peer says.
 enum class Uniqueness : std::uint8_t { replace, keep, never };
 enum class AuthWay : std::uint8_t { shared_key, certificate, raw_key };
 /// Whether a post-quantum pre-shared key goes into the keys (RFC 8784): where the peer has it too, or always.

@@ -153,7 +153,7 @@ void Turn::start(const std::shared_ptr<const Connection>& connection, bool all) 
         }
     std::optional<CreateChild> first;
     if (!wanted.empty()) first = wanted.front();
-    if (auto begun = initiate(connection, std::move(first), false); !begun)
+    if (auto begun = initiate(connection, std::move(first)); !begun)
         return tell(Tell::Level::error, nullptr, begun.error().message);
     for (std::size_t i = 1; i < wanted.size(); ++i) want_child(connection, wanted[i]);
 }
@@ -170,7 +170,7 @@ void Turn::want_child(const std::shared_ptr<const Connection>& connection, Creat
     IkeSa* sa = established(*connection);
     if (sa == nullptr) sa = being_made(*connection);
     if (sa == nullptr) {
-        if (auto begun = initiate(connection, std::move(task), false); !begun)
+        if (auto begun = initiate(connection, std::move(task)); !begun)
             tell(Tell::Level::error, nullptr, begun.error().message);
         return;
     }
@@ -287,6 +287,10 @@ Actions Engine::refused(ChildId number, const Error& why, const Now& now) {
     IkeSa& sa = *owner->second;
     ChildSa& child = *sa.child(number);
     turn.tell(Tell::Level::error, &sa, "the gateway does not take child " + child.config->name + ": " + why.message);
+    if (child.moved_from) {
+        turn.stays(sa, child);
+        return turn.finish();
+    }
     // Nothing of the transaction is there: neither its SAs nor, if it was the first to need them, its policies. And
     // what it was to take away is there still.
     child.outbound_up = false;
@@ -402,13 +406,13 @@ Actions Engine::configure(EngineConfig next, const Now& now) {
     Connections following{next.connections};
     for (const auto& old : config_.connections) {
         if (following.contains(old)) continue;
-        starts_.erase(old->name);
         for (const auto& [id, sa] : IkeSas{directory_.of(*old)}) {
             if (sa->state == IkeState::established)
                 turn.send_delete_ike_now(*sa);
             else if (sa->state != IkeState::deleting && sa->state != IkeState::closed)
                 turn.destroy(*sa, "its connection is no longer configured");
         }
+        starts_.erase(old->name);  // what ends would begin again
         std::vector<control::Operation> operations;
         turn.untrap(*old, operations);
         turn.apply(std::move(operations));

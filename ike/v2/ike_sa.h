@@ -72,6 +72,8 @@ struct ChildSa {
     bool outbound_later = false;       // in a transaction of its own, behind the one with the inbound SA
     std::optional<ChildId> took_over;  // whose outbound SA went in the transaction that brought this one
     std::optional<Endpoints> ends;     // outbound; what its SAs in the gateway are named by, wherever the peer is now
+    std::optional<Endpoints>
+        moved_from;  // until another transaction: where they are, should the gateway refuse the move
     std::optional<std::pair<std::vector<Selector>, std::vector<Selector>>> policies;  // of the engine's, that it uses
     Octets lowest_nonce;  // of the exchange that made it: decides between twins (2.8.1)
     Instant created{}, rekey_at{}, expires_at{};
@@ -214,6 +216,7 @@ struct IkeSa {
     std::optional<std::pair<Endpoint, IkeSpi>> first_request;  // of a responder's: where the engine finds it again
     bool counts_as_half_open = false;
     bool superseded = false;  // another IKE SA with the same peer stands: this one ends soon
+    bool began = false;       // we are the initiator of the first of those that were rekeyed into this one
     Id local_id, remote_id;
     std::optional<CreateChild> first_child;  // that goes with IKE_AUTH
 
@@ -230,7 +233,6 @@ struct IkeSa {
     bool behind_nat = false, peer_behind_nat = false;  // 2.23
     // MOBIKE (RFC 4555)
     bool mobike = false;                  // both ends have said so
-    bool began = false;                   // we are the initiator of the first of the IKE SAs that this one replaces
     std::vector<Address> peer_addresses;  // all that he has told of, and the one that he began with
     Octets seen_as;                       // how the peer last saw us: the hash of our address behind our NAT
     unsigned moves = 0;
@@ -244,7 +246,7 @@ struct IkeSa {
     std::vector<std::unique_ptr<ChildSa>> children;
     Octets lowest_nonce;    // of the exchange that made it (2.8.2)
     IkeSaId predecessor{};  // of a twin: the IKE SA whose children it may inherit
-    bool replaces = false;  // reauthentication: another one is to end once this one is established
+    IkeSaId replaces{};     // reauthentication: the one that is to end once this one is established; 0: none
 
     Instant created{}, established_at{}, rekey_at{}, expires_at{}, reauth_at{};
     Instant last_heard{};

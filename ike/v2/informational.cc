@@ -130,7 +130,11 @@ void Turn::child_lost(IkeSa& sa, const ChildConfig* config) {
     const bool there = std::ranges::any_of(sa.children, [&](const auto& child) {
         return child->config == config && child->state == ChildSa::State::installed;
     });
-    if (there) return;
+    const auto asks = [&](const Task& waiting) {
+        const auto* const create = std::get_if<CreateChild>(&waiting);
+        return create != nullptr && create->config == config && !create->rekeys;
+    };
+    if (there || std::ranges::any_of(sa.queue, asks)) return;
     sa.not_before = std::max(sa.not_before, now.steady + retry_child_after);
     CreateChild task;
     task.config = config;

@@ -122,8 +122,8 @@ void Turn::tell_keys(const IkeSa& sa) {
 
 // ---- initiator
 
-Result<void> Turn::initiate(std::shared_ptr<const Connection> connection, std::optional<CreateChild> first,
-                            bool replaces) {
+Result<IkeSa*> Turn::initiate(std::shared_ptr<const Connection> connection, std::optional<CreateChild> first,
+                              IkeSaId replaces) {
     if (!connection->remote)
         return fail(Errc::bad_value, "connection " + connection->name +
                                          " takes whoever calls: without `remote` there is nobody to begin with");
@@ -144,7 +144,7 @@ Result<void> Turn::initiate(std::shared_ptr<const Connection> connection, std::o
     engine.crypto_.fill(made->nonce_initiator);
     IkeSa& sa = add(std::move(made));
     send_init(sa, first_method(sa.offered));
-    return {};
+    return &sa;
 }
 
 void Turn::send_init(IkeSa& sa, KeMethod method) {

@@ -8,6 +8,7 @@ namespace torii::ike {
 
 namespace {
 
+constexpr Instant longest_handover{60'000};
 constexpr Instant closed_lives{30'000};    // the peer repeats its last request for half a minute at most
 constexpr Instant first_packet_look{100};  // how soon a responder sees that the peer uses the new SA
 constexpr Instant first_restart{1'000}, longest_restart{300'000};
@@ -222,11 +223,15 @@ void Turn::due(IkeSa& sa) {
     if (sa.state != IkeState::established) return;
 
     if (sa.expires_at != Instant{} && now.steady >= sa.expires_at) {
+        if (is_handing_over(sa)) {
+            sa.expires_at = now.steady + Instant{1000};
+            return pump(sa);
+        }
         if (!sa.superseded) tell(Tell::Level::warning, &sa, "is too old: it was not rekeyed in time");
         restart_after_delete(sa);
         return;
     }
-    if (sa.reauth_at != Instant{} && now.steady >= sa.reauth_at && sa.initiator) {
+    if (sa.reauth_at != Instant{} && now.steady >= sa.reauth_at && sa.began) {
         sa.reauth_at = now.steady + Instant{60'000};
         begin_reauth(sa);
     }
@@ -250,6 +255,12 @@ void Turn::due(IkeSa& sa) {
     pump(sa);
 }
 
+/// Whether the IKE SA that took its place has not yet got all the children, each an exchange of its own.
+bool Turn::is_handing_over(const IkeSa& sa) const {
+    const IkeSa* const next = sa.superseded ? established(*sa.connection) : nullptr;
+    return next != nullptr && next->waits_for<CreateChild>() && now.steady < next->established_at + longest_handover;
+}
+
 void Turn::restart_after_delete(IkeSa& sa) {
     const auto connection = sa.connection;
     send_delete_ike_now(sa);
@@ -262,19 +273,27 @@ void Turn::send_delete_ike_now(IkeSa& sa) {
     send_delete_ike(sa, DeleteIke{});
 }
 
-/// A new IKE SA from the beginning; this one goes once the new one stands (make before break).
+/// A new IKE SA from the beginning, with all that this one has; this one goes once the new one stands (make before
+/// break).
 void Turn::begin_reauth(IkeSa& sa) {
+    if (being_made(*sa.connection) != nullptr) return;
+    std::deque<Task> further;
     std::optional<CreateChild> first;
-    for (const auto& child : sa.children)
-        if (child->state == ChildSa::State::installed) {
-            first.emplace();
-            first->config = child->config;
-            if (!is_dynamic(*sa.connection, *child->config)) first->traffic = child->traffic;
-            first->reqid = child->reqid;
-            break;
-        }
-    if (auto begun = initiate(sa.connection, std::move(first), true); !begun)
-        tell(Tell::Level::error, &sa, "no reauthentication: " + begun.error().message);
+    for (const auto& child : sa.children) {
+        if (child->state != ChildSa::State::installed && child->state != ChildSa::State::rekeying) continue;
+        CreateChild again;
+        again.config = child->config;
+        if (!is_dynamic(*sa.connection, *child->config)) again.traffic = child->traffic;
+        again.reqid = child->reqid;
+        if (child->ipcomp) again.ipcomp_reqid = child->ipcomp->reqid;
+        if (first)
+            further.emplace_back(std::move(again));
+        else
+            first = std::move(again);
+    }
+    const auto begun = initiate(sa.connection, std::move(first), sa.id);
+    if (!begun) return tell(Tell::Level::error, &sa, "no reauthentication: " + begun.error().message);
+    (*begun)->queue = std::move(further);
 }
 
 Instant Turn::next_of(const IkeSa& sa) const {
@@ -292,7 +311,7 @@ Instant Turn::next_of(const IkeSa& sa) const {
     if (sa.state != IkeState::established) return next;
     consider(sa.rekey_at);
     for (const Awaited& his : sa.awaited) consider(his.expires_at);
-    if (sa.initiator) consider(sa.reauth_at);
+    if (sa.began) consider(sa.reauth_at);
     if (sa.connection->dpd_seconds != 0 && !sa.outstanding)
         consider(std::max(sa.last_heard + Instant{sa.connection->dpd_seconds * 1000ll}, now.steady + Instant{1}));
     for (const auto& child : sa.children) {

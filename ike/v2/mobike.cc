@@ -84,7 +84,6 @@ void Turn::append_mobike(const IkeSa& sa, const Payloads* asked, Payloads& paylo
 
 void Turn::read_mobike(IkeSa& sa, const Payloads& payloads) {
     sa.mobike = sa.connection->mobike && find_notify(payloads, NotifyType::mobike_supported) != nullptr;
-    sa.began = sa.initiator;
     sa.peer_addresses = additional_addresses(payloads).value_or(std::vector<Address>{});
     if (std::ranges::find(sa.peer_addresses, sa.remote.address) == sa.peer_addresses.end())
         sa.peer_addresses.push_back(sa.remote.address);
@@ -195,7 +194,9 @@ void Turn::send_check_route(IkeSa& sa, CheckRoute task) {
     if (task.way != way_of(sa)) return;  // he has moved on since
     task.cookie.resize(cookie2_octets);
     engine.crypto_.fill(task.cookie);
-    const Payloads payloads{notify(NotifyType::cookie2, task.cookie)};
+    Payloads payloads{notify(NotifyType::cookie2, task.cookie)};
+    append_nat_detection(sa, task.way,
+                         payloads);  // without it libreswan takes this for the question whether he is there
     request_of(sa, ExchangeType::informational, payloads, std::move(task));
 }
 
@@ -248,10 +249,12 @@ bool Turn::take_mobike_response(IkeSa& sa, const Message& message, const Task& t
     }
     if (const auto* check = std::get_if<CheckRoute>(&task)) {
         const Notify* const cookie = find_notify(message.payloads, NotifyType::cookie2);
-        if (cookie == nullptr || cookie->data != check->cookie)
-            tell(Tell::Level::warning, &sa, "nobody proves that he is at " + check->way.remote.text());
-        else if (check->way == way_of(sa))
+        if (cookie == nullptr || cookie->data != check->cookie) {  // 3.7: the IKE SA MUST be closed
+            tell(Tell::Level::error, &sa, "the peer does not prove that he is at " + check->way.remote.text());
+            restart_after_delete(sa);
+        } else if (check->way == way_of(sa)) {
             move_children(sa);
+        }
         return true;
     }
     return false;
@@ -302,25 +305,43 @@ void Turn::hear_mobike(IkeSa& sa, const Payloads& asked, Payloads& answer) {
 // ---- children in the gateway
 
 /// Every SA of the children is where the IKE SA is, with its keys, its numbers and its window, and the policies lead
-/// there: one transaction. Transport mode is between the two ends themselves, whose new addresses are other traffic: it
-/// gets new SAs, unless the ports alone are others.
+/// there: a transaction for each. Transport mode is between the two ends themselves, whose new addresses are other
+/// traffic: it gets new SAs, unless the ports alone are others. So does a child whose SPI somebody else has there.
 void Turn::move_children(IkeSa& sa) {
     const Endpoints ends{sa.local.address, sa.remote.address};
-    std::vector<control::Operation> operations;
     std::vector<ChildId> rekeyed;
     for (const auto& held : sa.children) {
         ChildSa& child = *held;
-        if (child.mode == Mode::transport && child.ends != ends)
+        if ((child.mode == Mode::transport && child.ends != ends) || !is_free_at(sa, child, ends))
             rekeyed.push_back(child.id);
         else
-            move_child(sa, child, ends, operations);
+            move_child(sa, child, ends);
     }
-    apply(std::move(operations));
     for (const ChildId id : rekeyed)
         if (ChildSa* const child = sa.child(id); child != nullptr) rekey_child(sa, *child);
 }
 
-void Turn::move_child(IkeSa& sa, ChildSa& child, const Endpoints& ends, std::vector<control::Operation>& operations) {
+/// By these names the gateway knows SAs, and by them one would be deleted for the other.
+bool Turn::is_free_at(const IkeSa& sa, ChildSa& child, const Endpoints& ends) {
+    const auto here = std::exchange(child.ends, ends);
+    const auto names = sas_of(sa, child);
+    child.ends = here;
+    return std::ranges::all_of(names, [&](const control::SaId& id) {
+        const auto holder = engine.child_of_sa_.find(id);
+        return holder == engine.child_of_sa_.end() || holder->second == child.id;
+    });
+}
+
+/// Where the child's SAs are, in the engine's books.
+void Turn::note_ends(const IkeSa& sa, ChildSa& child, const std::optional<Endpoints>& ends) {
+    for (const control::SaId& id : sas_of(sa, child)) engine.child_of_sa_.erase(id);
+    child.ends = ends;
+    for (const control::SaId& id : sas_of(sa, child)) engine.child_of_sa_.emplace(id, child.id);
+    if (child.pending_outbound) child.pending_outbound->id = outbound_sa(sa, child);
+}
+
+void Turn::move_child(IkeSa& sa, ChildSa& child, const Endpoints& ends) {
+    std::vector<control::Operation> operations;
     const bool in_udp = sa.uses_udp() && child.protocol == ProtocolId::esp;
     const auto udp = [&](bool inbound) -> std::optional<control::UdpEncapsulation> {
         if (!in_udp) return {};
@@ -340,18 +361,26 @@ void Turn::move_child(IkeSa& sa, ChildSa& child, const Endpoints& ends, std::vec
         move(child.ipcomp->inbound_up, inbound_ipcomp(sa, child), true);
         move(child.ipcomp->outbound_up, outbound_ipcomp(sa, child), false);
     }
-    for (const control::SaId& id : sas_of(sa, child)) engine.child_of_sa_.erase(id);
-    child.ends = ends;
-    for (const control::SaId& id : sas_of(sa, child)) engine.child_of_sa_.emplace(id, child.id);
-    if (child.pending_outbound) {
-        child.pending_outbound->id = outbound_sa(sa, child);
-        child.pending_outbound->udp = udp(false);
+    child.moved_from = child.ends;
+    note_ends(sa, child, ends);
+    if (child.pending_outbound) child.pending_outbound->udp = udp(false);
+    if (const auto pair = child.policies ? engine.policies_.find(*child.policies) : engine.policies_.end();
+        pair != engine.policies_.end() && pair->second.ends != ends) {
+        pair->second.ends = ends;
+        update_policies(pair->first, pair->second, operations);
     }
-    if (!child.policies) return;
-    const auto pair = engine.policies_.find(*child.policies);
-    if (pair == engine.policies_.end() || pair->second.ends == ends) return;
-    pair->second.ends = ends;
-    update_policies(pair->first, pair->second, operations);
+    apply(std::move(operations), child.id);
+}
+
+/// The gateway has somebody else's SA there, such as an operator's: the child stays where it is until a new one has
+/// taken its place, with other SPIs.
+void Turn::stays(IkeSa& sa, ChildSa& child) {
+    const auto ends = std::exchange(child.moved_from, {});
+    if (const auto pair = child.policies ? engine.policies_.find(*child.policies) : engine.policies_.end();
+        pair != engine.policies_.end() && Endpoints{pair->second.ends} == child.ends)
+        pair->second.ends = *ends;
+    note_ends(sa, child, ends);
+    rekey_child(sa, child);
 }
 
 }  // namespace torii::ike

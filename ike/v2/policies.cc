@@ -156,6 +156,7 @@ bool Turn::has_other_way(const ChildSa& child) const {
 
 void Turn::install_outbound(IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations) {
     if (!child.pending_outbound) return;
+    child.moved_from.reset();
     add_outbound_ipcomp(sa, child, operations);
     operations.emplace_back(control::AddSa{std::move(*child.pending_outbound)});
     child.pending_outbound.reset();

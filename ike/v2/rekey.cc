@@ -239,6 +239,10 @@ void Turn::take_rekey_ike_response(IkeSa& sa, const Message& message, Outstandin
             return;
         }
         const Notify* error = first_error(message.payloads);
+        if (find_notify(message.payloads, NotifyType::no_additional_sas) != nullptr && twin == nullptr) {
+            tell(Tell::Level::info, &sa, "the peer rekeys nothing (RFC 7296 4): a new IKE SA takes its place");
+            return begin_reauth(sa);
+        }
         if (is_passing(message.payloads) && twin == nullptr) {  // 2.25, RFC 9370 2.2.4
             sa.not_before = now.steady + Instant{1000 + static_cast<std::int64_t>(engine.crypto_.below(1000))};
             sa.queue.push_back(task);
@@ -305,6 +309,8 @@ void Turn::inherit(IkeSa& from, IkeSa& to) {
         old->second->outstanding->twin_ike = to.id;
         to.predecessor = old->first;
     }
+    if (IkeSa* const next = being_made(*from.connection); next != nullptr && next->replaces == from.id)
+        next->replaces = to.id;
     from.state = IkeState::rekeyed;
     from.expires_at = now.steady + replaced_lives;
     tell(Tell::Level::info, &to, "replaces IKE SA " + std::to_string(static_cast<std::uint64_t>(from.id)));

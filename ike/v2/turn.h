@@ -69,6 +69,7 @@ struct Turn {
     void want_child(const std::shared_ptr<const Connection>& connection, CreateChild task);
     std::pair<IkeSa*, ChildSa*> child_of(const control::SaId& id) const;
     static bool wants(const TrafficPair& traffic, const PacketSelector& packet);
+    bool is_handing_over(const IkeSa& sa) const;
     void restart_after_delete(IkeSa& sa);
     void send_delete_ike_now(IkeSa& sa);
     void begin_reauth(IkeSa& sa);
@@ -102,8 +103,9 @@ struct Turn {
     void enqueue(IkeSa& sa, Task task);
 
     // ---- init.cc: IKE_SA_INIT
-    Result<void> initiate(std::shared_ptr<const Connection> connection, std::optional<CreateChild> first,
-                          bool replaces);
+    /// `replaces`: the IKE SA that is to end once this one stands; 0: none.
+    Result<IkeSa*> initiate(std::shared_ptr<const Connection> connection, std::optional<CreateChild> first,
+                            IkeSaId replaces = {});
     void send_init(IkeSa& sa, KeMethod method);
     void take_init_response(IkeSa& sa, const Datagram& datagram, const Split& split);
     void take_init_request(const Datagram& datagram, const Split& split);
@@ -129,6 +131,7 @@ struct Turn {
     void established_now(IkeSa& sa);
     void supersede(IkeSa& sa, Instant lives);
     void forget_others(IkeSa& sa);
+    static bool may_be_reauthentication(const IkeSa& sa, const IkeSa& old);
     static bool are_twins(const IkeSa& a, const IkeSa& b);
     void settle_duplicates(IkeSa& sa);
 
@@ -245,7 +248,10 @@ struct Turn {
     void hear_mobike(IkeSa& sa, const Payloads& asked, Payloads& answer);
     void pass_on_move(const IkeSa& from, IkeSa& to);
     void move_children(IkeSa& sa);
-    void move_child(IkeSa& sa, ChildSa& child, const Endpoints& ends, std::vector<control::Operation>& operations);
+    bool is_free_at(const IkeSa& sa, ChildSa& child, const Endpoints& ends);
+    void note_ends(const IkeSa& sa, ChildSa& child, const std::optional<Endpoints>& ends);
+    void move_child(IkeSa& sa, ChildSa& child, const Endpoints& ends);
+    void stays(IkeSa& sa, ChildSa& child);
 
     // ---- nat.cc
     Notify nat_detection(NotifyType type, const IkeSa& sa, const Endpoint& end) const;

@@ -24,6 +24,13 @@ public:
         return {};
     }
 
+    Result<std::vector<control::Outcome>> apply(std::vector<control::Located> transaction) override {
+        if (!takes) return FixedGateway::apply(std::move(transaction));
+        if (!takes(transaction)) return fail(Errc::exists, "refused by the test");
+        return std::vector<control::Outcome>(transaction.size());
+    }
+
+    std::function<bool(const std::vector<control::Located>&)> takes;
     control::IkeReceiver receiver;
     std::vector<Octets> sent;
 };
@@ -132,4 +139,42 @@ TEST_CASE("events of the gateway that come faster than they are worked through a
         office.loop->turn();
     CHECK(office.was_told("905 events of the gateway came faster"));
     CHECK(EventLoop::Clock::now() - first >= std::chrono::milliseconds{900});
+}
+
+TEST_CASE("of a rekey that the gateway refuses nothing is done: the old SA goes once, when its end is agreed on") {
+    Office office;
+    Engine peer{*office.crypto, Office::config(2, 1), office.nothing};
+    Now time;
+    const auto talk = [&] {
+        for (unsigned turns = 0; turns < 100; ++turns) {
+            office.loop->turn();
+            time.steady += Instant{1};
+            for (const Octets& octets : std::exchange(office.seam.sent, {}))
+                for (Action& action : peer.receive({{address_of(2), 500}, {address_of(1), 500}, octets}, time))
+                    if (const auto* const send = std::get_if<Send>(&action))
+                        office.seam.receiver({address_of(1), address_of(2), 500, 500, send->datagram.octets});
+        }
+    };
+    office.seam.takes = [](const auto&) { return true; };
+    REQUIRE(office.daemon->up("to-2"));
+    talk();
+    REQUIRE(office.daemon->children().size() == 1);
+    REQUIRE(office.daemon->children()[0].state == "installed");
+
+    unsigned refused = 0, outbound_ends = 0;
+    office.seam.takes = [&](const std::vector<control::Located>& transaction) {
+        const auto is_new = [](const control::Located& one) {
+            return std::holds_alternative<control::AddSa>(one.operation);
+        };
+        if (std::ranges::any_of(transaction, is_new)) return ++refused, false;
+        for (const control::Located& one : transaction)
+            if (const auto* const gone = std::get_if<control::DeleteSa>(&one.operation))
+                outbound_ends += gone->id.destination == address_of(2);
+        return true;
+    };
+    REQUIRE(office.daemon->rekey("offices-2"));
+    talk();
+    CHECK(refused >= 1);
+    CHECK(outbound_ends == 1);
+    CHECK(office.was_told("the gateway does not take child offices-2"));
 }

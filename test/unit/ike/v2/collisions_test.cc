@@ -253,6 +253,22 @@ TEST_CASE("one end rekeys a child that the other deletes: it is gone (RFC 7296 2
     check_ways({"Delete/rekey", {end_child_0, rekey_child_1}, 1, 0});
 }
 
+TEST_CASE(
+    "a child that is to be there by itself comes again when the peer deletes it in the middle of its rekey (2.25.1)") {
+    for (unsigned lost = 0; lost < 6; ++lost) {
+        World world = two_offices(connection(1, 2, StartAction::start), connection(2, 1), 4);
+        world.settle();
+        REQUIRE(disagreement(world, 1, 1) == "");
+        unsigned n = 0;
+        world.tap = [&](Datagram&) { return n++ != lost; };
+        REQUIRE(order(world, 0, "rekey", "offices-2"));
+        REQUIRE(order(world, 1, "down", "offices-1"));
+        world.run(Instant{60'000});
+        INFO(lost << "\n" << world.tail(30));
+        CHECK(disagreement(world, 1, 1) == "");
+    }
+}
+
 TEST_CASE("one end rekeys a child or the IKE SA that the other deletes: all is gone (RFC 7296 2.25.1, 2.25.2)") {
     check_ways({"child/Delete IKE", {rekey_child_0, end_ike_1}, 0, 0});
     check_ways({"Delete IKE/child", {end_ike_0, rekey_child_1}, 0, 0});

@@ -122,6 +122,20 @@ TEST_CASE("more IKE SAs than a peer may have are refused, and the old one stays 
     }
 }
 
+TEST_CASE("where all of a peer's IKE SAs stay, their number is limited even if he says that he has begun afresh") {
+    auto mine = connection(1, 2), other = connection(2, 1);
+    other->uniqueness = Uniqueness::never;
+    other->dpd_seconds = 0;
+    World world = two_offices(mine, other, 14);
+    for (unsigned i = 0; i < 12; ++i) {
+        bring_up(world);
+        world.restart(0);
+    }
+    CHECK(notified(world, NotifyType::initial_contact) == 12);
+    CHECK(count(world[1], IkeState::established) == EngineLimits{}.ike_sas_per_peer);
+    CHECK(world[1].said("20.0.0.1 has 8 IKE SAs already"));
+}
+
 TEST_CASE("transport mode when both ends want it, between their own addresses (RFC 7296 1.3.1)") {
     World world = two_offices(transport(1, 2), transport(2, 1), 4);
     bring_up(world);
@@ -309,17 +323,24 @@ TEST_CASE(
     "uniqueness: an older IKE SA of the same peer goes, stays alone, or stays beside the new one (RFC 7296 2.4)") {
     struct Row {
         Uniqueness theirs;
-        bool told;  // by INITIAL_CONTACT that the peer has begun afresh
+        bool told;   // by INITIAL_CONTACT that the peer has begun afresh
+        bool moved;  // to another address
         std::size_t left;
         bool old_one, new_one;
     };
     for (const Row& row :
-         {Row{Uniqueness::replace, false, 1, false, true}, Row{Uniqueness::keep, false, 1, true, false},
-          Row{Uniqueness::keep, true, 1, false, true}, Row{Uniqueness::never, true, 2, true, true}}) {
+         {Row{Uniqueness::replace, false, false, 1, false, true}, Row{Uniqueness::replace, false, true, 1, false, true},
+          Row{Uniqueness::keep, false, false, 1, false, true},  // may be a reauthentication
+          Row{Uniqueness::keep, false, true, 1, true, false}, Row{Uniqueness::keep, true, true, 1, false, true},
+          Row{Uniqueness::never, true, false, 2, true, true}}) {
         auto mine = connection(1, 2), other = connection(2, 1);
+        mine->local_id = other->remote_id = *parse_id("tokyo.example");
         other->uniqueness = row.theirs;
+        other->remote.reset();
         other->dpd_seconds = 0;
         World world = two_offices(mine, other, 14);
+        const Address elsewhere = address_of(51);
+        world.addresses[elsewhere] = 0;
         world.tap = [&](Datagram& d) {
             const Header header = *parse_header(d.octets);
             if (!row.told && header.exchange == ExchangeType::ike_auth && !header.response)
@@ -329,9 +350,15 @@ TEST_CASE(
         bring_up(world);
         const IkeSaId first = only(world[1])->id;
         world.restart(0);
+        if (row.moved) {
+            auto there = std::make_shared<Connection>(*mine);
+            there->local = elsewhere;
+            there->fingerprint = "elsewhere";
+            world.perform(world[0], world[0].engine->configure(config_of({there}), world.now()));
+        }
         bring_up(world);
         world.run(Instant{30'000});
-        INFO(static_cast<int>(row.theirs) << row.told << "\n" << world.tail(20));
+        INFO(static_cast<int>(row.theirs) << row.told << row.moved << "\n" << world.tail(20));
         CHECK(count(world[1], IkeState::established) == row.left);
         const IkeSa* const old = world[1].engine->find(first);
         CHECK((old != nullptr && old->state == IkeState::established) == row.old_one);
@@ -356,4 +383,27 @@ TEST_CASE("lifetimes differ by up to a tenth, so that what began together is not
     }
     CHECK(lives.size() > children * 9 / 10);
     CHECK(*lives.rbegin() - *lives.begin() > Instant{3'600'000} / 20);  // over half of that tenth at least
+}
+
+TEST_CASE("and so do those of IKE SAs, both to the next keys and to the next proof (RFC 7296 2.8, 2.8.3)") {
+    constexpr unsigned worlds = 40;
+    std::set<Instant> rekeys, reauths;
+    for (unsigned seed = 1; seed <= worlds; ++seed) {
+        auto mine = connection(1, 2);
+        mine->reauth_seconds = 86'400;
+        World world = two_offices(mine, connection(2, 1), seed);
+        bring_up(world);
+        const IkeSa& sa = *only(world[0]);
+        for (const auto& [at, seconds, seen] :
+             {std::tuple{sa.rekey_at, mine->rekey_seconds, &rekeys}, {sa.reauth_at, mine->reauth_seconds, &reauths}}) {
+            const Instant life = at - sa.established_at, longest{seconds * 1000ll};
+            CHECK(life <= longest);
+            CHECK(life >= longest * 9 / 10);
+            seen->insert(life);
+        }
+    }
+    for (const auto* const lives : {&rekeys, &reauths}) {
+        CHECK(lives->size() > worlds * 9 / 10);
+        CHECK(*lives->rbegin() - *lives->begin() > *lives->rbegin() / 20);
+    }
 }

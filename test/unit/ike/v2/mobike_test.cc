@@ -145,22 +145,32 @@ TEST_CASE("by order the initiator moves with SPIs, keys and counts, and no packe
 
 TEST_CASE(
     "nothing of the children moves at the responder before the initiator has answered from there (RFC 4555 3.7)") {
-    World world = two_homes();
-    bring_up(world);
-    change(world, NotifyType::cookie2, [](Payloads& payloads) { get<Notify>(payloads)->data.back() ^= std::byte{1}; });
-    // request and answer are both turned, which comes to the same; so the answer alone
-    bool answer = false;
-    const auto both = world.tap;
-    world.tap = [&, both](Datagram& d) {
-        answer = parse_header(d.octets)->response;
-        return !answer || both(d);
-    };
-    move_tokyo(world, second_of_tokyo);
-    world.run(Instant{1'000});
-    INFO(world.tail(20));
-    CHECK(world[1].said("nobody proves that he is at 20.0.0.51"));
-    for (const auto& [id, entry] : world[1].sad.sas())
-        CHECK((id.source == address_of(1) || id.destination == address_of(1)));
+    for (const bool missing : {false, true}) {
+        World world = two_homes();
+        bring_up(world);
+        change(world, NotifyType::cookie2, [&](Payloads& payloads) {
+            if (missing)
+                drop(payloads, NotifyType::cookie2);
+            else
+                get<Notify>(payloads)->data.back() ^= std::byte{1};
+        });
+        // request and answer are both turned, which comes to the same; so the answer alone
+        const auto both = world.tap;
+        world.tap = [&, both](Datagram& d) { return !parse_header(d.octets)->response || both(d); };
+        bool moved = false;
+        move_tokyo(world, second_of_tokyo);
+        for (unsigned i = 0; i < 1000; ++i) {
+            world.run(Instant{1});
+            for (const auto& [id, entry] : world[1].sad.sas())
+                moved = moved || (id.source != address_of(1) && id.destination != address_of(1));
+        }
+        INFO(missing << "\n" << world.tail(20));
+        CHECK_FALSE(moved);
+        CHECK(world[1].said("the peer does not prove that he is at 20.0.0.51"));
+        world.run(Instant{60'000});  // the IKE SA MUST be closed
+        for (std::size_t node = 0; node < 2; ++node) CHECK(world[node].engine->size() == 0);
+        CHECK(world[1].sad.size() == 0);
+    }
 }
 
 TEST_CASE("a way that dies is noticed, and the SAs go on by another one (RFC 4555 3.10)") {
@@ -351,6 +361,36 @@ TEST_CASE("an order to move that cannot be says why") {
     const std::size_t sent = world.record.size();
     move_tokyo(world, address_of(1));  // where it is
     CHECK(world.record.size() == sent);
+}
+
+TEST_CASE(
+    "where an operator has an SA of that name a move leaves it alone, and the child gets another SPI (RFC 4555 3.5)") {
+    World world = two_homes();
+    bring_up(world);
+    const control::SaId taken{address_of(2), second_of_tokyo, IpsecProtocol::esp, held(world, 1).children[0]->outbound};
+    control::SaSpec manual;
+    manual.id = taken;
+    manual.cipher_key = SecretBytes{16};
+    std::vector<control::Operation> by_hand;
+    by_hand.emplace_back(control::AddSa{std::move(manual)});
+    REQUIRE(world[1].sad.apply(std::move(by_hand)));
+    const auto untouched = [&] { return world[1].sad.sas().contains(taken); };
+    move_tokyo(world, second_of_tokyo);
+    world.run(Instant{20'000});
+    INFO(world.tail(30));
+    CHECK(untouched());
+    CHECK(world[1].said("the gateway does not take child offices-1"));
+    CHECK(both_talk(world));
+    REQUIRE(held(world, 1).children.size() == 1);
+    CHECK(held(world, 1).children[0]->outbound != taken.spi);
+    CHECK(held(world, 1).children[0]->ends == Endpoints{address_of(2), second_of_tokyo});
+    CHECK(world[1].sad.size() == 3);
+    REQUIRE(order(world, 0, "down", "to-2"));
+    world.run(Instant{20'000});
+    CHECK(untouched());
+    CHECK(world[1].sad.size() == 1);
+    CHECK(world[1].sad.policies() == 0);
+    CHECK(world[0].sad.size() == 0);
 }
 
 TEST_CASE("two moves in a row end at the second, whatever is lost (RFC 4555 3.5)") {

@@ -1,5 +1,6 @@
 // A NAT between the ends: it is seen, port 4500 is used, ESP goes in UDP, and a peer whose NAT gives him another port
 // is followed when he himself says something new, and at nobody else's word (RFC 7296 2.23, 2.23.1).
+#include "base/reader.h"
 #include "catch.h"
 #include "ike/v2/traffic.h"
 #include "ladder.h"
@@ -207,5 +208,53 @@ TEST_CASE("transport mode behind a NAT: each end's policies have the addresses t
     world.run(Instant{20'000});
     REQUIRE(held(world, 0).children.size() == 1);
     CHECK(world[0].sad.size() == 2);
+    CHECK(world[1].sad.size() == 2);
+}
+
+TEST_CASE("a peer who moves to where another one's SA has his SPI cannot end it (RFC 7296 2.23)") {
+    auto gateways = connection(2, 1);
+    gateways->remote.reset();
+    World world{77};
+    world.add("mallory", config_of({connection(1, 2)}));
+    world.add("gateway", config_of({connection(2, 3), gateways}));
+    world.add("victim", config_of({connection(3, 2)}));
+    Endpoint from{address_of(99),
+                  10'000};  // as the gateway sees mallory: a NAT's address, and so much is added to ports
+    Spi stolen{};
+    world.tap = [&](Datagram& d) {
+        const auto plus = [](std::uint16_t port, int n) { return static_cast<std::uint16_t>(port + n); };
+        if (d.local.address == address_of(1)) {
+            const auto header = parse_header(d.octets);
+            if (stolen != Spi{} && header->exchange == ExchangeType::create_child_sa && !header->response)
+                rewrite(world, d, [&](Opened& message) {
+                    Octets spi;
+                    Writer{spi}.u32(static_cast<std::uint32_t>(stolen));
+                    get<Sa>(message.payloads)->proposals[0].spi = spi;
+                });
+            d.local = {from.address, plus(d.local.port, from.port)};
+        } else if (d.remote.address == from.address && d.remote.port >= from.port) {
+            d.remote = {address_of(1), plus(d.remote.port, -int{from.port})};
+        }
+        return true;
+    };
+    REQUIRE(order(world, 2, "up", "to-2"));
+    world.settle();
+    REQUIRE(order(world, 0, "up", "to-2"));
+    world.settle();
+    const auto reaches_victim = [&] { return world.ping(1, 2, packet_between(2, 3)); };
+    REQUIRE(reaches_victim());
+    stolen = only(world[2])->children[0]->inbound;
+    REQUIRE(order(world, 0, "rekey", "offices-2"));
+    world.run(Instant{10'000});
+    CHECK(count_children(world[1], ChildSa::State::installed) == 2);
+    stolen = Spi{};
+    from = {address_of(3), 20'000};  // behind the victim's NAT, or with a source that he forged
+    REQUIRE(order(world, 0, "rekey", "to-2"));
+    world.run(Instant{10'000});
+    CHECK(reaches_victim());
+    REQUIRE(order(world, 0, "down", "to-2"));
+    world.run(Instant{10'000});
+    INFO(world.tail(30));
+    CHECK(reaches_victim());
     CHECK(world[1].sad.size() == 2);
 }

@@ -11,6 +11,8 @@ namespace torii::ike::test {
 
 Result<void> Sad::apply(std::vector<control::Operation> operations) {
     if (std::exchange(refuse_next, false)) return fail(Errc::exists, "refused by the test");
+    for (const control::Operation& operation : operations)  // whole or not at all
+        if (const auto* to = std::get_if<control::MoveSa>(&operation)) TORII_CHECK(may_move(*to));
     for (control::Operation& operation : operations) {
         if (auto* add = std::get_if<control::AddSa>(&operation)) {
             const control::SaId id = add->spec.id;
@@ -27,7 +29,7 @@ Result<void> Sad::apply(std::vector<control::Operation> operations) {
             Entry entry{std::move(add->spec), 0, ++order_};
             sas_.emplace(id, std::move(entry));
         } else if (const auto* to = std::get_if<control::MoveSa>(&operation)) {
-            TORII_CHECK(move(*to));
+            move(*to);
         } else if (const auto* del = std::get_if<control::DeleteSa>(&operation)) {
             if (sas_.erase(del->id) == 0) return fail(Errc::not_found, "there is no such SA");
         } else if (const auto* policy = std::get_if<control::AddPolicy>(&operation)) {
@@ -52,18 +54,24 @@ Result<void> Sad::apply(std::vector<control::Operation> operations) {
     return {};
 }
 
-Result<void> Sad::move(const control::MoveSa& to) {
+Result<void> Sad::may_move(const control::MoveSa& to) const {
+    if (!sas_.contains(to.id)) return fail(Errc::not_found, "there is no such SA to be moved");
+    for (const auto& [other, entry] : sas_)
+        if (other != to.id && other.destination == to.destination && other.protocol == to.id.protocol &&
+            other.spi == to.id.spi)
+            return fail(Errc::exists, "there is such an SA");
+    return {};
+}
+
+void Sad::move(const control::MoveSa& to) {
     auto node = sas_.extract(to.id);
-    if (node.empty()) return fail(Errc::not_found, "there is no such SA to be moved");
     Entry& entry = node.mapped();
     entry.former.push_back(to.id.destination);
     entry.spec.id.source = to.source;
     entry.spec.id.destination = to.destination;
     entry.spec.udp = to.udp;
     node.key() = entry.spec.id;
-    if (sas_.contains(node.key())) return fail(Errc::exists, "there is such an SA");
     sas_.insert(std::move(node));
-    return {};
 }
 
 void Sad::forget() {

@@ -45,7 +45,8 @@ public:
     bool refuse_next = false;
 
 private:
-    Result<void> move(const control::MoveSa& to);
+    Result<void> may_move(const control::MoveSa& to) const;
+    void move(const control::MoveSa& to);
 
     std::map<control::SaId, Entry> sas_;
     std::vector<Policy> policies_;
