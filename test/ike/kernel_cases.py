@@ -1,5 +1,5 @@
 """What each stranger's daemon over a real kernel is asked for, in either direction; what only one of them can do is in its own file."""
-from kernel_scene import INNER, check, wait_for
+from kernel_scene import INNER, OUTER6, check, wait_for
 
 
 def titled(daemon, scene):
@@ -73,8 +73,8 @@ def new_ike_keys(scene, name, side):
 
 
 def stays_out(scene, name, told_torii, told_daemon):
-    """A connection whose pre-shared key is another one on each side: nobody comes in, whoever begins, and each side is told in its words."""
-    for side in ('torii', 'guest'):
+    """A connection on which the two cannot agree: nobody comes in, whoever begins, and each side is told in its words."""
+    for side in told_torii:
         scene.end()
         scene.daemon.choose(name)
         torii_log, daemon_log = len(scene.torii.said()), scene.daemon.told(told_daemon[side])
@@ -87,3 +87,94 @@ def stays_out(scene, name, told_torii, told_daemon):
         check(not scene.children(), f'there are SAs: {scene.children()}')
         scene.daemon.give_up(name)
         scene.wait_until_nothing()
+
+
+def behind_nat(scene, name, mode, loses=0):
+    """The guest's way is its other card, behind a NAT of addresses and ports. It begins."""
+    scene.end()
+    scene.guest.check(f'ip link set eth0 down;'
+                      f' ip route add 20.0.0.0/24 via 192.168.7.1; ip route add 10.0.1.0/24 via 192.168.7.1 src {INNER}')
+    try:
+        ike, pair = scene.begin(name, 'guest')
+        check(ike['remote'] == '20.0.0.254' and pair['in_udp'], f'torii sees no NAT: {ike} {pair}')
+        scene.passes(mode, '20.0.0.254', large=1200)
+        if mode == 'tunnel':
+            new_keys_behind_nat(scene, name, pair, loses)
+        else:
+            talks_tcp(scene)
+        scene.end()
+    finally:
+        scene.guest.check(f'ip route del 20.0.0.0/24 via 192.168.7.1; ip link set eth0 up; ip addr add {OUTER6}/64 dev eth0 nodad 2>/dev/null;'
+                          f' ip route replace 10.0.1.0/24 via 20.0.0.1 src {INNER}')
+
+
+def new_keys_behind_nat(scene, name, pair, loses):
+    """For the child in a flood of pings; then for the IKE SA, by the peer, who comes from another port of the NAT; and there for the child again."""
+    with scene.flood('office', INNER, interval=0.005, lost_max=loses):
+        scene.torii.torii('ike', 'rekey', f'{name}/offices')
+        scene.wait_until_others(pair)
+    ike, pair = scene.wait_until_agreed(name)
+    scene.nat.forget()
+    scene.guest.run('ping -c 1 -W 1 10.0.1.5')
+    scene.daemon.rekey_ike(name)
+    wait_for(lambda: (now := scene.torii.ike()) and all(sa['number'] != ike['number'] and sa['remote_port'] != ike['remote_port'] for sa in now),
+             lambda: f'the IKE SA is as it was: {scene.torii.ike()} {scene.both()}', 8)
+    scene.torii.torii('ike', 'rekey', f'{name}/offices')
+    scene.wait_until_others(pair)
+    scene.wait_until_agreed(name)
+    scene.passes('tunnel', large=1200)
+
+
+def talks_tcp(scene):
+    """A checksum that the NAT's addresses broke is a matter of TCP and UDP, not of pings (RFC 3948 3.1.2)."""
+    scene.guest.check('echo through the NAT >/tmp/line; nc -ll -p 7 -e cat /tmp/line </dev/null >/dev/null 2>&1 &')
+    wait_for(lambda: ':0007 ' in scene.guest.check('cat /proc/net/tcp /proc/net/tcp6'), 'nobody listens in the guest')
+    said = scene.network.inside('torii', 'busybox', 'nc', '-w', '5', '20.0.0.254', '7', input=b'', seconds=10)
+    check(said == b'through the NAT\n', f'a program in the guest was asked by TCP, and what came is {said!r}')
+
+
+def dies(scene, name):
+    """The daemon alone is killed: its kernel has the SAs still, and would take packets for ever. Torii notices, and begins anew."""
+    before, _ = scene.have(name)
+    scene.daemon.kill()
+    check(scene.kernels(), 'the SAs of the kernel went with the daemon: it was not killed')
+    wait_for(lambda: not scene.torii.ike() and not scene.torii.children(),
+             lambda: f'torii believes it alive: {scene.torii.ike()} {scene.torii.ike_log()[-500:]}', 15)
+    scene.daemon.restart()
+    after, _ = scene.begin(name, 'torii')
+    check(after['number'] != before['number'], f'it is the old IKE SA: {after}')
+    scene.passes()
+
+
+def comes_back(scene, name):
+    """Killed, it begins anew before anybody has asked whether it lives: by its INITIAL_CONTACT Torii knows that the old SAs are none."""
+    scene.end()
+    before, _ = scene.begin(name, 'guest')
+    scene.daemon.kill()
+    scene.daemon.restart()
+    check([sa['number'] for sa in scene.torii.ike()] == [before['number']], f'torii should know nothing yet: {scene.torii.ike()}')
+    after, _ = scene.begin(name, 'guest')
+    check(after['number'] != before['number'], f'it is the old IKE SA: {after}')
+    scene.passes()
+
+
+def narrows(scene, name, side):
+    """The peer has more traffic than Torii has."""
+    scene.end()
+    _, pair = scene.begin(name, side)
+    check((pair['local'], pair['remote']) == (['10.0.1.0/24'], ['10.0.2.0/24']), f'the traffic is another: {pair}')
+    policies = scene.guest.check('ip xfrm policy')
+    check('src 10.0.2.0/24 dst 10.0.1.0/24' in policies and '10.0.0.0/8' not in policies, f'the kernel has other policies: {policies}')
+    scene.passes()
+    if side == 'torii':  # pluto would abort at the end of a connection that it has narrowed, were it asked to end it first
+        scene.torii.torii('ike', 'down', name)
+
+
+def traps(scene, name):
+    """The guest's kernel asks for SAs by its own acquire, and the daemon begins."""
+    scene.end()
+    with scene.daemon.trap(name):
+        scene.guest.run(f'ping -c 1 -W 1 -I {INNER} 10.0.1.5')
+        ike, _ = scene.wait_until_agreed(name)
+        check(not ike['initiator'], f'torii began: {ike}')
+        scene.passes()

@@ -36,7 +36,7 @@ crypto = { time_kernels = false; };
 ike = {
     psk_file = "psk.txt";
     retransmit_milliseconds = 300;
-    retransmissions = 4;
+    retransmissions = 3;
     %(more)s
     connections = ( %(connections)s );
 };
@@ -54,8 +54,10 @@ def lacks_peer(name):
 def torii_connection(name, child, settings='', local='20.0.0.1', remote=OUTER):
     """toriid's side of a connection, whose child is `offices`."""
     remote = f'remote = "{remote}"; ' if remote else ''
+    if 'dpd_seconds' not in settings:
+        settings = f'dpd_seconds = 2; {settings}'
     return f"""{{ name = "{name}"; local = "{local}"; {remote}local_id = "tokyo.{name}"; remote_id = "newyork.{name}";
-        dpd_seconds = 2; {settings} children = ( {{ name = "offices"; {child} }} ); }}"""
+        {settings} children = ( {{ name = "offices"; {child} }} ); }}"""
 
 
 def example(*path):
@@ -218,6 +220,14 @@ class Daemon:
 
     def files(self):
         raise NotImplementedError
+
+    def kill(self):
+        """Ends it as a fault of its own would; its kernel lives on."""
+        raise NotImplementedError
+
+    def restart(self):
+        """Starts it after kill(), with what else its system would do then."""
+        self.start()
 
     def choose(self, connection):
         """Has it know this connection, should it not know all at a time."""

@@ -1,11 +1,12 @@
 """Torii and strongSwan over the XFRM of a real Linux: what its kernel-libipsec (interop.py) cannot do, and what a kernel does otherwise."""
+import contextlib
 import glob
 import os
 import subprocess
 
 import uml
 from certificates import Person, ed25519_key
-from kernel_cases import by_example, compresses, connects, new_child_keys, new_ike_keys, titled, with_esn
+from kernel_cases import behind_nat, by_example, compresses, connects, narrows, new_child_keys, new_ike_keys, titled, traps, with_esn
 from kernel_scene import (BEHIND_NAT, INNER, OTHER_OUTER, OUTER, OUTER6, SECRET, Daemon, KernelScene, Pings, check, example,
                           torii_connection, wait_for)
 from places import Wrong
@@ -112,6 +113,14 @@ class StrongSwan(Daemon):
         child = 'offices' if connection in self.example else connection
         self.swanctl('--initiate', '--ike', self.example.get(connection, connection), '--child', child, '--timeout', '8')
 
+    @contextlib.contextmanager
+    def trap(self, connection):
+        self.swanctl('--install', '--child', connection)
+        try:
+            yield
+        finally:
+            self.swanctl('--uninstall', '--child', connection)
+
     def rekey_child(self, connection):
         self.swanctl('--rekey', '--child', connection)
 
@@ -158,28 +167,6 @@ def reauthenticates(scene, name):
     check(not after['initiator'] and other['inbound_spi'] != pair['inbound_spi'], f'the SAs are not made anew: {after} {other}')
 
 
-def narrows(scene, side):
-    scene.end()
-    _, pair = scene.begin('wide', side)
-    check((pair['local'], pair['remote']) == (['10.0.1.0/24'], ['10.0.2.0/24']), f'the traffic is another: {pair}')
-    policies = scene.guest.check('ip xfrm policy')
-    check('src 10.0.2.0/24 dst 10.0.1.0/24' in policies and '10.0.0.0/8' not in policies, f'the kernel has other policies: {policies}')
-    scene.passes()
-
-
-def traps(scene):
-    """The guest's kernel asks for SAs by its own acquire, and strongSwan begins."""
-    scene.end()
-    scene.daemon.swanctl('--install', '--child', 'trap')
-    try:
-        scene.guest.run(f'ping -c 1 -W 1 -I {INNER} 10.0.1.5')
-        ike, _ = scene.wait_until_agreed('trap')
-        check(not ike['initiator'], f'torii began: {ike}')
-        scene.passes()
-    finally:
-        scene.daemon.swanctl('--uninstall', '--child', 'trap')
-
-
 def moves(scene):
     """The guest loses its address and has another one: the SAs follow, with their keys and numbers."""
     scene.end()
@@ -200,41 +187,6 @@ def moves(scene):
         scene.guest.check(f'ip addr add {OUTER}/24 dev eth0; ip addr del {OTHER_OUTER}/24 dev eth0;'
                           f' ip route replace 10.0.1.0/24 via 20.0.0.1 src {INNER}')
         scene.end()
-
-
-def behind_nat(scene, name, mode):
-    """The guest's way is its other card, behind a NAT of addresses and ports. It begins."""
-    scene.end()
-    scene.guest.check(f'ip link set eth0 down;'
-                      f' ip route add 20.0.0.0/24 via 192.168.7.1; ip route add 10.0.1.0/24 via 192.168.7.1 src {INNER}')
-    try:
-        ike, pair = scene.begin(name, 'guest')
-        check(ike['remote'] == '20.0.0.254' and pair['in_udp'], f'torii sees no NAT: {ike} {pair}')
-        scene.passes(mode, '20.0.0.254', large=1200)
-        if mode == 'tunnel':
-            with scene.flood('office', INNER):
-                scene.torii.torii('ike', 'rekey', f'{name}/offices')
-                scene.wait_until_others(pair)
-            scene.wait_until_agreed(name)
-            scene.nat.forget()  # and the peer comes from other ports
-            scene.guest.run('ping -c 1 -W 1 10.0.1.5')
-            scene.daemon.rekey_child(name)
-            scene.wait_until_agreed(name)
-            scene.passes(mode, large=1200)
-        else:
-            talks_tcp(scene)
-        scene.end()
-    finally:
-        scene.guest.check(f'ip route del 20.0.0.0/24 via 192.168.7.1; ip link set eth0 up; ip addr add {OUTER6}/64 dev eth0 nodad 2>/dev/null;'
-                          f' ip route replace 10.0.1.0/24 via 20.0.0.1 src {INNER}')
-
-
-def talks_tcp(scene):
-    """A checksum that the NAT's addresses broke is a matter of TCP and UDP, not of pings (RFC 3948 3.1.2)."""
-    scene.guest.check('echo through the NAT >/tmp/line; nc -ll -p 7 -e cat /tmp/line </dev/null >/dev/null 2>&1 &')
-    wait_for(lambda: ':0007 ' in scene.guest.check('cat /proc/net/tcp /proc/net/tcp6'), 'nobody listens in the guest')
-    said = scene.network.inside('torii', 'busybox', 'nc', '-w', '5', '20.0.0.254', '7', input=b'', seconds=10)
-    check(said == b'through the NAT\n', f'a program in the guest was asked by TCP, and what came is {said!r}')
 
 
 def notices_death(scene, name):
@@ -274,8 +226,8 @@ def cases(scene):
     for side, name in sides:
         yield case(f'{name} begins by a certificate of Ed25519 (RFC 8420)', connects, 'ed25519', side)
     for side, name in sides:
-        yield case(f'{name} begins, strongSwan wants more traffic than Torii, and the kernel gets what is in both (RFC 7296 2.9)', narrows, side)
-    yield case('a packet of the guest makes its kernel ask strongSwan, which begins', traps)
+        yield case(f'{name} begins, strongSwan wants more traffic than Torii, and the kernel gets what is in both (RFC 7296 2.9)', narrows, 'wide', side)
+    yield case('a packet of the guest makes its kernel ask strongSwan, which begins', traps, 'trap')
     yield case('the guest gets another address: the SAs go there as they are, after one gap in the pings (RFC 4555)', moves)
     yield case('strongSwan behind a NAT begins an ESP tunnel, gets new keys, and is found at the NAT\'s next port (RFC 7296 2.23)', behind_nat,
                'nat', 'tunnel')
