@@ -1,4 +1,5 @@
 """Torii and libreswan, whose pluto has the XFRM of a real Linux: a program of Debian's that scripts/peers.sh puts into build/peers."""
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -6,8 +7,9 @@ import tempfile
 import uml
 from certificates import Person, ecdsa_key, rsa_key
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
-from kernel_cases import by_example, compresses, connects, new_child_keys, new_ike_keys, stays_out, titled, with_esn
-from kernel_scene import INNER, OUTER, PEERS, SECRET, Daemon, KernelScene, example, lacks_peer, torii_connection
+from kernel_cases import (behind_nat, by_example, comes_back, compresses, connects, dies, narrows, new_child_keys, new_ike_keys, stays_out, titled,
+                          traps, with_esn)
+from kernel_scene import BEHIND_NAT, INNER, OUTER, OUTER6, PEERS, SECRET, Daemon, KernelScene, example, lacks_peer, torii_connection
 from places import Wrong
 
 ROOT = os.path.join(PEERS, 'libreswan')
@@ -18,6 +20,7 @@ LOADED_BY_NSS = ['libsoftokn3.so', 'libfreebl3.so', 'libfreeblpriv3.so', 'libsql
 MODULES = ['sha256_generic', 'chacha20poly1305']
 OFFICES = 'local = ["10.0.1.0/24"]; remote = ["10.0.2.0/24"];'
 SUBNETS = 'leftsubnet=10.0.2.0/24\n rightsubnet=10.0.1.0/24\n'
+GCM, SWAN_GCM = 'proposals = ["aes128gcm16"];', 'esp=aes_gcm128\n pfs=no\n'
 # connection: toriid's child, and its further settings; libreswan's
 WAYS = {
     'esp': (f'{OFFICES} proposals = ["aes256gcm16-modp2048"];', '', f'{SUBNETS} esp=aes_gcm256-null;modp2048\n'),
@@ -29,16 +32,34 @@ WAYS = {
     'rsa': (OFFICES, 'auth = "certificate"; certificate = "rsa.pem"; key = "rsa.key";', SUBNETS),
     'ecdsa': (OFFICES, 'auth = "certificate"; certificate = "ecdsa.pem"; key = "ecdsa.key";', SUBNETS),
     'stranger': (OFFICES, '', SUBNETS),
+    'nat': (f'{OFFICES} proposals = ["aes128gcm16-modp2048"];', '', f'{SUBNETS} esp=aes_gcm128-null;modp2048\n'),
+    'nat-host': (f'mode = "transport"; {GCM}', '', f'type=transport\n {SWAN_GCM}'),
+    'six': (OFFICES + GCM, '', f'{SUBNETS} {SWAN_GCM}'),
+    'wide': (OFFICES + GCM, '', f'leftsubnet=10.0.0.0/8\n rightsubnet=10.0.0.0/8\n narrowing=yes\n {SWAN_GCM}'),
+    'trap': (OFFICES + GCM, '', f'{SUBNETS} {SWAN_GCM}'),
+    'back': (OFFICES + GCM, 'dpd_seconds = 60;', f'{SUBNETS} initial-contact=yes\n {SWAN_GCM}'),
+    'renamed': (OFFICES, '', SUBNETS),
+    'stale': (OFFICES, 'auth = "certificate"; certificate = "stale.pem"; key = "stale.key";', SUBNETS),
 }
+ENDS = {'six': ('2001:db8::1', OUTER6), 'nat': ('20.0.0.1', None), 'nat-host': ('20.0.0.1', None)}
+KINDS = {'rsa': 'rsa', 'ecdsa': 'ecdsa', 'stale': 'rsa'}  # of those with certificates
+
+
+def torii_connections():
+    for name, (child, settings, _) in WAYS.items():
+        yield torii_connection(name, child, settings, *ENDS.get(name, ()))
 
 
 def libreswan_connection(name):
     proof = 'authby=secret'
-    if name in ('rsa', 'ecdsa'):
-        proof = f'authby={name}-sha2\n leftcert={name}\n rightca=%same\n leftsendcert=always'
+    if kind := KINDS.get(name):
+        proof = f'authby={kind}-sha2\n leftcert={name}\n rightca=%same\n leftsendcert=always'
+    there, here = ENDS.get(name, ('20.0.0.1', OUTER))
     return f"""conn {name}
  also=all
- leftid=@newyork.{name}
+ left={here or BEHIND_NAT}
+ right={there}
+ leftid=@newyork.{'nobody' if name == 'renamed' else name}
  rightid=@tokyo.{name}
  {proof}
  {WAYS[name][2]}
@@ -53,8 +74,6 @@ CONF = f"""config setup
 
 conn all
  ikev2=insist
- left={OUTER}
- right=20.0.0.1
  leftupdown=%disabled
  retransmit-interval=300ms
  retransmit-timeout=4s
@@ -92,6 +111,14 @@ class Libreswan(Daemon):
         self.whack('--listen')
         self.chosen = None
 
+    def kill(self):
+        self.guest.check('kill -9 $(cat /run/pluto/pluto.pid)')
+
+    def restart(self):
+        """As its unit of systemd would: what the other one has left goes first."""
+        self.guest.check('rm /run/pluto/pluto.pid; ip xfrm policy flush; ip xfrm state flush')
+        self.start()
+
     def choose(self, connection):
         """One at a time: for a child whose traffic another connection has had pluto has no room ("cannot install eroute")."""
         self.finish()
@@ -119,6 +146,12 @@ class Libreswan(Daemon):
     def give_up(self, connection):
         self.guest.run(f'{PROGRAMS}whack --name {connection} --terminate')
 
+    @contextlib.contextmanager
+    def trap(self, connection):
+        self.choose(connection)
+        self.whack(f'--route --name {connection}')
+        yield
+
     def rekey_child(self, connection):
         self.whack(f'--rekey-ipsec --name {connection}')
 
@@ -128,27 +161,27 @@ class Libreswan(Daemon):
 
 class Libre(KernelScene):
     def __init__(self):
-        super().__init__(Libreswan(), [torii_connection(name, child, settings) for name, (child, settings, _) in WAYS.items()],
-                         'authorities = ["ca.pem"];')
+        super().__init__(Libreswan(), list(torii_connections()), 'authorities = ["ca.pem"];')
 
     def prepare(self):
         """Certificates for both sides; the peer's in a store of NSS."""
         store = tempfile.mkdtemp(dir=self.folder)
         nss(['certutil', '-N', '--empty-password', '-d', f'sql:{store}'])
-        authorities = ''
-        for kind, make in (('rsa', rsa_key), ('ecdsa', ecdsa_key)):
-            ca = Person(f'Torii {kind} authority', make(), authority=True)
-            tokyo, newyork = (Person(f'{city}.{kind}', make(), ca) for city in ('tokyo', 'newyork'))
-            authorities += ca.pem()
-            self.write(f'{kind}.pem', tokyo.pem())
-            self.write(f'{kind}.key', tokyo.key_pem())
-            bag = pkcs12.serialize_key_and_certificates(kind.encode(), newyork.key, newyork.certificate, [ca.certificate],
+        kinds = {'rsa': rsa_key, 'ecdsa': ecdsa_key}
+        authorities = {kind: Person(f'Torii {kind} authority', make(), authority=True) for kind, make in kinds.items()}
+        for name, kind in KINDS.items():
+            ca = authorities[kind]
+            tokyo, newyork = (Person(who, kinds[kind](), ca, expired=who == 'tokyo.stale') for who in (f'tokyo.{name}', f'newyork.{name}'))
+            self.write(f'{name}.pem', tokyo.pem())
+            self.write(f'{name}.key', tokyo.key_pem())
+            bag = pkcs12.serialize_key_and_certificates(name.encode(), newyork.key, newyork.certificate, [ca.certificate],
                                                         BestAvailableEncryption(b'bag'))
             with open(f'{store}/bag', 'wb') as file:
                 file.write(bag)
             nss(['pk12util', '-i', f'{store}/bag', '-W', 'bag', '-d', f'sql:{store}'])
-            nss(['certutil', '-M', '-n', f'Torii {kind} authority', '-t', 'CT,,', '-d', f'sql:{store}'])
-        self.write('ca.pem', authorities)
+        for ca in authorities.values():
+            nss(['certutil', '-M', '-n', ca.name, '-t', 'CT,,', '-d', f'sql:{store}'])
+        self.write('ca.pem', ''.join(ca.pem() for ca in authorities.values()))
         for name in ('cert9.db', 'key4.db', 'pkcs11.txt'):
             with open(f'{store}/{name}', 'rb') as file:
                 octets = file.read()
@@ -185,3 +218,17 @@ def cases(scene):
     yield case('with another pre-shared key on each side there is no SA, whoever begins, and both are told', stays_out, 'stranger',
                {'torii': 'AUTHENTICATION_FAILED', 'guest': 'the pre-shared keys differ'},
                {'torii': 'AUTHENTICATION_FAILED', 'guest': 'AUTHENTICATION_FAILED'})
+    yield case('libreswan behind a NAT begins an ESP tunnel, child and IKE SA get new keys, and it is found at the NAT\'s next port (RFC 7296 2.23)', behind_nat,
+               'nat', 'tunnel')
+    yield case('libreswan behind a NAT begins transport mode, and TCP passes (RFC 7296 2.23.1)', behind_nat, 'nat-host', 'transport')
+    for side, name in (('torii', 'Torii'), ('guest', 'libreswan')):
+        yield case(f'{name} begins an ESP tunnel over IPv6', connects, 'six', side)
+        yield case(f'{name} begins, libreswan wants more traffic than Torii, and the kernel gets what is in both (RFC 7296 2.9)', narrows, 'wide', side)
+    yield case('a packet of the guest makes its kernel ask libreswan, which begins', traps, 'trap')
+    yield case('pluto is killed, Torii notices, and connects anew when it is back (RFC 7296 2.4)', dies, 'esp')
+    yield case('pluto is killed and begins anew, and Torii forgets the old SAs at once (RFC 7296 2.4)', comes_back, 'back')
+    yield case('libreswan with an identity that Torii does not expect gets no SA, whoever begins', stays_out, 'renamed',
+               {'torii': 'we want to speak to newyork.renamed', 'guest': 'is for newyork.nobody who asks for tokyo.renamed'},
+               {'torii': 'deleting state (STATE_V2_ESTABLISHED_IKE_SA)', 'guest': 'AUTHENTICATION_FAILED'})
+    yield case('where Torii\'s certificate has expired there is no SA, and both are told (RFC 5280 4.1.2.5)', stays_out, 'stale',
+               {'torii': 'AUTHENTICATION_FAILED'}, {'torii': 'SEC_ERROR_EXPIRED_CERTIFICATE'})
