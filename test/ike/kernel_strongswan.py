@@ -6,7 +6,7 @@ import subprocess
 
 import uml
 from certificates import Person, ed25519_key
-from kernel_cases import behind_nat, by_example, compresses, connects, narrows, new_child_keys, new_ike_keys, titled, traps, with_esn
+from kernel_cases import behind_nat, by_example, comes_back, compresses, connects, narrows, new_child_keys, new_ike_keys, titled, traps, with_esn
 from kernel_scene import (BEHIND_NAT, INNER, OTHER_OUTER, OUTER, OUTER6, SECRET, Daemon, KernelScene, Pings, check, example,
                           torii_connection, wait_for)
 from places import Wrong
@@ -46,6 +46,7 @@ WAYS = {
     'host-comp': ('mode = "transport"; ipcomp = true;', '', 'mode = transport\n ipcomp = yes\n esp_proposals = aes128-sha256', ''),
     'wide': (OFFICES, '', 'local_ts = 10.0.0.0/8\n remote_ts = 10.0.0.0/8', ''),
     'trap': (OFFICES, '', f'{SWAN_OFFICES}\n start_action = none', ''),
+    'back': (OFFICES, 'dpd_seconds = 60;', SWAN_OFFICES, ''),
     'ed25519': (OFFICES, 'auth = "certificate"; certificate = "tokyo.pem"; key = "tokyo.key";', SWAN_OFFICES, ''),
     'six': (f'{OFFICES} proposals = ["aes128gcm16"];', '', f'{SWAN_OFFICES}\n esp_proposals = aes128gcm16', ''),
     'nat': (f'{OFFICES} proposals = ["aes128gcm16-x25519"];', '', f'{SWAN_OFFICES}\n esp_proposals = aes128gcm16-x25519', ''),
@@ -94,6 +95,14 @@ class StrongSwan(Daemon):
         self.guest.check(f'mkdir -p /var/run /etc/ipsec.d; {CHARON} >/tmp/charon.out 2>&1 &')
         wait_for(lambda: self.ask('--stats').returncode == 0, lambda: f'charon does not start: {self.said()}', 20)
         self.swanctl('--load-all', '--clear', '--file', f'{self.scene.folder}/swanctl.conf')
+
+    def kill(self):
+        self.guest.check('kill -9 $(cat /var/run/charon.pid)')
+
+    def restart(self):
+        """charon leaves to the system what a charon before it has put into the kernel."""
+        self.guest.check('ip xfrm policy flush; ip xfrm state flush')
+        self.start()
 
     def ask(self, *words):
         """What swanctl did, good or not."""
@@ -234,3 +243,4 @@ def cases(scene):
     yield case('strongSwan behind a NAT begins transport mode, and TCP passes (RFC 7296 2.23.1)', behind_nat,
                'nat-host', 'transport')
     yield case('the guest falls silent, Torii notices, and connects anew when it is back (RFC 7296 2.4)', notices_death, 'esp')
+    yield case('charon is killed and begins anew, and Torii forgets the old SAs at once (RFC 7296 2.4)', comes_back, 'back')
