@@ -111,8 +111,10 @@ public:
             return openssl_failed("agree by " + name_of(method_));
         SecretBytes secret;
         std::size_t size = 0;
-        // What OpenSSL checks of a peer's value in DH once more is an exponentiation as dear as the agreement.
-        if (EVP_PKEY_derive_set_peer_ex(context.get(), peer.get(), validated_by_openssl() ? 1 : 0) != 1 ||
+        // It is valid: check_range() has seen to DH's; that a point is on its curve is seen to where it is decoded, and
+        // of a curve of prime order that is all (RFC 6989 2.3); RFC 7748 6.1 takes any octets. What OpenSSL would
+        // check once more, that its order is the group's, is as dear as the agreement.
+        if (EVP_PKEY_derive_set_peer_ex(context.get(), peer.get(), 0) != 1 ||
             EVP_PKEY_derive(context.get(), nullptr, &size) != 1)
             return refused(method_, "OpenSSL finds it invalid");
         secret = SecretBytes{size};
@@ -126,7 +128,6 @@ protected:
     virtual Result<void> check_range(OctetView) const { return {}; }
     virtual PkeyPtr peers_key(OctetView value) const = 0;
     virtual bool prepare(EVP_PKEY_CTX*) const { return true; }
-    virtual bool validated_by_openssl() const { return true; }
     CryptoContext& context_;
     PkeyPtr key_;
 };
@@ -158,7 +159,6 @@ private:
                                      OSSL_PARAM_construct_end()};
         return EVP_PKEY_CTX_set_params(context, params) == 1;
     }
-    bool validated_by_openssl() const override { return false; }
 };
 
 /// RFC 5903 7: x and y one behind the other; the secret is x alone.
