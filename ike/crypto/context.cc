@@ -112,6 +112,7 @@ int provider_init(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISP
 
 struct CryptoContext::Found {
     std::map<std::string, CipherPtr, std::less<>> ciphers;
+    std::map<std::string, DigestPtr, std::less<>> digests;
     std::map<std::pair<std::string, std::string>, MacContext> macs;
 };
 
@@ -121,6 +122,13 @@ const EVP_CIPHER* CryptoContext::cipher(const char* name) {
     auto known = found_->ciphers.find(name);
     if (known == found_->ciphers.end())
         known = found_->ciphers.emplace(name, EVP_CIPHER_fetch(library_, name, nullptr)).first;
+    return known->second.get();
+}
+
+const EVP_MD* CryptoContext::digest(const char* name) {
+    auto known = found_->digests.find(name);
+    if (known == found_->digests.end())
+        known = found_->digests.emplace(name, EVP_MD_fetch(library_, name, nullptr)).first;
     return known->second.get();
 }
 

@@ -14,6 +14,7 @@
 
 struct evp_cipher_st;
 struct evp_mac_ctx_st;
+struct evp_md_st;
 struct ossl_lib_ctx_st;
 struct ossl_provider_st;
 
@@ -36,9 +37,10 @@ public:
     std::uint64_t below(std::uint64_t bound);
     ossl_lib_ctx_st* library() const { return library_; }
 
-    // What OpenSSL finds by its name, found once: looking for it takes longer than the short texts of IKE do. Both live
+    // What OpenSSL finds by its name, found once: looking for it takes longer than the short texts of IKE do. All live
     // as long as the context; null: OpenSSL here lacks it.
     const evp_cipher_st* cipher(const char* name);
+    const evp_md_st* digest(const char* name);
     /// A MAC with its one parameter set, for whoever keys it next.
     evp_mac_ctx_st* mac(const char* name, const char* parameter, const char* value);
 

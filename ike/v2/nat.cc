@@ -11,8 +11,9 @@ namespace torii::ike {
 namespace {
 
 /// SHA-1(SPIi | SPIr | address | port) as 2.23 has it. SHA-1 serves as a checksum here, not as protection.
-Octets nat_hash(IkeSpi initiator, IkeSpi responder, const Endpoint& end) {
+Octets nat_hash(CryptoContext& crypto, IkeSpi initiator, IkeSpi responder, const Endpoint& end) {
     Octets covered;
+    covered.reserve(2 * 8 + 16 + 2);
     Writer{covered}
         .u64(static_cast<std::uint64_t>(initiator))
         .u64(static_cast<std::uint64_t>(responder))
@@ -20,15 +21,15 @@ Octets nat_hash(IkeSpi initiator, IkeSpi responder, const Endpoint& end) {
         .u16(end.port);
     Octets hash(20);
     unsigned octets = 0;
-    EVP_Digest(covered.data(), covered.size(), reinterpret_cast<unsigned char*>(hash.data()), &octets, EVP_sha1(),
-               nullptr);
+    EVP_Digest(covered.data(), covered.size(), reinterpret_cast<unsigned char*>(hash.data()), &octets,
+               crypto.digest("SHA1"), nullptr);
     return hash;
 }
 
 }  // namespace
 
 Notify Turn::nat_detection(NotifyType type, const IkeSa& sa, const Endpoint& end) const {
-    return notify(type, nat_hash(sa.spi_initiator, sa.spi_responder, end));
+    return notify(type, nat_hash(engine.crypto_, sa.spi_initiator, sa.spi_responder, end));
 }
 
 /// A peer that sends no such notifications does not do NAT traversal, and then there is nothing to detect.
@@ -41,10 +42,11 @@ void Turn::detect_nat(IkeSa& sa, const Payloads& payloads) {
         if (n == nullptr) continue;
         if (n->type == NotifyType::nat_detection_source_ip) {  // several: one for each address it may have
             any = true;
-            source_fits = source_fits || n->data == nat_hash(sa.spi_initiator, responder, sa.remote);
+            source_fits = source_fits || n->data == nat_hash(engine.crypto_, sa.spi_initiator, responder, sa.remote);
         } else if (n->type == NotifyType::nat_detection_destination_ip) {
             destination_told = true;
-            destination_fits = destination_fits || n->data == nat_hash(sa.spi_initiator, responder, sa.local);
+            destination_fits =
+                destination_fits || n->data == nat_hash(engine.crypto_, sa.spi_initiator, responder, sa.local);
         }
     }
     sa.peer_behind_nat = any && !source_fits;
