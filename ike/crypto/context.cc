@@ -114,6 +114,7 @@ struct CryptoContext::Found {
     std::map<std::string, CipherPtr, std::less<>> ciphers;
     std::map<std::string, DigestPtr, std::less<>> digests;
     std::map<std::pair<std::string, std::string>, MacContext> macs;
+    std::map<std::string, PkeyContext, std::less<>> key_makers;
 };
 
 CryptoContext::CryptoContext(ossl_lib_ctx_st* library) : found_(std::make_unique<Found>()), library_(library) {}
@@ -141,6 +142,12 @@ EVP_MAC_CTX* CryptoContext::mac(const char* name, const char* parameter, const c
                                  OSSL_PARAM_construct_end()};
     if (made && EVP_MAC_CTX_set_params(made.get(), params) != 1) made.reset();
     return found_->macs.emplace(key, std::move(made)).first->second.get();
+}
+
+EVP_PKEY_CTX* CryptoContext::key_maker(const char* group, const std::function<EVP_PKEY_CTX*()>& make) {
+    auto known = found_->key_makers.find(group);
+    if (known == found_->key_makers.end()) known = found_->key_makers.emplace(group, make()).first;
+    return known->second.get();
 }
 
 Result<std::unique_ptr<CryptoContext>> CryptoContext::system() {

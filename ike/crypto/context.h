@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -15,6 +16,7 @@
 struct evp_cipher_st;
 struct evp_mac_ctx_st;
 struct evp_md_st;
+struct evp_pkey_ctx_st;
 struct ossl_lib_ctx_st;
 struct ossl_provider_st;
 
@@ -43,6 +45,8 @@ public:
     const evp_md_st* digest(const char* name);
     /// A MAC with its one parameter set, for whoever keys it next.
     evp_mac_ctx_st* mac(const char* name, const char* parameter, const char* value);
+    /// What key pairs are made by, for `group` as OpenSSL names it; `make` makes it when the first is wanted.
+    evp_pkey_ctx_st* key_maker(const char* group, const std::function<evp_pkey_ctx_st*()>& make);
 
 private:
     struct Found;

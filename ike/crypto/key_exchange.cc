@@ -71,7 +71,8 @@ NumberPtr number_of(const EVP_PKEY* key, const char* name) {
     return NumberPtr{found};
 }
 
-PkeyPtr generate(CryptoContext& context, const Spelling& spelling) {
+/// Ready to make key pairs. Null: OpenSSL failed.
+EVP_PKEY_CTX* make_maker(CryptoContext& context, const Spelling& spelling) {
     PkeyContext maker;
     if (spelling.key_type == std::string_view{"X25519"}) {
         maker.reset(EVP_PKEY_CTX_new_from_name(context.library(), "X25519", nullptr));
@@ -82,8 +83,14 @@ PkeyPtr generate(CryptoContext& context, const Spelling& spelling) {
             builder ? from_params(context, spelling, builder.get(), EVP_PKEY_KEY_PARAMETERS) : nullptr;
         if (group) maker.reset(EVP_PKEY_CTX_new_from_pkey(context.library(), group.get(), nullptr));
     }
+    return maker && EVP_PKEY_keygen_init(maker.get()) == 1 ? maker.release() : nullptr;
+}
+
+PkeyPtr generate(CryptoContext& context, const Spelling& spelling) {
+    EVP_PKEY_CTX* const maker = context.key_maker(spelling.group != nullptr ? spelling.group : spelling.key_type,
+                                                  [&] { return make_maker(context, spelling); });
     EVP_PKEY* made = nullptr;
-    if (!maker || EVP_PKEY_keygen_init(maker.get()) != 1 || EVP_PKEY_generate(maker.get(), &made) != 1) return nullptr;
+    if (maker == nullptr || EVP_PKEY_generate(maker, &made) != 1) return nullptr;
     return PkeyPtr{made};
 }
 
