@@ -2,19 +2,20 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "ike/crypto/openssl.h"
 
 namespace torii::ike {
 namespace {
 
-/// EVP's MAC `name` with its one parameter set to `value`.
+/// EVP's MAC `name` with its one parameter set to `value`; no key: that of before.
 Result<SecretBytes> compute(CryptoContext& context, const char* name, const char* parameter, const char* value,
-                            OctetView key, std::span<const OctetView> parts) {
+                            std::optional<OctetView> key, std::span<const OctetView> parts) {
     EVP_MAC_CTX* const mac = context.mac(name, parameter, value);
-    static constexpr unsigned char no_key[1]{};  // a null pointer would mean: the key of before
-    bool well =
-        mac != nullptr && EVP_MAC_init(mac, key.empty() ? no_key : octets(key.data()), key.size(), nullptr) == 1;
+    static constexpr unsigned char empty[1]{};  // a null pointer is EVP's word for the key of before
+    const unsigned char* const key_octets = !key ? nullptr : key->empty() ? empty : octets(key->data());
+    bool well = mac != nullptr && EVP_MAC_init(mac, key_octets, key ? key->size() : 0, nullptr) == 1;
     for (const OctetView part : parts) well = well && EVP_MAC_update(mac, octets(part.data()), part.size()) == 1;
     std::size_t written = 0;
     SecretBytes out{well ? EVP_MAC_CTX_get_mac_size(mac) : 0};
@@ -42,6 +43,10 @@ bool chain(const EVP_CIPHER* cipher, OctetView key, std::span<std::byte> text) {
 
 Result<SecretBytes> hmac(CryptoContext& context, const char* digest, OctetView key, std::span<const OctetView> parts) {
     return compute(context, "HMAC", OSSL_MAC_PARAM_DIGEST, digest, key, parts);
+}
+
+Result<SecretBytes> hmac_again(CryptoContext& context, const char* digest, std::span<const OctetView> parts) {
+    return compute(context, "HMAC", OSSL_MAC_PARAM_DIGEST, digest, {}, parts);
 }
 
 Result<SecretBytes> cmac(CryptoContext& context, OctetView key, std::span<const OctetView> parts) {

@@ -72,18 +72,24 @@ Result<IkeKeys> expand(CryptoContext& context, const Suite& suite, const SecretB
     return keys;
 }
 
+/// Of an HMAC. Null: it is none.
+const char* digest_of(PrfId id) {
+    switch (id) {
+        case PrfId::hmac_sha1: return "SHA1";
+        case PrfId::hmac_sha2_256: return "SHA256";
+        case PrfId::hmac_sha2_384: return "SHA384";
+        case PrfId::hmac_sha2_512: return "SHA512";
+        case PrfId::aes128_xcbc: break;
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 Result<SecretBytes> prf(CryptoContext& context, PrfId id, OctetView key, std::initializer_list<OctetView> parts) {
     if (find(id) == nullptr) return fail(Errc::unsupported, name_of(id) + " is none of our PRFs");
     const std::span<const OctetView> views{parts.begin(), parts.size()};
-    switch (id) {
-        case PrfId::hmac_sha1: return hmac(context, "SHA1", key, views);
-        case PrfId::hmac_sha2_256: return hmac(context, "SHA256", key, views);
-        case PrfId::hmac_sha2_384: return hmac(context, "SHA384", key, views);
-        case PrfId::hmac_sha2_512: return hmac(context, "SHA512", key, views);
-        case PrfId::aes128_xcbc: break;
-    }
+    if (const char* const digest = digest_of(id)) return hmac(context, digest, key, views);
     if (key.size() == xcbc_octets) return xcbc(context, key, views);
     // RFC 4434 2: shorter keys are filled with zeros, longer ones go through XCBC under a key of zeros.
     SecretBytes fitting{xcbc_octets};
@@ -107,10 +113,13 @@ Result<SecretBytes> prf_plus(CryptoContext& context, PrfId id, OctetView key, st
     auto at = seed.octets().begin();
     for (const OctetView part : parts) at = std::ranges::copy(part, at).out;
 
+    const char* const digest = digest_of(id);
     SecretBytes out{octets}, block;
     for (std::size_t done = 0, count = 1; done < octets; ++count) {  // T(n) = prf(K, T(n-1) | S | n)
         const auto number = static_cast<std::byte>(count);
-        TORII_TRY(block, prf(context, id, key, {block.octets(), seed.octets(), std::span{&number, 1}}));
+        const auto parts_now = {OctetView{block.octets()}, OctetView{seed.octets()}, OctetView{&number, 1}};
+        TORII_TRY(block, count > 1 && digest != nullptr ? hmac_again(context, digest, parts_now)
+                                                        : prf(context, id, key, parts_now));
         const std::size_t now = std::min(octets - done, block.size());
         std::ranges::copy(block.octets().first(now), out.octets().begin() + static_cast<std::ptrdiff_t>(done));
         done += now;
