@@ -238,8 +238,7 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
                        text_of(sa.remote_id) + " wants EAP, which is not offered here");
     const auto* wanted = find<IdResponder>(message.payloads);
 
-    std::string why = "no connection between " + sa.local.address.text() + " and " + sa.remote.address.text() +
-                      " is for " + text_of(sa.remote_id) + (wanted ? " who asks for " + text_of(wanted->id) : "");
+    std::string why;
     for (const auto& candidate : engine.connections_.between(sa.local.address, sa.remote.address)) {
         const Id mine = candidate->local_id.value_or(id_of(sa.local.address));
         if (wanted != nullptr && !matches(wanted->id, mine)) continue;
@@ -255,7 +254,12 @@ void Turn::take_auth_request(IkeSa& sa, const Message& message) {
         sa.local_id = mine;
         break;
     }
-    if (!sa.connection) return refused(NotifyType::authentication_failed, why);
+    if (!sa.connection)
+        return refused(NotifyType::authentication_failed,
+                       why.empty() ? "no connection between " + sa.local.address.text() + " and " +
+                                         sa.remote.address.text() + " is for " + text_of(sa.remote_id) +
+                                         (wanted ? " who asks for " + text_of(wanted->id) : "")
+                                   : why);
 
     // A peer that has begun afresh has none of them any more (2.4), unless they stay whatever he says.
     const Uniqueness unique = sa.connection->uniqueness;

@@ -364,8 +364,7 @@ Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth
     TrafficPair traffic;
     std::optional<Choice> choice;
     NotifyType reason = NotifyType::ts_unacceptable;
-    std::string why =
-        "the peer asks for " + text_of(tsr->selectors) + " === " + text_of(tsi->selectors) + ", and we have ";
+    std::string why, have;
     for (const ChildConfig& candidate : sa.connection->children) {
         if (replaces != nullptr && replaces->config != &candidate) continue;
         if (const auto lacks = lacks_address(sa, candidate)) {
@@ -376,7 +375,7 @@ Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth
         const TrafficPair ours = replaces != nullptr ? replaces->traffic : traffic_between(sa, candidate);
         TrafficPair fits = common(ours);
         if (fits.local.empty() || fits.remote.empty()) {
-            if (reason == NotifyType::ts_unacceptable) why += "[" + candidate.name + "] " + both(ours) + " ";
+            if (reason == NotifyType::ts_unacceptable) have += "[" + candidate.name + "] " + both(ours) + " ";
             continue;
         }
         if (candidate.mode == Mode::transport && !transport) {
@@ -406,7 +405,10 @@ Answer<Granted> Turn::grant_child(IkeSa& sa, const Payloads& asked, bool in_auth
         choice = std::move(found);
         break;
     }
-    if (config == nullptr) return refuse(reason, why);
+    if (config == nullptr)
+        return refuse(reason, why.empty() ? "the peer asks for " + text_of(tsr->selectors) +
+                                                " === " + text_of(tsi->selectors) + ", and we have " + have
+                                          : why);
     const Suite& suite = choice->suite;
     const auto spi = spi_of(choice->chosen.spi);
     if (!spi) return refuse(NotifyType::invalid_syntax, "the peer's SPI is reserved or no SPI");

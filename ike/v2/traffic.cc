@@ -33,17 +33,20 @@ Address next_after(const Address& address) {
 std::vector<Prefix> prefixes_of(Address low, const Address& high, std::size_t most) {
     std::vector<Prefix> out;
     for (;;) {
+        Raw last = low.raw();
         unsigned length = low.bits();
         while (length > 0) {  // the largest block that begins at `low` and ends at `high` or before
-            const Prefix wider{low, length - 1};
-            if (wider.base() != low || last_of(wider) > high) break;
-            --length;
+            const unsigned bit = length - 1;
+            Raw wider = last;
+            wider[bit / 8] = static_cast<std::uint8_t>(wider[bit / 8] | 0x80u >> bit % 8);
+            if (wider == last || wider > high.raw()) break;
+            last = wider;
+            length = bit;
         }
         out.emplace_back(low, length);
         if (out.size() > most) return {};
-        const Address last = last_of(out.back());
-        if (last >= high) return out;
-        low = next_after(last);
+        if (last >= high.raw()) return out;
+        low = next_after(last_of(out.back()));
     }
 }
 
