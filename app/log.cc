@@ -34,6 +34,7 @@ Result<void> open(const std::string& file, const std::string& level) {
     return {};
 }
 
+void debug(std::string_view line) { spdlog::debug("{}", line); }
 void info(std::string_view line) { spdlog::info("{}", line); }
 void warning(std::string_view line) { spdlog::warn("{}", line); }
 void error(std::string_view line) { spdlog::error("{}", line); }

@@ -14,6 +14,7 @@ namespace torii::log {
 /// Lines from `level` up ("trace" .. "critical", "off") go to `file`, or to standard error when that is empty.
 /// Errc::io when the file cannot be opened.
 Result<void> open(const std::string& file, const std::string& level);
+void debug(std::string_view line);
 void info(std::string_view line);
 void warning(std::string_view line);
 void error(std::string_view line);

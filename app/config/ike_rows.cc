@@ -9,6 +9,7 @@ using ike::AuthWay;
 using ike::Connection;
 using ike::EngineConfig;
 using ike::EngineLimits;
+using ike::MessageLog;
 using ike::PpkUse;
 using ike::Uniqueness;
 
@@ -56,6 +57,8 @@ constexpr auto uniquenesses = std::to_array<Choice>(
     {choice("replace", Uniqueness::replace), choice("keep", Uniqueness::keep), choice("never", Uniqueness::never)});
 constexpr auto ppk_uses = std::to_array<Choice>(
     {choice("never", PpkUse::never), choice("prefer", PpkUse::prefer), choice("required", PpkUse::required)});
+constexpr auto message_logs = std::to_array<Choice>(
+    {choice("none", MessageLog::none), choice("brief", MessageLog::brief), choice("full", MessageLog::full)});
 
 using F = IkeForm;
 using N = IkeConnectionForm;
@@ -105,6 +108,16 @@ const Setting rows[] = {
          "Whoever has this file reads everything that IKE says: Wireshark's ikev2_decryption_table. For learning "
          "and debugging.",
      .take = set_file<&F::key_log>},
+    {.path = "ike.log_messages",
+     .kind = Kind::choice,
+     .subject = "log_messages",
+     .choices = message_logs,
+     .fallback = "\"brief\"",
+     .example = R"("full")",
+     .meaning =
+         "What `torii show ike-log`, and the log at level debug, tell of each message sent and received: a line, but "
+         "for liveness; or all of them with every payload; never a key.",
+     .take = set<&EngineConfig::log_messages>},
     {.path = "ike.tell_invalid_selectors",
      .kind = Kind::flag,
      .fallback = "true",

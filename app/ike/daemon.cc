@@ -15,7 +15,8 @@ namespace torii {
 
 namespace {
 
-constexpr std::size_t most_lines = 2000;   // of the log that is kept for `torii show ike-log`
+// Of the log that is kept for `torii show ike-log`; those of level debug, which are many, take no other's place.
+constexpr std::size_t most_lines = 2000, most_debug_lines = 8000;
 constexpr std::size_t most_events = 4096;  // that wait for the loop's next turn
 // Public keys take their time, up to some milliseconds each: after so long the loop has its turn.
 constexpr std::chrono::milliseconds longest_work{10};
@@ -286,10 +287,21 @@ void IkeDaemon::perform(ike::Tell& tell) {
         case ike::Tell::Level::info: log::info(text); break;
         case ike::Tell::Level::warning: log::warning(text); break;
         case ike::Tell::Level::error: log::error(text); break;
-        default: break;  // for `torii show ike-log` alone
+        default: log::debug(text); break;
     }
-    lines_.push_back(std::move(line));
-    if (lines_.size() > most_lines) lines_.pop_front();
+    if (tell.level != ike::Tell::Level::debug) return keep(lines_, most_lines, std::move(line));
+    // A message with its payloads: a line each
+    for (std::string_view rest = tell.text; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        line.text = (rest.data() == tell.text.data() ? "" : "  ") + std::string{rest.substr(0, end)};
+        keep(debug_lines_, most_debug_lines, line);
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+}
+
+void IkeDaemon::keep(std::deque<Kept>& lines, std::size_t most, rpc::IkeLogLine line) {
+    lines.push_back({++kept_, std::move(line)});
+    if (lines.size() > most) lines.pop_front();
 }
 
 // ---- the control socket
@@ -401,8 +413,12 @@ std::vector<rpc::IkeChildStatus> IkeDaemon::children() const {
 
 std::vector<rpc::IkeLogLine> IkeDaemon::log(std::string_view connection, std::size_t most) const {
     std::vector<rpc::IkeLogLine> out;
-    for (auto line = lines_.rbegin(); line != lines_.rend() && out.size() < most; ++line)
-        if (connection.empty() || line->connection == connection) out.push_back(*line);
+    auto line = lines_.rbegin(), debug = debug_lines_.rbegin();
+    while (out.size() < most && (line != lines_.rend() || debug != debug_lines_.rend())) {
+        const bool of_debug = line == lines_.rend() || (debug != debug_lines_.rend() && debug->number > line->number);
+        const rpc::IkeLogLine& next = (of_debug ? debug : line)++->line;
+        if (connection.empty() || next.connection == connection) out.push_back(next);
+    }
     std::ranges::reverse(out);
     return out;
 }

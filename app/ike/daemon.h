@@ -88,7 +88,13 @@ private:
     std::vector<ike::Datagram> outbox_;
     unsigned bursts_ = 0;
     bool applying_ = false;  // what listeners are told of is our own doing
-    std::deque<rpc::IkeLogLine> lines_;
+    struct Kept {
+        std::uint64_t number = 0;  // in the order in which they were told
+        rpc::IkeLogLine line;
+    };
+    void keep(std::deque<Kept>& lines, std::size_t most, rpc::IkeLogLine line);
+    std::deque<Kept> lines_, debug_lines_;
+    std::uint64_t kept_ = 0;
     std::ofstream key_log_;
 };
 

@@ -53,8 +53,9 @@ struct Apply {
 struct Expect {
     Spi spi{};
 };
-/// For the log, `torii show ike-log` and the stream of events. Holds no secret, but for level `keys`, which goes to the
-/// key log that an operator asked for and nowhere else (EngineConfig::tells_keys).
+/// For the log, `torii show ike-log` and the stream of events; of level debug it may have several lines. Holds no
+/// secret, but for level `keys`, which goes to the key log that an operator asked for and nowhere else
+/// (EngineConfig::tells_keys).
 struct Tell {
     enum class Level : std::uint8_t { debug, info, warning, error, keys };
     Level level = Level::info;

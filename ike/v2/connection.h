@@ -86,6 +86,10 @@ struct Connection {
 /// Whether a reload changes nothing about it.
 bool same(const Connection& a, const Connection& b);
 
+/// What is told of messages, at level debug: of each a line, but for questions whether somebody is there and their
+/// answers; or every one with its payloads in full.
+enum class MessageLog : std::uint8_t { none, brief, full };
+
 /// Limits that bound what peers can make us keep.
 struct EngineLimits {
     std::size_t half_open = 1000;  // responder IKE SAs without IKE_AUTH
@@ -103,7 +107,8 @@ struct EngineConfig {
     EngineLimits limits;
     std::uint32_t retransmit_milliseconds = 2000;  // doubled each time up to a minute
     unsigned retransmissions = 6;
-    bool tells_invalid_selectors = true;          // to whom sends what his SA is not for (RFC 7296 3.10.1)
+    bool tells_invalid_selectors = true;  // to whom sends what his SA is not for (RFC 7296 3.10.1)
+    MessageLog log_messages = MessageLog::brief;
     bool tells_keys = false;                      // each IKE SA's keys as a line of Wireshark's ikev2_decryption_table
     std::uint32_t old_inbound_grace_seconds = 5;  // how long packets that are under way find their old inbound SA
 };

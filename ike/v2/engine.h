@@ -132,7 +132,7 @@ private:
     std::uint32_t next_reqid_ = first_reqid;
     bool shutting_down_ = false;
     static constexpr unsigned most_complaints_a_second = 20;  // errors outside of IKE SAs: an answer to nobody's harm
-    unsigned complaints_ = 0, strangers_told_ = 0;
+    unsigned complaints_ = 0, strangers_told_ = 0, strangers_messages_ = 0;
     Instant complaints_since_{};
 };
 

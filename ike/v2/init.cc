@@ -163,7 +163,9 @@ void Turn::send_init(IkeSa& sa, KeMethod method) {
     payloads.emplace_back(Ke{method, what.key_exchange->public_value()});
     payloads.emplace_back(Nonce{sa.nonce_initiator});
     for (Payload& n : init_notifications(sa)) payloads.push_back(std::move(n));
-    sa.first_message = build_message(header_for(sa, ExchangeType::ike_sa_init, false, 0), payloads);
+    const Header header = header_for(sa, ExchangeType::ike_sa_init, false, 0);
+    sa.first_message = build_message(header, payloads);
+    tell_message(&sa, Course::sent, header, &payloads, sa.remote);
     what.message_id = 0;
     what.exchange = ExchangeType::ike_sa_init;
     what.datagrams = {sa.first_message};
@@ -178,6 +180,7 @@ void Turn::take_init_response(IkeSa& sa, const Datagram& datagram, const Split& 
     if (taken.header.message_id != 0 || taken.encrypted || !sa.outstanding) return;
     auto payloads = parse_payloads(taken.first, taken.clear);
     if (!payloads) return tell(Tell::Level::debug, &sa, "IKE_SA_INIT response: " + payloads.error().why);
+    tell_message(&sa, Course::received, taken.header, &*payloads, datagram.remote);
 
     if (const Notify* cookie = find_notify(*payloads, NotifyType::cookie);
         cookie != nullptr && find<Sa>(*payloads) == nullptr) {
@@ -262,13 +265,16 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
     const auto key = std::pair{datagram.remote, header.initiator_spi};
     if (const auto known = engine.by_first_request_.find(key); known != engine.by_first_request_.end()) {
         IkeSa& sa = *engine.by_id_.at(known->second);
-        if (sa.state == IkeState::init_answered && sa.expected_request == 1 && sa.first_message == datagram.octets)
+        if (sa.state == IkeState::init_answered && sa.expected_request == 1 && sa.first_message == datagram.octets) {
+            tell_message(&sa, Course::received, header, nullptr, datagram.remote);
             send(sa, sa.last_response);
+        }
         return;  // 2.1
     }
     if (header.responder_spi != IkeSpi{0}) return;
     auto payloads = parse_payloads(taken.first, taken.clear);
     if (!payloads) return complain(datagram, header, notify(payloads.error().notify, payloads.error().data));
+    tell_message(nullptr, Course::received, header, &*payloads, datagram.remote);
     const auto* offered = find<Sa>(*payloads);
     const auto* ke = find<Ke>(*payloads);
     const auto* nonce = find<Nonce>(*payloads);
@@ -357,7 +363,9 @@ void Turn::take_init_request(const Datagram& datagram, const Split& taken) {
     sa.counts_as_half_open = true;
     ++engine.half_open_;
     ++engine.half_open_by_source_[source_of(datagram.remote.address)];
-    sa.second_message = build_message(header_for(sa, ExchangeType::ike_sa_init, true, 0), answer);
+    const Header answered = header_for(sa, ExchangeType::ike_sa_init, true, 0);
+    sa.second_message = build_message(answered, answer);
+    tell_message(&sa, Course::sent, answered, &answer, sa.remote);
     sa.last_response = {sa.second_message};
     sa.expected_request = 1;
     send(sa, sa.last_response);

@@ -42,7 +42,7 @@ void Turn::touch(IkeSa& sa) { touched_.insert(sa.id); }
 void Turn::begin_second() {
     if (now.steady - engine.complaints_since_ < Instant{1000}) return;
     engine.complaints_since_ = now.steady;
-    engine.complaints_ = engine.strangers_told_ = 0;
+    engine.complaints_ = engine.strangers_told_ = engine.strangers_messages_ = 0;
 }
 
 Address Turn::source_of(const Address& address) { return address.is_v4() ? address : Prefix{address, 64}.base(); }

@@ -87,6 +87,7 @@ void Turn::receive_for(IkeSa& sa, const Datagram& datagram, const Split& taken) 
     if (!message) return;
     // Answered, and no sign of life, nor of a new address: anybody may send it again (2.1, 2.4, 2.23).
     way_ = Way{datagram.local, datagram.remote};
+    tell_message(&sa, Course::received, header, repeated ? nullptr : &message->payloads, datagram.remote);
     if (repeated) return answer_again(sa, datagram);
     sa.last_heard = now.steady;
     follow(sa, datagram);
@@ -210,7 +211,9 @@ void Turn::answer_in_clear(const Datagram& about, const Header& header, Notify w
     answer.higher_version = false;  // 3.1
     answer.from_initiator = !header.from_initiator;
     answer.response = true;
-    actions.emplace_back(Send{{about.local, about.remote, build_message(answer, {std::move(what)})}});
+    const Payloads payloads{std::move(what)};
+    tell_message(nullptr, Course::sent, answer, &payloads, about.remote);
+    actions.emplace_back(Send{{about.local, about.remote, build_message(answer, payloads)}});
 }
 
 Header Turn::header_for(const IkeSa& sa, ExchangeType exchange, bool response, std::uint32_t id) const {
@@ -246,6 +249,33 @@ void Turn::send(const IkeSa& sa, const std::vector<Octets>& datagrams) {
     for (const Octets& octets : datagrams) actions.emplace_back(Send{{sa.local, sa.remote, octets}});
 }
 
+void Turn::tell_message(const IkeSa* sa, Course course, const Header& header, const Payloads* payloads,
+                        const Endpoint& peer) {
+    const MessageLog wanted = engine.config_.log_messages;
+    if (wanted == MessageLog::none) return;
+    const bool liveness = header.exchange == ExchangeType::informational && payloads != nullptr && payloads->empty();
+    if (liveness && wanted == MessageLog::brief) return;  // there would be little else
+    if (sa == nullptr) {  // anybody can send many: no text is made of them, and none takes a warning's place
+        begin_second();
+        if (++engine.strangers_messages_ > Engine::most_complaints_a_second) return;
+    }
+    std::string text = course == Course::sent ? "sent " : "received ";
+    text += name_of(header.exchange);
+    text += header.response ? " response " : " request ";
+    text += std::to_string(header.message_id) + (course == Course::sent ? " to " : " from ") + peer.text();
+    if (payloads == nullptr) {
+        text += ", again";
+    } else {
+        text += payloads->empty() ? ": nothing" : ": " + brief(*payloads);
+        if (wanted == MessageLog::full && !payloads->empty()) {
+            text += '\n' + in_full(*payloads);
+            text.pop_back();  // the end of the last line
+        }
+    }
+    actions.emplace_back(Tell{Tell::Level::debug, sa ? sa->id : IkeSaId{}, sa ? std::string{sa->connection_name()} : "",
+                              std::move(text)});
+}
+
 /// 2.1, 2.23: to where the request came from now, since his NAT may have given the peer another port in between. He has
 /// not moved by that: anybody can send an old request again, from wherever he likes.
 void Turn::answer_again(const IkeSa& sa, const Datagram& repeated) {
@@ -257,7 +287,9 @@ void Turn::answer_again(const IkeSa& sa, const Datagram& repeated) {
 void Turn::request(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Outstanding what) {
     what.message_id = sa.next_request++;
     what.exchange = exchange;
-    what.datagrams = seal(sa, header_for(sa, exchange, false, what.message_id), payloads);
+    const Header header = header_for(sa, exchange, false, what.message_id);
+    what.datagrams = seal(sa, header, payloads);
+    tell_message(&sa, Course::sent, header, &payloads, sa.remote);
     what.next = now.steady + Instant{engine.config_.retransmit_milliseconds};
     send(sa, what.datagrams);
     sa.response_fragments.clear();
@@ -272,8 +304,10 @@ void Turn::request_of(IkeSa& sa, ExchangeType exchange, const Payloads& payloads
 }
 
 void Turn::respond(IkeSa& sa, const Header& to, const Payloads& payloads) {
-    sa.last_response = seal(sa, header_for(sa, to.exchange, true, to.message_id), payloads);
+    const Header header = header_for(sa, to.exchange, true, to.message_id);
+    sa.last_response = seal(sa, header, payloads);
     sa.expected_request = to.message_id + 1;
+    tell_message(&sa, Course::sent, header, &payloads, sa.mobike && way_ ? way_->remote : sa.remote);
     if (sa.mobike && way_)  // RFC 7296 2.11: where the request came from, wherever the SA is (RFC 4555 3.5)
         for (const Octets& octets : sa.last_response) actions.emplace_back(Send{{way_->local, way_->remote, octets}});
     else
@@ -292,6 +326,7 @@ void Turn::retransmit(IkeSa& sa) {
                                      " (sent " + std::to_string(what.sent) + " times)"
                                : what.refusal);
     }
+    tell_message(&sa, Course::sent, header_for(sa, what.exchange, false, what.message_id), nullptr, sa.remote);
     send(sa, what.datagrams);
     try_other_way(sa, what);
     const auto wait = Instant{engine.config_.retransmit_milliseconds} * (std::int64_t{1} << std::min(what.sent, 16u));

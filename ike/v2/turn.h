@@ -91,6 +91,10 @@ struct Turn {
     Header header_for(const IkeSa& sa, ExchangeType exchange, bool response, std::uint32_t id) const;
     std::vector<Octets> seal(IkeSa& sa, const Header& header, const Payloads& payloads);
     void send(const IkeSa& sa, const std::vector<Octets>& datagrams);
+    enum class Course : std::uint8_t { sent, received };
+    /// As the operator wants it (MessageLog). `payloads` null: the same once more. `sa` null: a stranger's, or to one.
+    void tell_message(const IkeSa* sa, Course course, const Header& header, const Payloads* payloads,
+                      const Endpoint& peer);
     void answer_again(const IkeSa& sa, const Datagram& repeated);
     void request(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Outstanding what);
     void request_of(IkeSa& sa, ExchangeType exchange, const Payloads& payloads, Task task);

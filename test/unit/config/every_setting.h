@@ -27,7 +27,7 @@ control = { socket = "tokyo.sock"; };
 log = { file = "/var/log/torii.log"; level = "debug"; };
 crypto = { only_kernels = "openssl"; time_kernels = false; };
 ike = { psk_file = "psk.txt"; ppk_file = "ppk.txt"; authorities = ["ca.pem"]; revocations = ["ca.crl"]; key_log = "keys.txt";
-    tell_invalid_selectors = false;
+    log_messages = "full"; tell_invalid_selectors = false;
     retransmit_milliseconds = 500; retransmissions = 4; half_open = 5000;
     half_open_per_source = 5; cookies_from = 0;
     connections = ( { name = "newyork"; local = "20.0.0.1"; remote = "20.0.0.2"; local_id = "tokyo"; remote_id = "*";

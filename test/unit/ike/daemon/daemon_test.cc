@@ -120,6 +120,29 @@ TEST_CASE("IKE's messages that nobody could work through are refused, those of n
     CHECK(office.arrive(1, 77));
 }
 
+TEST_CASE("messages in full are a line a payload, and push no warning out of the log that is kept") {
+    Office office;
+    EngineConfig config = Office::config(1, 2);
+    config.log_messages = MessageLog::full;
+    office.daemon->reload(std::move(config));
+    control::Event event;
+    event.kind = control::Event::Kind::expire_soft;
+    for (unsigned i = 0; i < 5000; ++i) office.seam.tell(event);
+    office.loop->turn();
+    REQUIRE(office.was_told("events of the gateway came faster"));
+    constexpr unsigned newcomers = 300;
+    for (unsigned i = 1; i <= newcomers; ++i) REQUIRE(office.arrive(i, 0));
+    for (unsigned i = 0; i < 1000 && office.seam.sent.size() < newcomers; ++i) office.loop->turn();
+
+    const auto lines = office.daemon->log("", 10'000);
+    CHECK(lines.size() > 2500);
+    CHECK(office.was_told("events of the gateway came faster"));
+    CHECK(office.was_told("received IKE_SA_INIT request 0 from 20.0.0.2[500]: SA KE No N(NAT_DETECTION_SOURCE_IP)"));
+    CHECK(std::ranges::any_of(lines, [](const auto& line) { return line.text == "  KE: MODP_2048, 256 octets"; }));
+    CHECK(std::ranges::none_of(lines, [](const auto& line) { return line.text.find('\n') != std::string::npos; }));
+    CHECK(std::ranges::is_sorted(lines, {}, &rpc::IkeLogLine::unix_milliseconds));
+}
+
 TEST_CASE("events of the gateway that come faster than they are worked through are told of, once a second") {
     Office office;
     control::Event event;
