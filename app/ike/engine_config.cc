@@ -72,7 +72,6 @@ private:
         if (form_.psk_file.empty()) return;
         const auto text = read_secret_file(form_.psk_file);
         if (!text) return wrong("ike.psk_file", text.error());
-        common_files_ += digest_of(text->view());
         auto keys = ike::SharedKeys::parse(text->view(), form_.psk_file);
         if (!keys) return wrong("ike.psk_file", keys.error());
         shared_keys_ = std::make_shared<const ike::SharedKeys>(*std::move(keys));
@@ -82,7 +81,6 @@ private:
         if (form_.ppk_file.empty()) return;
         const auto text = read_secret_file(form_.ppk_file);
         if (!text) return wrong("ike.ppk_file", text.error());
-        common_files_ += digest_of(text->view());
         auto keys = ike::PostquantumKeys::parse(text->view(), form_.ppk_file);
         if (!keys) return wrong("ike.ppk_file", keys.error());
         postquantum_keys_ = std::make_shared<const ike::PostquantumKeys>(*std::move(keys));
@@ -102,13 +100,10 @@ private:
         for (std::size_t i = 0; i < form_.revocations.size(); ++i) {
             const std::string path = element("ike.revocations", i);
             const auto text = read_public_file(form_.revocations[i]);
-            if (!text) {
+            if (!text)
                 wrong(path, text.error());
-            } else {
-                common_files_ += digest_of(*text);
-                if (const auto added = store->add_revocations(octets_of(*text)); !added)
-                    wrong(path, form_.revocations[i], added.error());
-            }
+            else if (const auto added = store->add_revocations(octets_of(*text)); !added)
+                wrong(path, form_.revocations[i], added.error());
         }
         trust_ = std::move(store);
     }
@@ -116,7 +111,7 @@ private:
     std::vector<ike::Certificate> certificates_of(const std::string& path, const std::string& file) {
         const auto text = read_public_file(file);
         if (!text) return wrong(path, text.error()), std::vector<ike::Certificate>{};
-        (trust_ == nullptr && !form_.authorities.empty() ? common_files_ : files_) += digest_of(*text);
+        files_ += digest_of(*text);
         auto certificates = ike::Certificate::parse_pem(context_, *text);
         if (!certificates) return wrong(path, file, certificates.error()), std::vector<ike::Certificate>{};
         return *std::move(certificates);
@@ -152,7 +147,7 @@ private:
                 stands_twice(child_path, form.children[i].child.name);
             out->children.push_back(child(form.children[i], child_path, legacy, *out));
         }
-        out->fingerprint = digest_of(common_files_ + files_);
+        out->fingerprint = digest_of(files_);
         return out;
     }
 
@@ -345,8 +340,8 @@ private:
     std::shared_ptr<const ike::SharedKeys> shared_keys_;
     std::shared_ptr<const ike::PostquantumKeys> postquantum_keys_;
     std::shared_ptr<const ike::TrustStore> trust_;
-    std::set<Prefix> pools_;            // of all connections
-    std::string common_files_, files_;  // digests of what was read: for all connections, for this one
+    std::set<Prefix> pools_;  // of all connections
+    std::string files_;       // digests of what was read for this connection alone: the engine compares the rest
 };
 
 }  // namespace

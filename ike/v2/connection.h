@@ -53,7 +53,7 @@ struct ChildConfig {
 
 struct Connection {
     std::string name;
-    std::string fingerprint;        // of the files that it was read from: keys are not compared, and may have changed
+    std::string fingerprint;        // of its own files: keys are not compared, and may have changed
     std::optional<Address> local;   // none: whichever of ours the peer speaks to
     std::optional<Address> remote;  // none: anybody, who must begin
     std::optional<Id> local_id;     // none: the local address
@@ -61,12 +61,13 @@ struct Connection {
     AuthWay local_auth = AuthWay::shared_key, remote_auth = AuthWay::shared_key;
     std::shared_ptr<const OwnKey> own_key;       // certificate, raw_key
     std::shared_ptr<const PublicKey> peers_key;  // raw_key
-    std::shared_ptr<const TrustStore> trust;     // certificate
-    std::shared_ptr<const SharedKeys> shared_keys;
+    // What all connections share, mutable for Engine::configure alone: a reload renews it while IKE SAs go on.
+    mutable std::shared_ptr<const TrustStore> trust;  // certificate
+    mutable std::shared_ptr<const SharedKeys> shared_keys;
+    mutable std::shared_ptr<const PostquantumKeys> postquantum_keys;
     bool allow_sha1 = false;  // signatures, for peers without RFC 7427
     PpkUse ppk = PpkUse::never;
     Octets ppk_id;  // of the one that we name and take; empty: whichever of ours the peer names, who must begin
-    std::shared_ptr<const PostquantumKeys> postquantum_keys;
     std::vector<Proposal> proposals;
     std::uint32_t rekey_seconds = 14400;
     std::uint32_t reauth_seconds = 0;  // 0: never
@@ -83,7 +84,7 @@ struct Connection {
     bool request_address = false;
     std::vector<ChildConfig> children;
 };
-/// Whether a reload changes nothing about it.
+/// Whether a reload changes nothing about it; what all connections share is not looked at.
 bool same(const Connection& a, const Connection& b);
 
 /// What is told of messages, at level debug: of each a line, but for questions whether somebody is there and their

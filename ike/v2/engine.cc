@@ -401,8 +401,14 @@ Result<Actions> Engine::reauth(std::string_view name, const Now& now) {
 Actions Engine::configure(EngineConfig next, const Now& now) {
     Turn turn{*this, now};
     // An unchanged connection keeps the value that its SAs hold on to.
+    std::vector<IkeSa*> unproven;
     for (auto& connection : next.connections)
-        if (const auto old = connections_.named(connection->name); old && same(*old, *connection)) connection = old;
+        if (const auto old = connections_.named(connection->name); old && same(*old, *connection)) {
+            for (const auto& [id, sa] : directory_.of(*old))
+                if (!is_proven_by(*sa, *connection)) unproven.push_back(sa);
+            renew(*old, *connection);
+            connection = old;
+        }
     Connections following{next.connections};
     for (const auto& old : config_.connections) {
         if (following.contains(old)) continue;
@@ -421,6 +427,10 @@ Actions Engine::configure(EngineConfig next, const Now& now) {
     config_ = std::move(next);
     for (const auto& connection : config_.connections)
         if (!following.contains(connection)) turn.begin(*connection);
+    for (IkeSa* const sa : unproven) {
+        turn.tell(Tell::Level::info, sa, "ends: the reload changed the key that it was proven by");
+        turn.restart_after_delete(*sa);
+    }
     Actions actions = turn.finish();
     std::set<Prefix> pools;
     for (const auto& connection : config_.connections) pools.insert(connection->pools.begin(), connection->pools.end());

@@ -65,7 +65,8 @@ public:
     Result<Actions> reauth(std::string_view name, const Now& now);
     /// To another address of ours, children and all (RFC 4555). Errors besides: unsupported, bad_value: it cannot.
     Result<Actions> move(std::string_view name, const Address& local, const Now& now);
-    /// Connections that stand in `next` unchanged go on; others end, new ones begin.
+    /// Connections that stand in `next` unchanged go on, with its keys and authorities, but for IKE SAs whose key has
+    /// changed; others end, new ones begin. Who is established needs no authority until he proves himself again.
     Actions configure(EngineConfig next, const Now& now);
     /// Deletes everything, by Delete messages that nobody waits for.
     Actions shut_down(const Now& now);

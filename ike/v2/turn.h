@@ -276,6 +276,12 @@ void add_outbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::O
 void remove_outbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
 void remove_inbound_ipcomp(const IkeSa& sa, ChildSa& child, std::vector<control::Operation>& operations);
 
+// ---- reload.cc
+/// Whether an IKE SA could have been made with the keys of `next` too; true of one that is not established.
+bool is_proven_by(const IkeSa& sa, const Connection& next);
+/// `connection` has the keys and authorities of `next` from now on.
+void renew(const Connection& connection, const Connection& next);
+
 /// How an initiator's AUTH is to be looked at (RFC 8784 3, table 1). The error says which PPK he names, and which we
 /// have.
 Result<PpkProof> ppk_proof(CryptoContext& crypto, const IkeSa& sa, const Connection& connection, const Auth& auth,
