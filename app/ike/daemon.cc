@@ -121,7 +121,8 @@ std::uint64_t IkeDaemon::packets(const control::SaId& sa) const {
 
 bool IkeDaemon::take(const control::IkeDatagram& d) {
     work_soon();
-    return inbox_.put({{d.local, d.local_port}, {d.remote, d.remote_port}, {d.octets.begin(), d.octets.end()}});
+    return inbox_.put({{d.local, d.local_port}, {d.remote, d.remote_port}, {d.octets.begin(), d.octets.end()}},
+                      engine_.has_ike_sa_of(d.octets));
 }
 
 void IkeDaemon::take(const control::Event& event) {

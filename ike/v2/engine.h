@@ -72,6 +72,8 @@ public:
     Actions shut_down(const Now& now);
 
     // ---- views
+    /// Whether a message names an IKE SA of ours, by the SPI that we gave it: cheap, and no proof of anything.
+    bool has_ike_sa_of(OctetView message) const;
     /// Whether an SA, a policy is one of ours.
     bool owns(const control::SaId& sa) const { return child_of_sa_.contains(sa); }
     bool owns(const Policy& policy) const;

@@ -36,6 +36,13 @@ NotifyType refusal_of(const Error& error) {
     return error.code == Errc::bad_value ? NotifyType::invalid_syntax : NotifyType::no_proposal_chosen;
 }
 
+bool Engine::has_ike_sa_of(OctetView message) const {
+    const auto header = parse_header(message);
+    if (!header) return false;
+    const IkeSpi ours = header->from_initiator ? header->responder_spi : header->initiator_spi;
+    return by_spi_.contains(static_cast<std::uint64_t>(ours));
+}
+
 void Turn::receive(const Datagram& datagram) {
     const auto header = parse_header(datagram.octets);
     if (!header) return tell(Tell::Level::debug, nullptr, "from " + datagram.remote.text() + ": " + header.error().why);

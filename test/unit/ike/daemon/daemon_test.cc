@@ -63,6 +63,17 @@ struct Office {
         if (ours != 0) octets[18] = static_cast<std::byte>(ExchangeType::informational);
         return seam.receiver({address_of(1), address_of(2), 500, 500, octets});
     }
+    /// A negotiation of the daemon's own is under way; answers to it come from inside. They say nothing of use.
+    void begin() {
+        REQUIRE(daemon->up("to-2"));
+        question = seam.sent.back();
+    }
+    bool answer() {
+        Header header = *parse_header(question);
+        header.response = true;
+        header.from_initiator = false;
+        return seam.receiver({address_of(1), address_of(2), 500, 500, build_message(header, {Nonce{Octets(32)}})});
+    }
     bool was_told(std::string_view words) const {
         return std::ranges::any_of(daemon->log("", 10'000), [&](const rpc::IkeLogLine& line) {
             return line.text.find(words) != std::string::npos;
@@ -71,7 +82,7 @@ struct Office {
 
     std::unique_ptr<CryptoContext> crypto = CryptoContext::deterministic(1).value();
     Sad nothing;
-    Octets first;
+    Octets first, question;
     Seam seam;
     std::unique_ptr<EventLoop> loop = EventLoop::make().value();
     std::unique_ptr<IkeDaemon> daemon = IkeDaemon::start(seam, *loop, *crypto, config(1, 2), "").value();
@@ -84,19 +95,23 @@ bool is_complaint(const Octets& message) { return parse_header(message)->exchang
 TEST_CASE("negotiations that come all at once leave the event loop its turns, and members go before newcomers") {
     Office office;
     constexpr unsigned newcomers = 200;
+    office.begin();
     for (unsigned i = 1; i <= newcomers; ++i) CHECK(office.arrive(i, 0));
-    CHECK(office.arrive(1, 77));
+    CHECK(office.answer());
 
+    const auto answered = [&] {
+        return static_cast<unsigned>(std::ranges::count_if(
+            office.seam.sent, [](const Octets& message) { return parse_header(message)->response; }));
+    };
     unsigned turns = 0;  // in which there was something to do
-    for (unsigned i = 0; i < 1000 && office.seam.sent.size() <= newcomers; ++i) {
-        const std::size_t before = office.seam.sent.size();
+    for (unsigned i = 0; i < 1000 && answered() < newcomers; ++i) {
+        const unsigned before = answered();
         office.loop->turn();
-        if (office.seam.sent.size() == before) continue;
-        if (turns++ == 0) CHECK(is_complaint(office.seam.sent.front()));
+        if (answered() == before) continue;
+        if (turns++ == 0) CHECK(office.was_told("a payload is missing"));
     }
-    CHECK(office.seam.sent.size() == newcomers + 1);
+    CHECK(answered() == newcomers);
     CHECK(turns >= 3);  // two public-key operations each: a tenth of a second where they are fast
-    CHECK(std::ranges::count_if(office.seam.sent, is_complaint) == 1);
 }
 
 TEST_CASE("what is due is done while messages wait, not behind them") {
@@ -115,9 +130,10 @@ TEST_CASE("what is due is done while messages wait, not behind them") {
 
 TEST_CASE("IKE's messages that nobody could work through are refused, those of newcomers first") {
     Office office;
+    office.begin();
     for (unsigned i = 1; i <= Inbox::most; ++i) REQUIRE(office.arrive(i, 0));
     CHECK_FALSE(office.arrive(Inbox::most + 1, 0));
-    CHECK(office.arrive(1, 77));
+    CHECK(office.answer());
 }
 
 TEST_CASE("messages in full are a line a payload, and push no warning out of the log that is kept") {
@@ -141,6 +157,24 @@ TEST_CASE("messages in full are a line a payload, and push no warning out of the
     CHECK(std::ranges::any_of(lines, [](const auto& line) { return line.text == "  KE: MODP_2048, 256 octets"; }));
     CHECK(std::ranges::none_of(lines, [](const auto& line) { return line.text.find('\n') != std::string::npos; }));
     CHECK(std::ranges::is_sorted(lines, {}, &rpc::IkeLogLine::unix_milliseconds));
+}
+
+TEST_CASE("messages that name IKE SAs which are not there keep nobody out, and are worked through last") {
+    Office office;
+    office.begin();
+    unsigned strays = 0;
+    while (strays < 5000 && office.arrive(strays + 1, 77 + strays)) ++strays;
+    CHECK(strays <= Inbox::most);
+    for (unsigned i = 1; i <= Inbox::most / 8; ++i) CHECK(office.arrive(i, 0));
+    CHECK(office.answer());
+    office.loop->turn();
+    CHECK(office.was_told("a payload is missing"));  // the member's, at once
+    for (unsigned i = 0; i < 10'000 && std::ranges::none_of(office.seam.sent, is_complaint); ++i) office.loop->turn();
+    const auto complaint = std::ranges::find_if(office.seam.sent, is_complaint);
+    REQUIRE(complaint != office.seam.sent.end());
+    CHECK(std::count_if(office.seam.sent.begin(), complaint, [](const Octets& message) {
+              return parse_header(message)->response;
+          }) == Inbox::most / 8);  // the newcomers', before
 }
 
 TEST_CASE("events of the gateway that come faster than they are worked through are told of, once a second") {
