@@ -106,7 +106,7 @@ const Setting rows[] = {
      .example = R"("ike-keys.txt")",
      .meaning =
          "Whoever has this file reads everything that IKE says: Wireshark's ikev2_decryption_table. For learning "
-         "and debugging.",
+         "and debugging. Nobody but its owner may read it.",
      .take = set_file<&F::key_log>},
     {.path = "ike.log_messages",
      .kind = Kind::choice,

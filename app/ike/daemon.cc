@@ -1,6 +1,8 @@
 #include "app/ike/daemon.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -8,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "app/ike/secret_file.h"
 #include "app/log.h"
 #include "ike/v2/traffic.h"
 
@@ -75,6 +78,18 @@ std::vector<std::string> texts_of(const std::vector<ike::TrafficSelector>& selec
     return out;
 }
 
+/// To append to. Whoever reads it reads everything: it is its owner's alone, an older one too.
+Result<std::unique_ptr<std::FILE, CloseFile>> open_key_log(const std::string& path) {
+    const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, S_IRUSR | S_IWUSR);
+    if (fd < 0) return fail(Errc::io, "cannot write " + path + ": " + std::strerror(errno));
+    std::unique_ptr<std::FILE, CloseFile> file{fdopen(fd, "a")};
+    if (file == nullptr) close(fd);
+    if (file == nullptr) return fail(Errc::io, "cannot write " + path + ": " + std::strerror(errno));
+    if (auto own = config::check_secret(fd, path); !own)
+        return std::unexpected(std::move(own).error().in("ike.key_log"));
+    return file;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<IkeDaemon>> IkeDaemon::start(control::ControlPlane& control, EventLoop& loop,
@@ -84,10 +99,7 @@ Result<std::unique_ptr<IkeDaemon>> IkeDaemon::start(control::ControlPlane& contr
     std::unique_ptr<IkeDaemon> made{new IkeDaemon{control, loop, crypto, std::move(config)}};
     IkeDaemon& daemon = *made;
     if (!key_log.empty()) {
-        const mode_t before = umask(S_IRWXG | S_IRWXO);  // whoever reads it reads everything
-        daemon.key_log_.open(key_log, std::ios::app);
-        umask(before);
-        if (!daemon.key_log_) return fail(Errc::io, "cannot write " + key_log + ": " + std::strerror(errno));
+        TORII_TRY(daemon.key_log_, open_key_log(key_log));
         log::warning("the keys of every IKE SA are written to " + key_log + " (ike.key_log): for debugging alone");
     }
     TORII_TRY(daemon.receiving_,
@@ -206,7 +218,7 @@ void IkeDaemon::arm() {
 }
 
 void IkeDaemon::reload(ike::EngineConfig config) {
-    config.tells_keys = key_log_.is_open();
+    config.tells_keys = key_log_ != nullptr;
     perform(engine_.configure(std::move(config), now()));
     arm();
 }
@@ -271,7 +283,9 @@ void IkeDaemon::perform(ike::Apply& apply) {
 
 void IkeDaemon::perform(ike::Tell& tell) {
     if (tell.level == ike::Tell::Level::keys) {
-        if (key_log_.is_open()) key_log_ << tell.text << std::endl;
+        if (key_log_ == nullptr) return;
+        std::fputs((tell.text + "\n").c_str(), key_log_.get());
+        std::fflush(key_log_.get());
         return;
     }
     using namespace std::chrono;

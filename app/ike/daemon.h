@@ -2,8 +2,8 @@
 // in, a message, an event, an order or a timer, is handed to the engine, and what it asks for is done. Control thread.
 #pragma once
 
+#include <cstdio>
 #include <deque>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,11 +16,15 @@
 
 namespace torii {
 
+struct CloseFile {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
 class IkeDaemon final : public rpc::IkeControl, private ike::Traffic {
 public:
     /// Everything is borrowed and outlives it. Policies of traps stand when this returns. `key_log`: a file for
     /// Wireshark, with the keys of every IKE SA; empty: none. Errors: exists, somebody receives IKE's messages already;
-    /// io, the key log cannot be opened.
+    /// io, the key log cannot be opened; denied, others may read it.
     static Result<std::unique_ptr<IkeDaemon>> start(control::ControlPlane& control, EventLoop& loop,
                                                     ike::CryptoContext& crypto, ike::EngineConfig config,
                                                     const std::string& key_log);
@@ -95,7 +99,7 @@ private:
     void keep(std::deque<Kept>& lines, std::size_t most, rpc::IkeLogLine line);
     std::deque<Kept> lines_, debug_lines_;
     std::uint64_t kept_ = 0;
-    std::ofstream key_log_;
+    std::unique_ptr<std::FILE, CloseFile> key_log_;
 };
 
 }  // namespace torii

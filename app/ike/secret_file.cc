@@ -55,11 +55,16 @@ Result<SecretText> read_all(int fd, const std::string& path) {
 
 }  // namespace
 
+Result<void> check_secret(int fd, const std::string& path) {
+    struct stat about {};  // of what was opened: a name may come to mean another file
+    if (fd < 0 || fstat(fd, &about) != 0) return unreadable(path);
+    if (auto loose = looseness(about, path)) return fail(Errc::denied, *std::move(loose));
+    return {};
+}
+
 Result<SecretText> read_secret_file(const std::string& path) {
     const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-    struct stat about {};  // of what was opened: a name may come to mean another file
-    if (file.fd < 0 || fstat(file.fd, &about) != 0) return unreadable(path);
-    if (auto loose = looseness(about, path)) return fail(Errc::denied, *std::move(loose));
+    TORII_CHECK(check_secret(file.fd, path));
     return read_all(file.fd, path);
 }
 

@@ -16,6 +16,9 @@ inline constexpr std::size_t longest_key_file = 1 << 20;  // some 10,000 keys; a
 /// Errors besides: io, no_room (longer than a key file is).
 Result<SecretText> read_secret_file(const std::string& path);
 
+/// Whether what was opened as `path` may hold secrets by the same rule. Errors: denied, io.
+Result<void> check_secret(int fd, const std::string& path);
+
 /// The octets of a file that is no secret. Errors: io, no_room.
 Result<std::string> read_public_file(const std::string& path);
 

@@ -2,6 +2,10 @@
 // the loop from its other work, and what happens when more comes than is worked through.
 #include "app/ike/daemon.h"
 
+#include <sys/stat.h>
+
+#include <filesystem>
+
 #include "app/log.h"
 #include "catch.h"
 #include "test/unit/ike/v2/world.h"
@@ -175,6 +179,29 @@ TEST_CASE("messages that name IKE SAs which are not there keep nobody out, and a
     CHECK(std::count_if(office.seam.sent.begin(), complaint, [](const Octets& message) {
               return parse_header(message)->response;
           }) == Inbox::most / 8);  // the newcomers', before
+}
+
+TEST_CASE("keys are written to no file that others may read, and the error says what to do") {
+    const std::string path = (std::filesystem::temp_directory_path() / "torii-keys-test.txt").string();
+    const auto start = [&]() -> Result<void> {
+        Office office;
+        office.daemon.reset();
+        TORII_TRY(const auto daemon,
+                  IkeDaemon::start(office.seam, *office.loop, *office.crypto, Office::config(1, 2), path));
+        return {};
+    };
+    std::filesystem::remove(path);
+    CHECK(start());  // made anew, for its owner alone
+    struct stat about {};
+    REQUIRE(stat(path.c_str(), &about) == 0);
+    CHECK((about.st_mode & 0777) == 0600);
+    CHECK(start());
+    REQUIRE(chmod(path.c_str(), 0644) == 0);
+    const auto refused = start();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find(path + " is open to others than its owner: chmod 600 " + path) !=
+          std::string::npos);
+    std::filesystem::remove(path);
 }
 
 TEST_CASE("events of the gateway that come faster than they are worked through are told of, once a second") {
