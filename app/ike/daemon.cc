@@ -184,6 +184,7 @@ void IkeDaemon::do_what_is_due(EventLoop::Clock::time_point end) {
         perform(engine_.tick(now()));
         if (EventLoop::Clock::now() >= end) break;
     }
+    tell_left_out();
     if (events_lost_ == 0 || now().steady < tell_lost_at_) return;
     tell_lost_at_ = now().steady + ike::Instant{1000};
     ike::Tell tell{ike::Tell::Level::warning,
@@ -208,7 +209,8 @@ void IkeDaemon::take_in(const control::Event& event) {
 
 void IkeDaemon::arm() {
     if (timer_) loop_.cancel(*timer_);
-    const auto next = events_lost_ == 0 ? engine_.next_tick() : std::min(engine_.next_tick(), tell_lost_at_);
+    auto next = events_lost_ == 0 ? engine_.next_tick() : std::min(engine_.next_tick(), tell_lost_at_);
+    if (limit_.has_left_out()) next = std::min(next, limit_.ends());
     const auto wait = std::clamp(next - now().steady, ike::Instant{1}, ike::Instant{60'000});
     timer_ = loop_.after(wait, [this] {
         timer_.reset();
@@ -288,6 +290,15 @@ void IkeDaemon::perform(ike::Tell& tell) {
         std::fflush(key_log_.get());
         return;
     }
+    tell_left_out();
+    if (limit_.admits(tell, now().steady)) write_down(tell);
+}
+
+void IkeDaemon::tell_left_out() {
+    for (const ike::Tell& tell : limit_.finish(now().steady)) write_down(tell);
+}
+
+void IkeDaemon::write_down(const ike::Tell& tell) {
     using namespace std::chrono;
     rpc::IkeLogLine line;
     line.unix_milliseconds = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();

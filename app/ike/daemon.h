@@ -10,6 +10,7 @@
 
 #include "app/event_loop.h"
 #include "app/ike/inbox.h"
+#include "app/ike/tell_limit.h"
 #include "app/rpc/ike_control.h"
 #include "control/control_plane.h"
 #include "ike/v2/engine.h"
@@ -75,6 +76,8 @@ private:
     void perform(ike::Apply& apply);
     void perform(const ike::Expect& expect) { control_.expect(expect.spi); }
     void perform(ike::Tell& tell);
+    void write_down(const ike::Tell& tell);
+    void tell_left_out();
     void arm();
     Result<std::string> ordered(Result<ike::Actions> actions, std::string_view did, std::string_view name);
 
@@ -98,6 +101,7 @@ private:
     };
     void keep(std::deque<Kept>& lines, std::size_t most, rpc::IkeLogLine line);
     std::deque<Kept> lines_, debug_lines_;
+    TellLimit limit_;
     std::uint64_t kept_ = 0;
     std::unique_ptr<std::FILE, CloseFile> key_log_;
 };

@@ -78,11 +78,12 @@ struct Office {
         header.from_initiator = false;
         return seam.receiver({address_of(1), address_of(2), 500, 500, build_message(header, {Nonce{Octets(32)}})});
     }
-    bool was_told(std::string_view words) const {
-        return std::ranges::any_of(daemon->log("", 10'000), [&](const rpc::IkeLogLine& line) {
+    std::ptrdiff_t times_told(std::string_view words) const {
+        return std::ranges::count_if(daemon->log("", 10'000), [&](const rpc::IkeLogLine& line) {
             return line.text.find(words) != std::string::npos;
         });
     }
+    bool was_told(std::string_view words) const { return times_told(words) != 0; }
 
     std::unique_ptr<CryptoContext> crypto = CryptoContext::deterministic(1).value();
     Sad nothing;
@@ -179,6 +180,19 @@ TEST_CASE("messages that name IKE SAs which are not there keep nobody out, and a
     CHECK(std::count_if(office.seam.sent.begin(), complaint, [](const Octets& message) {
               return parse_header(message)->response;
           }) == Inbox::most / 8);  // the newcomers', before
+}
+
+TEST_CASE("one IKE SA's warnings are few a second, and how many were left out is told") {
+    Office office;
+    office.begin();
+    const auto first = EventLoop::Clock::now();
+    for (unsigned i = 0; i < 200; ++i) REQUIRE(office.answer());
+    for (unsigned i = 0; i < 100; ++i) office.loop->turn();
+    CHECK(office.times_told("a payload is missing") >= 10);
+    CHECK(office.times_told("a payload is missing") <= 20);  // where a second ends in between
+    for (unsigned i = 0; i < 10'000 && !office.was_told("left out"); ++i) office.loop->turn();
+    CHECK(office.was_told(" more such lines of one second were left out"));
+    CHECK(EventLoop::Clock::now() - first >= std::chrono::milliseconds{900});
 }
 
 TEST_CASE("keys are written to no file that others may read, and the error says what to do") {
