@@ -26,6 +26,12 @@ std::string selector_text(const Value& packet) {
 
 std::string event_text(const Value& event) {
     std::string out = event["kind"].text;
+    if (out == "ike") {
+        if (event["level"].text != "info") out += " " + event["level"].text;
+        if (!event["connection"].text.empty()) out += "  " + event["connection"].text;
+        if (event["number"].count() != 0) out += " #" + event["number"].text;
+        return printable(out + "  " + event["text"].text);
+    }
     if (const Value& sa = event["sa"]; !sa.is_null()) {
         char spi[16];
         std::snprintf(spi, sizeof spi, "0x%08x", static_cast<unsigned>(sa["spi"].count()));
@@ -64,8 +70,8 @@ Result<void> follow_events(Client& client, const std::function<std::string(const
         const Value& event = (*notification)["params"];
         if ((*notification)["method"].text == "events.lost")
             complain(event["lost"].text + " events were lost here: they came faster than they were read");
-        else
-            print(line(event) + "\n");
+        else if (const std::string text = line(event); !text.empty())
+            print(text + "\n");
         if (std::fflush(stdout) != 0) break;  // whoever called tells why
     }
     client.close();  // ends the subscription

@@ -13,7 +13,8 @@ std::string event_text(const Value& event);
 /// "17:33:08" and `digits` digits of the second, in local time.
 std::string clock_text(std::uint64_t unix_milliseconds, int digits);
 
-/// Prints what `line` makes of each event, until Ctrl-C; complains when events were lost. Errors are the client's.
+/// Prints what `line` makes of each event, if it makes something of it, until Ctrl-C; complains when events were lost.
+/// Errors are the client's.
 Result<void> follow_events(Client& client, const std::function<std::string(const Value& event)>& line);
 
 }  // namespace torii::cli

@@ -206,6 +206,7 @@ Result<void> dump_again_and_again(Client& client, bool dead) {
 Result<void> monitor(Client& client, const Invocation& given) {
     const bool raw = std::ranges::count(given.options, "-x", [](const auto& option) { return option.first; }) > 1;
     return follow_events(client, [raw, json = given.has("-H")](const Value& event) {
+        if (event["kind"].text == "ike") return std::string{};  // PF_KEY has none of these
         if (json) return print_json(event, true);
         const std::uint64_t milliseconds = event["unix_milliseconds"].count();
         char seconds[48];

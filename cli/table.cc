@@ -435,10 +435,9 @@ std::vector<Command> gateway_commands() {
         {.words = {"events"},
          .action = Action::events,
          .summary = "what happens on the gateway, as it happens, until Ctrl-C",
-         .manual =
-             "Prints one line an event: SAs and policies added and deleted, SAs wanted (acquire) and expired, "
-             "packets replayed, forged or of an unknown SPI. The gateway folds floods into one event with a count; "
-             "when this command reads too slowly it is told how many events it missed.",
+         .manual = "Prints one line an event: SAs and policies added and deleted, SAs wanted (acquire) and expired, "
+                   "packets replayed, forged or of an unknown SPI, and what IKE does. The gateway folds floods into "
+                   "one event with a count; when this command reads too slowly it is told how many events it missed.",
          .examples = {"torii events", "torii events --json | jq .kind"},
          .method = "events.subscribe",
          .options = {{"--json", "", "prints each event as one JSON object a line"}}},

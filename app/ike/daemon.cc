@@ -315,7 +315,10 @@ void IkeDaemon::write_down(const ike::Tell& tell) {
         case ike::Tell::Level::error: log::error(text); break;
         default: log::debug(text); break;
     }
-    if (tell.level != ike::Tell::Level::debug) return keep(lines_, most_lines, std::move(line));
+    if (tell.level != ike::Tell::Level::debug) {
+        if (hear_) hear_(line);
+        return keep(lines_, most_lines, std::move(line));
+    }
     // A message with its payloads: a line each
     for (std::string_view rest = tell.text; !rest.empty();) {
         const std::size_t end = std::min(rest.find('\n'), rest.size());

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,7 @@ public:
     std::vector<rpc::IkeStatus> list() const override;
     std::vector<rpc::IkeChildStatus> children() const override;
     std::vector<rpc::IkeLogLine> log(std::string_view connection, std::size_t most) const override;
+    void tell_to(std::function<void(const rpc::IkeLogLine&)> hear) override { hear_ = std::move(hear); }
     Result<std::string> up(std::string_view name) override;
     Result<std::string> down(std::string_view name) override;
     Result<std::string> rekey(std::string_view name) override;
@@ -102,6 +104,7 @@ private:
     void keep(std::deque<Kept>& lines, std::size_t most, rpc::IkeLogLine line);
     std::deque<Kept> lines_, debug_lines_;
     TellLimit limit_;
+    std::function<void(const rpc::IkeLogLine&)> hear_;
     std::uint64_t kept_ = 0;
     std::unique_ptr<std::FILE, CloseFile> key_log_;
 };

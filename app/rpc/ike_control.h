@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,9 @@ public:
     virtual std::vector<IkeChildStatus> children() const = 0;
     /// The last `most` lines, oldest first, of one connection, or of all when it is empty.
     virtual std::vector<IkeLogLine> log(std::string_view connection, std::size_t most) const = 0;
+
+    /// Whoever follows events: each line of level info, warning or error as it comes. One at a time; empty: nobody.
+    virtual void tell_to(std::function<void(const IkeLogLine&)> hear) = 0;
 
     /// `name` is a connection, "CONNECTION/CHILD", or "#NUMBER" of an IKE SA. Each begins what it says and returns what
     /// that is, for people: "negotiating newyork". Errors: not_found, with the names there are; bad_value, it makes no

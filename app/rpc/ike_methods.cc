@@ -113,6 +113,13 @@ Result<WipedString> run_deed(IkeControl& ike, Params params) {
 
 }  // namespace
 
+std::string ike_event_line(const IkeLogLine& line) {
+    Json params = json_of(line);
+    params["kind"] = "ike";
+    const WipedString text = text_of({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", std::move(params)}});
+    return {text.data(), text.size()};
+}
+
 std::span<const IkeMethod> ike_methods() {
     static const std::array table{
         IkeMethod{"ike.list",

@@ -19,6 +19,9 @@ struct IkeMethod {
     Result<WipedString> (*run)(IkeControl& ike, std::span<const std::string_view> params);
 };
 
+/// The notification `event` that a subscriber gets of a line of IKE's log, as kind `ike`.
+std::string ike_event_line(const IkeLogLine& line);
+
 /// Constant.
 std::span<const IkeMethod> ike_methods();
 

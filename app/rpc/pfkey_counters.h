@@ -31,6 +31,8 @@ public:
     void refused(Errc code) { ++refused_[std::string{name_of(code)}]; }
     /// A subscriber was told of it.
     void told(control::Event::Kind kind);
+    /// ... of something that PF_KEY has no message for.
+    void told() { ++events_; }
     /// A subscriber read too slowly to be told.
     void lost() { ++lost_; }
 

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "app/rpc/ike_methods.h"
+
 namespace torii::rpc {
 
 Result<std::unique_ptr<Server>> Server::open(EventLoop& loop, control::ControlPlane& control, Setkey setkey,
@@ -57,16 +59,31 @@ void Server::subscribe(ClientId client) {
 void Server::tell(const control::Event& event) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const std::string line = event_line(event, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-    for (auto& [client, lost] : lost_) {
-        // Once an event was lost the rest are too until the client has read on: it is told the number in its place.
-        if (lost > 0 || lines_->unread(client) + line.size() > limits_.event_octets) {
-            ++lost;
-            counted_.lost();
-        } else {
-            counted_.told(event.kind);
-            lines_->send(client, line);
-        }
+    for (auto& [client, lost] : lost_)
+        if (tell(client, lost, line)) counted_.told(event.kind);
+}
+
+/// Once an event was lost the rest are too until the client has read on: it is told the number in its place.
+bool Server::tell(ClientId client, std::uint64_t& lost, const std::string& line) {
+    if (lost > 0 || lines_->unread(client) + line.size() > limits_.event_octets) {
+        ++lost;
+        counted_.lost();
+        return false;
     }
+    lines_->send(client, line);
+    return true;
+}
+
+void Server::serve_ike(IkeControl* ike) {
+    if (ike_ != nullptr) ike_->tell_to({});
+    ike_ = ike;
+    if (ike_ == nullptr) return;
+    ike_->tell_to([this](const IkeLogLine& line) {
+        if (lost_.empty()) return;
+        const std::string text = ike_event_line(line);
+        for (auto& [client, lost] : lost_)
+            if (tell(client, lost, text)) counted_.told();
+    });
 }
 
 Result<void> Server::start_capture(ClientId client, control::CaptureHooks hooks) {

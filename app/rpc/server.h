@@ -27,9 +27,10 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// From now on clients may ask this of IKE; null: nobody is there any more. It outlives the server, or its time
-    /// here.
-    void serve_ike(IkeControl* ike) { ike_ = ike; }
+    ~Server() { serve_ike(nullptr); }
+    /// From now on clients may ask this of IKE, and subscribers hear of it; null: nobody is there any more. It outlives
+    /// the server, or its time here.
+    void serve_ike(IkeControl* ike);
     std::size_t clients() const { return lines_->clients(); }
     std::size_t subscribers() const { return lost_.size(); }
     std::vector<control::StatStatus> pfkey() const { return counted_.rows(lines_->traffic()); }
@@ -40,6 +41,7 @@ private:
     WipedString answer_line(ClientId client, const Peer& peer, std::string_view line);
     void subscribe(ClientId client);
     void tell(const control::Event& event);
+    bool tell(ClientId client, std::uint64_t& lost, const std::string& line);
     void tell_losses(ClientId client);
     Result<void> start_capture(ClientId client, control::CaptureHooks hooks);
     void pass_on(const control::CapturedPacket& packet);

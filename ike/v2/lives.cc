@@ -107,7 +107,8 @@ void Turn::leave_half_open(IkeSa& sa) {
 void Turn::destroy(IkeSa& sa, const std::string& why) {
     if (sa.state == IkeState::dead) return;
     const bool quiet = sa.state == IkeState::deleting || sa.state == IkeState::rekeyed || sa.state == IkeState::closed;
-    tell(quiet ? Tell::Level::debug : Tell::Level::warning, &sa, "ends: " + why);
+    const bool ordered = sa.state == IkeState::deleting && !sa.superseded;
+    tell(ordered ? Tell::Level::info : quiet ? Tell::Level::debug : Tell::Level::warning, &sa, "ends: " + why);
     std::vector<control::Operation> operations;
     while (!sa.children.empty()) remove(sa, *sa.children.front(), operations);
     apply(std::move(operations));

@@ -175,6 +175,15 @@ TEST_CASE("an event is one line, whatever it holds") {
                          .value()) == "bad\\x0aicv  esp a -> b spi 0x00001001  sequence 9  (12 times)");
 }
 
+TEST_CASE("an event of IKE says of whom, and how bad it is") {
+    CHECK(event_text(parse_json(R"({"unix_milliseconds":1,"level":"info","connection":"newyork","number":7,
+        "text":"established with gw.example.com","kind":"ike"})")
+                         .value()) == "ike  newyork #7  established with gw.example.com");
+    CHECK(event_text(parse_json(R"({"unix_milliseconds":1,"level":"warning","connection":"","number":0,
+        "text":"IKE_SA_INIT of 20.0.0.9[500]: \nno","kind":"ike"})")
+                         .value()) == "ike warning  IKE_SA_INIT of 20.0.0.9[500]: \\x0ano");
+}
+
 TEST_CASE("JSON goes out as exact as it came in") {
     const auto* text = R"({"b":[1,-2,18446744073709551615,0.5,true,null,"\u0001x"],"a":{}})";
     CHECK(print_json(parse_json(text).value(), true) == text);

@@ -55,6 +55,7 @@ public:
         asked = std::string{connection} + " " + std::to_string(most);
         return {{1'800'000'000'123, "error", "newyork", 7, "the peer's key is wrong"}};
     }
+    void tell_to(std::function<void(const rpc::IkeLogLine&)> to) override { hear = std::move(to); }
     Result<std::string> up(std::string_view name) override { return deed("up", name); }
     Result<std::string> down(std::string_view name) override { return deed("down", name); }
     Result<std::string> rekey(std::string_view name) override { return deed("rekey", name); }
@@ -64,6 +65,7 @@ public:
     }
 
     mutable std::string asked;
+    std::function<void(const rpc::IkeLogLine&)> hear;
 
 private:
     Result<std::string> deed(std::string_view what, std::string_view name) {

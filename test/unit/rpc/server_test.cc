@@ -12,6 +12,7 @@
 
 #include "catch.h"
 #include "control_socket.h"
+#include "fake_ike.h"
 
 using namespace torii;
 using namespace torii::rpc;
@@ -418,6 +419,22 @@ TEST_CASE("subscribers get events as notifications, the others nothing") {
         told,
         R"("kind":"bad_icv","sa":{"source":"20.0.0.1","destination":"20.0.0.2","protocol":"esp","spi":4097},"sequence":9,"repeated":3}})"));
     CHECK(other.line(20) == "silence");
+}
+
+TEST_CASE("subscribers hear what IKE does, as long as it is served") {
+    torii::test::FixedIke ike;
+    House house;
+    house.server->serve_ike(&ike);
+    auto subscriber = house.client(), other = house.client();
+    subscriber.ask(R"({"jsonrpc":"2.0","id":1,"method":"events.subscribe"})");
+    REQUIRE(ike.hear);
+    ike.hear({1'800'000'000'123, "info", "newyork", 7, "established"});
+    CHECK(holds(
+        subscriber.line(),
+        R"("method":"event","params":{"unix_milliseconds":1800000000123,"level":"info","connection":"newyork","number":7,"text":"established","kind":"ike"}})"));
+    CHECK(other.line(20) == "silence");
+    house.server->serve_ike(nullptr);
+    CHECK_FALSE(ike.hear);
 }
 
 TEST_CASE("a slow subscriber loses events, is told how many, and goes on") {

@@ -195,6 +195,24 @@ TEST_CASE("one IKE SA's warnings are few a second, and how many were left out is
     CHECK(EventLoop::Clock::now() - first >= std::chrono::milliseconds{900});
 }
 
+TEST_CASE("whoever follows events hears IKE's lines from level info up, as they come") {
+    Office office;
+    std::vector<std::string> heard;
+    office.daemon->tell_to([&](const rpc::IkeLogLine& line) { heard.push_back(line.level + " " + line.text); });
+    EngineConfig config = Office::config(1, 2);
+    config.log_messages = MessageLog::brief;
+    office.daemon->reload(std::move(config));
+    office.begin();
+    REQUIRE(office.answer());
+    office.loop->turn();
+    CHECK(office.was_told("sent IKE_SA_INIT"));
+    CHECK(heard == std::vector<std::string>{"warning IKE_SA_INIT response: a payload is missing"});
+    office.daemon->tell_to({});
+    REQUIRE(office.answer());
+    office.loop->turn();
+    CHECK(heard.size() == 1);
+}
+
 TEST_CASE("keys are written to no file that others may read, and the error says what to do") {
     const std::string path = (std::filesystem::temp_directory_path() / "torii-keys-test.txt").string();
     const auto start = [&]() -> Result<void> {

@@ -120,6 +120,17 @@ TEST_CASE("a message that comes or goes once more is told as that, and what is n
     CHECK(says(world[1].told.back().text, "is not authentic"));
 }
 
+TEST_CASE("the end of an IKE SA is told at level info at the end that wanted it, too, and why at both") {
+    World world = told_of(MessageLog::none, MessageLog::none);
+    bring_up(world);
+    REQUIRE(order(world, 0, "down", "to-2"));
+    world.run(Instant{20'000});
+    for (const std::size_t node : {0u, 1u})
+        CHECK(std::ranges::any_of(world[node].told, [](const Tell& tell) {
+            return tell.level == Tell::Level::info && tell.text.starts_with("ends: ");
+        }));
+}
+
 TEST_CASE("what strangers send is told of a few times a second, and takes no warning's place") {
     World world = told_of(MessageLog::brief, MessageLog::full);
     REQUIRE(order(world, 0, "up", "to-2"));
