@@ -280,6 +280,7 @@ void Turn::take_create_child_response(IkeSa& sa, const Message& message, Outstan
         }
         if (is_passing(message.payloads)) {  // 2.25, RFC 9370 2.2.4
             sa.not_before = now.steady + Instant{1000 + engine.crypto_.below(1000)};
+            ask_soon_how_seen(sa);
             if (old == nullptr || !what.twin) sa.queue.push_back(std::move(task));
             return;
         }

@@ -206,6 +206,11 @@ void Turn::ask_how_seen(const IkeSa& sa, Payloads& payloads) const {
     if (sa.mobike && sa.began && sa.behind_nat) append_nat_detection(sa, way_of(sa), payloads);
 }
 
+/// A peer who puts us off may wait for an answer to a request of his own that our NAT keeps from us.
+void Turn::ask_soon_how_seen(IkeSa& sa) {
+    if (sa.mobike && sa.began && sa.behind_nat && !sa.waits_for<Liveness>()) sa.queue.emplace_back(Liveness{});
+}
+
 void Turn::append_nat_detection(const IkeSa& sa, const Way& way, Payloads& payloads) const {
     payloads.emplace_back(nat_detection(NotifyType::nat_detection_source_ip, sa, way.local));
     payloads.emplace_back(nat_detection(NotifyType::nat_detection_destination_ip, sa, way.remote));

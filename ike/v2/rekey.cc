@@ -245,6 +245,7 @@ void Turn::take_rekey_ike_response(IkeSa& sa, const Message& message, Outstandin
         }
         if (is_passing(message.payloads) && twin == nullptr) {  // 2.25, RFC 9370 2.2.4
             sa.not_before = now.steady + Instant{1000 + static_cast<std::int64_t>(engine.crypto_.below(1000))};
+            ask_soon_how_seen(sa);
             sa.queue.push_back(task);
             return;
         }

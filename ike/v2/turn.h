@@ -246,6 +246,7 @@ struct Turn {
     void send_update_addresses(IkeSa& sa, const UpdateAddresses& task);
     void send_check_route(IkeSa& sa, CheckRoute task);
     void ask_how_seen(const IkeSa& sa, Payloads& payloads) const;
+    void ask_soon_how_seen(IkeSa& sa);
     void append_nat_detection(const IkeSa& sa, const Way& way, Payloads& payloads) const;
     void detect_nat_on(IkeSa& sa, const Payloads& payloads, const Way& way);
     bool take_mobike_response(IkeSa& sa, const Message& message, const Task& task);

@@ -251,3 +251,11 @@ TEST_CASE("whatever happens to three to five gateways, each pair agrees after qu
         REQUIRE(wrong.empty());
     }
 }
+
+TEST_CASE(
+    "a life that failed once: a rekey that its own NAT keeps from one end, and the other end's put off (RFC 7296 "
+    "2.25)") {
+    const std::string wrong = Mesh{1425}.live();
+    INFO(wrong);
+    CHECK(wrong.empty());
+}
