@@ -1,5 +1,5 @@
 """What each stranger's daemon over a real kernel is asked for, in either direction; what only one of them can do is in its own file."""
-from kernel_scene import INNER, OUTER6, check, wait_for
+from kernel_scene import INNER, OTHER_OUTER, OUTER, OUTER6, Pings, check, wait_for
 
 
 def titled(daemon, scene):
@@ -178,3 +178,25 @@ def traps(scene, name):
         ike, _ = scene.wait_until_agreed(name)
         check(not ike['initiator'], f'torii began: {ike}')
         scene.passes()
+
+
+def moves(scene, name):
+    """The guest loses its address and has another one: the SAs follow, with their keys and numbers."""
+    scene.end()
+    ike, pair = scene.begin(name, 'guest')
+    scene.guest.check(f'ip addr add {OTHER_OUTER}/24 dev eth0; ip route add default via 20.0.0.1')  # by which pluto finds its next address
+    try:
+        with Pings(scene.network, 'office', INNER, 600, 0.005) as pings:
+            scene.guest.check(f'ip addr del {OUTER}/24 dev eth0; ip route replace 10.0.1.0/24 via 20.0.0.1 src {INNER}')
+            wait_for(lambda: scene.torii.ike()[0]['remote'] == OTHER_OUTER, lambda: f'torii knows nothing of it: {scene.both()}', 4)
+            answers = pings.answers(seconds=1)
+        lost = [n for n, times in enumerate(answers) if times == 0]
+        check(len(lost) < 400 and (not lost or lost[-1] - lost[0] + 1 == len(lost)), f'pings {lost} were lost: more than one gap of 2 s')
+        after_ike, after = scene.wait_until_agreed(name)
+        check((after_ike['number'], after['inbound_spi']) == (ike['number'], pair['inbound_spi']), f'the SAs are new: {after_ike} {after}')
+        check({OTHER_OUTER, '20.0.0.1'} == {sa['source'] for sa in scene.kernels()}, f'the kernel has them elsewhere: {scene.kernels()}')
+        scene.passes()
+    finally:
+        scene.guest.check(f'ip addr add {OUTER}/24 dev eth0; ip addr del {OTHER_OUTER}/24 dev eth0;'
+                          f' ip route replace 10.0.1.0/24 via 20.0.0.1 src {INNER}; ip route del default')
+        scene.end()

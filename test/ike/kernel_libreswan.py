@@ -7,7 +7,7 @@ import tempfile
 import uml
 from certificates import Person, ecdsa_key, rsa_key
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
-from kernel_cases import (behind_nat, by_example, comes_back, compresses, connects, dies, narrows, new_child_keys, new_ike_keys, stays_out, titled,
+from kernel_cases import (behind_nat, by_example, comes_back, compresses, connects, dies, moves, narrows, new_child_keys, new_ike_keys, stays_out, titled,
                           traps, with_esn)
 from kernel_scene import BEHIND_NAT, INNER, OUTER, OUTER6, PEERS, SECRET, Daemon, KernelScene, example, lacks_peer, torii_connection
 from places import Wrong
@@ -38,6 +38,8 @@ WAYS = {
     'wide': (OFFICES + GCM, '', f'leftsubnet=10.0.0.0/8\n rightsubnet=10.0.0.0/8\n narrowing=yes\n {SWAN_GCM}'),
     'trap': (OFFICES + GCM, '', f'{SUBNETS} {SWAN_GCM}'),
     'back': (OFFICES + GCM, 'dpd_seconds = 60;', f'{SUBNETS} initial-contact=yes\n {SWAN_GCM}'),
+    'roams': ('local = ["10.0.1.0/24"]; ' + GCM, 'mobike = true; pool = ["10.0.2.5/32"];',
+              f'leftsubnet=0.0.0.0/0\n leftmodecfgclient=yes\n modecfgpull=yes\n rightsubnet=10.0.1.0/24\n narrowing=yes\n mobike=yes\n {SWAN_GCM}'),
     'renamed': (OFFICES, '', SUBNETS),
     'stale': (OFFICES, 'auth = "certificate"; certificate = "stale.pem"; key = "stale.key";', SUBNETS),
 }
@@ -232,3 +234,4 @@ def cases(scene):
                {'torii': 'deleting state (STATE_V2_ESTABLISHED_IKE_SA)', 'guest': 'AUTHENTICATION_FAILED'})
     yield case('where Torii\'s certificate has expired there is no SA, and both are told (RFC 5280 4.1.2.5)', stays_out, 'stale',
                {'torii': 'AUTHENTICATION_FAILED'}, {'torii': 'SEC_ERROR_EXPIRED_CERTIFICATE'})
+    yield case('the guest, lent an address, gets another one outside: the SAs go there as they are, after one gap in the pings (RFC 4555)', moves, 'roams')
