@@ -257,4 +257,6 @@ TEST_CASE("a peer who moves to where another one's SA has his SPI cannot end it 
     INFO(world.tail(30));
     CHECK(reaches_victim());
     CHECK(world[1].sad.size() == 2);
+    for (const auto& [id, entry] : world[1].sad.sas())
+        CHECK(world[1].engine->owns(id));  // and hears of their lifetimes
 }
