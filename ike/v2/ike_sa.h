@@ -247,6 +247,7 @@ struct IkeSa {
     Octets lowest_nonce;    // of the exchange that made it (2.8.2)
     IkeSaId predecessor{};  // of a twin: the IKE SA whose children it may inherit
     IkeSaId replaces{};     // reauthentication: the one that is to end once this one is established; 0: none
+    IkeSaId replaced_by{};  // the other way around: the one that was begun to take its place
 
     Instant created{}, established_at{}, rekey_at{}, expires_at{}, reauth_at{};
     Instant last_heard{};

@@ -277,7 +277,9 @@ void Turn::send_delete_ike_now(IkeSa& sa) {
 /// A new IKE SA from the beginning, with all that this one has; this one goes once the new one stands (make before
 /// break).
 void Turn::begin_reauth(IkeSa& sa) {
-    if (being_made(*sa.connection) != nullptr) return;
+    if (const auto next = engine.by_id_.find(sa.replaced_by);
+        next != engine.by_id_.end() && is_being_made(next->second->state))
+        return;
     std::deque<Task> further;
     std::optional<CreateChild> first;
     for (const auto& child : sa.children) {
@@ -294,6 +296,7 @@ void Turn::begin_reauth(IkeSa& sa) {
     }
     const auto begun = initiate(sa.connection, std::move(first), sa.id);
     if (!begun) return tell(Tell::Level::error, &sa, "no reauthentication: " + begun.error().message);
+    sa.replaced_by = (*begun)->id;
     (*begun)->queue = std::move(further);
 }
 

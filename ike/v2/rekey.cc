@@ -310,8 +310,10 @@ void Turn::inherit(IkeSa& from, IkeSa& to) {
         old->second->outstanding->twin_ike = to.id;
         to.predecessor = old->first;
     }
-    if (IkeSa* const next = being_made(*from.connection); next != nullptr && next->replaces == from.id)
-        next->replaces = to.id;
+    to.replaced_by = from.replaced_by;
+    if (const auto next = engine.by_id_.find(from.replaced_by);
+        next != engine.by_id_.end() && next->second->replaces == from.id)
+        next->second->replaces = to.id;
     from.state = IkeState::rekeyed;
     from.expires_at = now.steady + replaced_lives;
     tell(Tell::Level::info, &to, "replaces IKE SA " + std::to_string(static_cast<std::uint64_t>(from.id)));
