@@ -17,6 +17,20 @@ World two_offices(const std::shared_ptr<Connection>& first, const std::shared_pt
 
 World two_offices(std::uint64_t seed) { return two_offices(connection(1, 2), connection(2, 1), seed); }
 
+std::shared_ptr<Connection> with_children(unsigned local, unsigned remote, unsigned n) {
+    auto c = connection(local, remote);
+    const ChildConfig first = c->children[0];
+    c->children.clear();
+    for (unsigned i = 0; i < n; ++i) {
+        ChildConfig child = first;
+        child.name = "child-" + std::to_string(i);
+        child.local = {Prefix{Address::v4(10u << 24 | local << 16 | i << 8), 24}};
+        child.remote = {Prefix{Address::v4(10u << 24 | remote << 16 | i << 8), 24}};
+        c->children.push_back(std::move(child));
+    }
+    return c;
+}
+
 bool order(World& world, std::size_t node, std::string_view verb, const std::string& name) {
     Engine& engine = *world[node].engine;
     auto actions = verb == "up"      ? engine.up(name, world.now())

@@ -16,6 +16,9 @@ namespace torii::ike::test {
 World two_offices(const std::shared_ptr<Connection>& first, const std::shared_ptr<Connection>& second,
                   std::uint64_t seed);
 World two_offices(std::uint64_t seed);
+/// As connection(), with `n` children between networks of their own: "child-0" 10.1.0.0/24 === 10.2.0.0/24, "child-1"
+/// 10.1.1.0/24 ...
+std::shared_ptr<Connection> with_children(unsigned local, unsigned remote, unsigned n);
 
 /// Orders node 0 or 1 to "up", "down", "rekey" or "reauth"; false: there is nothing of that name to be ordered about.
 bool order(World& world, std::size_t node, std::string_view verb, const std::string& name);

@@ -10,21 +10,6 @@ using namespace torii::ike::test;
 
 namespace {
 
-/// `n` children between networks of their own: "child-0" 10.1.0.0/24 === 10.2.0.0/24, "child-1" 10.1.1.0/24 ...
-std::shared_ptr<Connection> with_children(unsigned local, unsigned remote, unsigned n) {
-    auto c = connection(local, remote);
-    const ChildConfig first = c->children[0];
-    c->children.clear();
-    for (unsigned i = 0; i < n; ++i) {
-        ChildConfig child = first;
-        child.name = "child-" + std::to_string(i);
-        child.local = {Prefix{Address::v4(10u << 24 | local << 16 | i << 8), 24}};
-        child.remote = {Prefix{Address::v4(10u << 24 | remote << 16 | i << 8), 24}};
-        c->children.push_back(std::move(child));
-    }
-    return c;
-}
-
 World limited(unsigned children, const EngineLimits& first, const EngineLimits& second) {
     World world{12};
     EngineConfig a = config_of({with_children(1, 2, children)}), b = config_of({with_children(2, 1, children)});

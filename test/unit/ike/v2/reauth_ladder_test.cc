@@ -9,21 +9,6 @@ using namespace torii::ike::test;
 
 namespace {
 
-/// As connection(), with so many children, each of a network of 256 hosts: 10.LOCAL.N.0/24 to 10.REMOTE.N.0/24.
-std::shared_ptr<Connection> with_children(unsigned local, unsigned remote, unsigned children, StartAction start) {
-    auto made = connection(local, remote, start);
-    const ChildConfig pattern = made->children[0];
-    made->children.clear();
-    for (unsigned i = 0; i < children; ++i) {
-        ChildConfig child = pattern;
-        child.name = "child-" + std::to_string(i);
-        child.local = {Prefix{Address::v4(10u << 24 | local << 16 | i << 8), 24}};
-        child.remote = {Prefix{Address::v4(10u << 24 | remote << 16 | i << 8), 24}};
-        made->children.push_back(std::move(child));
-    }
-    return made;
-}
-
 PacketSelector packet_of(unsigned child, unsigned from, unsigned to) {
     PacketSelector packet = packet_between(from, to);
     packet.source = Address::v4(10u << 24 | from << 16 | child << 8 | 5);
@@ -60,8 +45,7 @@ Instant without_child(World& world, Instant time) {
 TEST_CASE("a reauthentication brings every child along, and no packet of any is lost (RFC 7296 2.8.3)") {
     constexpr unsigned children = 12;
     for (const Instant delay : {Instant{1}, Instant{300}}) {  // then the children take longer than the old one stays
-        World world = two_offices(with_children(1, 2, children, StartAction::none),
-                                  with_children(2, 1, children, StartAction::none), 5);
+        World world = two_offices(with_children(1, 2, children), with_children(2, 1, children), 5);
         world.least_delay = world.most_delay = delay;
         bring_up(world);
         REQUIRE(disagreement(world, 1, children) == "");
